@@ -1,1 +1,70 @@
-//! permacode-format
+//! On-disk records of the Permacode archive (`.perma`): the whole of `spec.md` that can be said in types.
+//!
+//! This crate holds *what the bytes are*: records, section kinds, object kinds, flags, limits, checksums and the name
+//! hash. It reads no file and allocates nothing. [`permacode-reader`] turns the records into views, and
+//! [`permacode-writer`] lays them out; both use the same structs, and a test holds them against the tables of
+//! `spec.md`.
+//!
+//! ```text
+//! Header -> SectionEntry[] -> | lookup: targets, modules, resources, index, names |
+//!                             | hot:    code, lists, objects, constants, bytecode |
+//!                             | cold:   details, docstrings, tables, sources, ... |
+//! ```
+//!
+//! Every record is an array of little-endian fields with alignment 1 and no padding, so that it can be viewed in
+//! place at any address:
+//!
+//! ```
+//! use permacode_format::{Header, HEADER_LEN, MAGIC};
+//! use zerocopy::FromBytes;
+//!
+//! let mut bytes = [0u8; HEADER_LEN as usize];
+//! bytes[..8].copy_from_slice(&MAGIC);
+//! let (header, rest) = Header::ref_from_prefix(&bytes).unwrap();
+//! assert_eq!(header.magic, MAGIC);
+//! assert!(rest.is_empty());
+//! ```
+//!
+//! [`permacode-reader`]: https://docs.rs/permacode-reader
+//! [`permacode-writer`]: https://docs.rs/permacode-writer
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod checksum;
+mod code;
+mod encoding;
+mod hash;
+mod header;
+mod index;
+mod le;
+mod limits;
+mod module;
+mod object;
+mod record;
+mod resource;
+mod rule;
+mod section;
+mod target;
+mod varint;
+
+pub use checksum::{CHUNK_LEN, CHUNK_LOG2, Crc32, crc32, header_crc};
+pub use code::{
+    CodeDetail, CodeRecord, ItemRef, NO_DOCSTRING, QualnameForm, SignatureRecord, WideCode, code_form, list_item,
+    local_kind,
+};
+pub use encoding::{ExceptionEncoding, LineEncoding};
+pub use hash::{digest, name_hash};
+pub use header::{
+    FORMAT_VERSION, GENERIC_HEADER_LEN, GenericHeader, HEADER_LEN, Header, MAGIC, PAGE_LEN, PAGE_LOG2, compat, incompat,
+};
+pub use index::{IndexHeader, Slot, bucket_of, slot_of, tag_of};
+pub use le::{I32, I64, U16, U32, U64};
+pub use limits::*;
+pub use module::{ModuleRecord, NONE, module_flag};
+pub use object::{Container, ObjectKind, container_item, entry, object_flag};
+pub use record::{Field, RECORDS, Record};
+pub use resource::{ResourceRecord, resource_flag};
+pub use rule::{RULES, Rule};
+pub use section::{Group, PRIVATE_SECTIONS, SectionEntry, SectionKind, section_flag};
+pub use target::TargetRecord;
+pub use varint::{MAX_VARINT_LEN, read_varint, varint_len, write_varint};

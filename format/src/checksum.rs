@@ -1,0 +1,85 @@
+//! CRC-32/ISO-HDLC (spec.md 6).
+
+/// Power of two of [`CHUNK_LEN`] [H-8].
+pub const CHUNK_LOG2: u8 = 16;
+
+/// Bytes of a payload section that share one CRC [K-1].
+pub const CHUNK_LEN: u64 = 1 << CHUNK_LOG2;
+
+/// CRC-32/ISO-HDLC of `bytes`: polynomial 0x04C11DB7, reflected, initial and final value all ones.
+///
+/// ```
+/// assert_eq!(permacode_format::crc32(b"123456789"), 0xCBF4_3926);
+/// ```
+#[must_use]
+pub fn crc32(bytes: &[u8]) -> u32 {
+    crc32fast::hash(bytes)
+}
+
+/// The same CRC over bytes that come in pieces.
+#[derive(Debug, Clone, Default)]
+pub struct Crc32(crc32fast::Hasher);
+
+impl Crc32 {
+    /// The CRC of no bytes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next piece.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// Takes the CRC of the next piece instead of the piece.
+    pub fn combine(&mut self, next: &Crc32) {
+        self.0.combine(&next.0);
+    }
+
+    /// The CRC of all pieces.
+    #[must_use]
+    pub fn finish(&self) -> u32 {
+        self.0.clone().finalize()
+    }
+}
+
+/// The CRC of a header: its own field, at bytes 24 to 28, is taken as zero [H-5].
+///
+/// `header` is the whole header; of one shorter than 28 bytes all bytes count as they stand.
+#[must_use]
+pub fn header_crc(header: &[u8]) -> u32 {
+    let mut crc = Crc32::new();
+    match (header.get(..24), header.get(28..)) {
+        (Some(before), Some(after)) => {
+            crc.update(before);
+            crc.update(&[0; 4]);
+            crc.update(after);
+        }
+        _ => crc.update(header),
+    }
+    crc.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_and_combination_agree_with_the_whole() {
+        let whole = crc32(b"read-only data");
+        let (mut first, mut second) = (Crc32::new(), Crc32::new());
+        first.update(b"read-only ");
+        second.update(b"data");
+        first.combine(&second);
+        assert_eq!(first.finish(), whole);
+    }
+
+    #[test]
+    fn header_crc_does_not_depend_on_its_own_field() {
+        let mut header = [7u8; 64];
+        let crc = header_crc(&header);
+        header[24..28].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(header_crc(&header), crc);
+    }
+}

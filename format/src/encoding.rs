@@ -1,0 +1,51 @@
+//! Encodings of line tables and exception tables that a target can name (spec.md 5.4).
+
+macro_rules! encodings {
+    ($(#[$tdoc:meta])* $type:ident { $($(#[$doc:meta])* $value:literal $name:ident $text:literal,)* }) => {
+        $(#[$tdoc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $type { $($(#[$doc])* $name = $value,)* }
+
+        impl $type {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [$type] = &[$($type::$name),*];
+
+            /// The encoding with this number.
+            #[must_use]
+            pub const fn from_number(number: u8) -> Option<Self> {
+                match number { $($value => Some(Self::$name),)* _ => None }
+            }
+
+            /// Name, as `spec.md` gives it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+        }
+    };
+}
+
+encodings! {
+    /// How the line tables of a target are encoded.
+    LineEncoding {
+        /// There are none, or the machine keeps to itself what they hold.
+        0 Private "private",
+        /// Pairs of (bytecode increment, line increment) of CPython up to 3.9 (`Objects/lnotab_notes.txt`).
+        1 Lnotab "lnotab",
+        /// Pairs of (bytecode length, line increment) of CPython 3.10 (PEP 626).
+        2 LineTable310 "linetable-3.10",
+        /// The location table of CPython 3.11 and later (`InternalDocs/code_objects.md`, PEP 657).
+        3 LocationTable "location-table",
+    }
+}
+
+encodings! {
+    /// How the exception tables of a target are encoded.
+    ExceptionEncoding {
+        /// There are none, or the machine keeps to itself what they hold.
+        0 Private "private",
+        /// The exception table of CPython 3.11 and later (`InternalDocs/exception_handling.md`).
+        1 Table311 "exception-table-3.11",
+    }
+}

@@ -1,0 +1,69 @@
+//! The name index: a minimal perfect hash with tagged slots (spec.md 5.6).
+//!
+//! A name is hashed once. The high half of the hash picks a bucket; the pilot of the bucket (one byte) moves all names
+//! of the bucket to slots of their own; the slot holds the low half of the hash as a tag, so that an absent name is
+//! nearly always refused without a look at any name.
+
+use crate::{U32, U64, record::record};
+
+record! {
+    /// Where an index lies in the index section (spec.md 5.6).
+    pub struct IndexHeader[24] {
+        /// Seed of the name hash.
+        0 seed: U64,
+        /// Offset of the pilots, one byte a bucket, in bytes.
+        8 pilots_offset: U32,
+        /// Number of buckets; zero only if there are no slots.
+        12 bucket_count: U32,
+        /// Offset of the slots in bytes.
+        16 slots_offset: U32,
+        /// Number of slots.
+        20 slot_count: U32,
+    }
+}
+
+record! {
+    /// One slot of an index (spec.md 5.6).
+    pub struct Slot[8] {
+        /// Low half of the hash of the name.
+        0 tag: U32,
+        /// Index of the record, counted from the first one of the target; [`crate::NONE`] in an empty slot.
+        4 record: U32,
+    }
+}
+
+/// The bucket of a hash, of `bucket_count` (spec.md 5.6).
+#[must_use]
+#[inline]
+pub const fn bucket_of(hash: u64, bucket_count: u32) -> u32 {
+    (((hash >> 32) * bucket_count as u64) >> 32) as u32
+}
+
+/// The slot of a hash under the pilot of its bucket, of `slot_count` (spec.md 5.6).
+#[must_use]
+#[inline]
+pub const fn slot_of(hash: u64, pilot: u8, slot_count: u32) -> u32 {
+    let moved = (hash ^ (pilot as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
+    (((moved >> 32) * slot_count as u64) >> 32) as u32
+}
+
+/// The tag of a hash.
+#[must_use]
+#[inline]
+pub const fn tag_of(hash: u64) -> u32 {
+    hash as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn buckets_and_slots_are_in_range(hash: u64, pilot: u8, count in 1u32..) {
+            prop_assert!(bucket_of(hash, count) < count);
+            prop_assert!(slot_of(hash, pilot, count) < count);
+        }
+    }
+}

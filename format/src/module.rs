@@ -1,0 +1,54 @@
+//! Modules (spec.md 5.5).
+
+use crate::{I64, U32, U64, record::record};
+
+/// In a field that holds an id or an index: there is none.
+pub const NONE: u32 = u32::MAX;
+
+record! {
+    /// One module (spec.md 5.5). The records of a target are sorted by name, byte by byte [M-1].
+    pub struct ModuleRecord[80] {
+        /// Offset of the name in the names section [N-1].
+        0 name_offset: U32,
+        /// Length of the name in bytes [N-1, N-2].
+        4 name_len: U32,
+        /// See [`module_flag`] [M-2].
+        8 flags: U32,
+        /// Id of its first code object [M-3].
+        12 first_code: U32,
+        /// Number of its code objects; the last one is what runs when the module is loaded [M-3].
+        16 code_count: U32,
+        /// First object id of the window that its lists reach with two bytes [M-4].
+        20 object_base: U32,
+        /// String object: the file name of its code objects [M-5].
+        24 filename: U32,
+        /// String object: the root that the file name is relative to; [`NONE`]: it stands as it is [M-5].
+        28 filename_root: U32,
+        /// String object: path of the source; [`NONE`]: nothing is known of a source [M-6].
+        32 source_path: U32,
+        /// String object: the root of that path; [`NONE`]: it stands as it is [M-6].
+        36 source_root: U32,
+        /// Offset of the source in the sources section, if its text is there [M-6].
+        40 source_offset: U64,
+        /// Size of the source in bytes [M-6].
+        48 source_size: U64,
+        /// [`crate::digest`] of the source [M-7].
+        56 source_digest: [u8; 16],
+        /// Modification time of the source in seconds since 1970, if the flag says so [M-2].
+        72 source_mtime: I64,
+    }
+}
+
+/// Bits of [`ModuleRecord::flags`] [M-2].
+pub mod module_flag {
+    /// It is a package.
+    pub const PACKAGE: u32 = 1;
+    /// It is a package without code.
+    pub const NAMESPACE: u32 = 2;
+    /// The text of the source is in the sources section.
+    pub const SOURCE_TEXT: u32 = 4;
+    /// `source_mtime` counts.
+    pub const SOURCE_MTIME: u32 = 8;
+    /// All bits that this version knows.
+    pub const KNOWN: u32 = PACKAGE | NAMESPACE | SOURCE_TEXT | SOURCE_MTIME;
+}

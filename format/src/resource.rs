@@ -1,0 +1,29 @@
+//! Resources: files of packages that are no modules (spec.md 5.7).
+
+use crate::{U32, U64, record::record};
+
+record! {
+    /// One resource (spec.md 5.7). The records of a target are sorted by name, byte by byte.
+    pub struct ResourceRecord[32] {
+        /// Offset of the name (the path below the root) in the names section [N-1].
+        0 name_offset: U32,
+        /// Length of the name in bytes [N-1, N-2].
+        4 name_len: U32,
+        /// String object: the name of the root.
+        8 root: U32,
+        /// See [`resource_flag`].
+        12 flags: U32,
+        /// Offset of its bytes in the files section.
+        16 data_offset: U64,
+        /// Number of its bytes.
+        24 data_len: U64,
+    }
+}
+
+/// Bits of [`ResourceRecord::flags`].
+pub mod resource_flag {
+    /// The owner of the file may execute it.
+    pub const EXECUTABLE: u32 = 1;
+    /// All bits that this version knows.
+    pub const KNOWN: u32 = EXECUTABLE;
+}

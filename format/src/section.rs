@@ -1,0 +1,160 @@
+//! The section table (spec.md 5.3).
+
+use crate::{U32, U64, record::record};
+
+record! {
+    /// Where a section lies (spec.md 5.3). Entries are in the order of their offsets [S-3].
+    pub struct SectionEntry[32] {
+        /// [`SectionKind`], or a kind this version does not know [S-6]. No kind occurs twice [S-7].
+        0 kind: U32,
+        /// See [`section_flag`] [S-10].
+        4 flags: U32,
+        /// Offset of the first byte from the start of the archive [S-3, S-4].
+        8 offset: U64,
+        /// Length in bytes [S-8].
+        16 len: U64,
+        /// CRC-32 of the section [S-9].
+        24 crc: U32,
+        /// Index in the checksums section of the CRC of its first chunk; [`crate::NONE`] for a section without [K-1].
+        28 first_chunk: U32,
+    }
+}
+
+/// Bits of [`SectionEntry::flags`].
+pub mod section_flag {
+    /// A reader that does not know the kind must refuse the archive [S-6].
+    pub const REQUIRED: u32 = 1;
+    /// All bits that this version knows.
+    pub const KNOWN: u32 = REQUIRED;
+}
+
+/// Kinds from here on belong to the virtual machines: this format gives them no meaning, and every reader skips
+/// those it does not know unless they are marked as required.
+pub const PRIVATE_SECTIONS: u32 = 0x8000_0000;
+
+/// When a section is touched; each group starts on a page of its own [S-4].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// To find a name.
+    Lookup,
+    /// To run code.
+    Hot,
+    /// Not until somebody asks.
+    Cold,
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $value:literal $name:ident $text:literal $group:ident $record_len:literal $chunked:literal;)*) => {
+        /// What a section holds (spec.md 5.3). Sections stand in a file in the order of these numbers.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum SectionKind { $($(#[$doc])* $name = $value,)* }
+
+        impl SectionKind {
+            /// All kinds, in the order of their numbers.
+            pub const ALL: &'static [SectionKind] = &[$(SectionKind::$name),*];
+
+            /// The kind with this number.
+            #[must_use]
+            pub const fn from_number(number: u32) -> Option<Self> {
+                match number { $($value => Some(Self::$name),)* _ => None }
+            }
+
+            /// Name, as `spec.md` gives it.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The group it belongs to.
+            #[must_use]
+            pub const fn group(self) -> Group {
+                match self { $(Self::$name => Group::$group,)* }
+            }
+
+            /// Length in bytes of one record; 1 for sections that are not arrays of records [S-8].
+            #[must_use]
+            pub const fn record_len(self) -> u64 {
+                match self { $(Self::$name => $record_len,)* }
+            }
+
+            /// Whether each chunk of the section has a CRC of its own [K-1].
+            #[must_use]
+            pub const fn is_chunked(self) -> bool {
+                match self { $(Self::$name => $chunked,)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// [`crate::TargetRecord`]s.
+    1 Targets "targets" Lookup 104 false;
+    /// [`crate::ModuleRecord`]s of all targets.
+    2 Modules "modules" Lookup 80 false;
+    /// [`crate::ResourceRecord`]s of all targets.
+    3 Resources "resources" Lookup 32 false;
+    /// Pilots and [`crate::Slot`]s of the name indexes.
+    4 Index "index" Lookup 1 false;
+    /// Text of module names, resource names and target tags.
+    5 Names "names" Lookup 1 false;
+    /// [`crate::CodeRecord`]s.
+    6 Code "code" Hot 28 false;
+    /// [`crate::WideCode`]s.
+    7 Wide "wide" Hot 56 false;
+    /// Lists of the code objects, in units of two bytes.
+    8 Lists "lists" Hot 2 false;
+    /// One entry of four bytes for each object id.
+    9 Objects "objects" Hot 4 false;
+    /// Objects, one behind the other.
+    10 Constants "constants" Hot 1 true;
+    /// Instructions.
+    11 Bytecode "bytecode" Hot 1 true;
+    /// [`crate::CodeDetail`]s, one for each code record.
+    12 Details "details" Cold 12 false;
+    /// Objects that are only docstrings, one behind the other.
+    13 Docstrings "docstrings" Cold 1 true;
+    /// Line tables and exception tables.
+    14 Tables "tables" Cold 1 true;
+    /// [`crate::SignatureRecord`]s in the order of code ids.
+    15 Signatures "signatures" Cold 12 false;
+    /// Text of the signatures.
+    16 SignatureText "signature-text" Cold 1 true;
+    /// Sources.
+    17 Sources "sources" Cold 1 true;
+    /// Bytes of the resources.
+    18 Files "files" Cold 1 true;
+    /// CRC-32 of each chunk, four bytes each.
+    19 Checksums "checksums" Cold 4 false;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Record;
+
+    #[test]
+    fn record_lengths_are_those_of_the_structs() {
+        for (kind, len) in [
+            (SectionKind::Targets, crate::TargetRecord::LEN),
+            (SectionKind::Modules, crate::ModuleRecord::LEN),
+            (SectionKind::Resources, crate::ResourceRecord::LEN),
+            (SectionKind::Code, crate::CodeRecord::LEN),
+            (SectionKind::Wide, crate::WideCode::LEN),
+            (SectionKind::Details, crate::CodeDetail::LEN),
+            (SectionKind::Signatures, crate::SignatureRecord::LEN),
+        ] {
+            assert_eq!(kind.record_len(), len as u64, "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_run_from_one_and_groups_do_not_alternate() {
+        for (i, kind) in SectionKind::ALL.iter().enumerate() {
+            assert_eq!(SectionKind::from_number(i as u32 + 1), Some(*kind));
+        }
+        assert!(SectionKind::ALL.is_sorted_by_key(|kind| kind.group()));
+        assert_eq!(SectionKind::from_number(0), None);
+        assert_eq!(SectionKind::from_number(PRIVATE_SECTIONS), None);
+    }
+}

@@ -1,0 +1,43 @@
+//! Targets: for whom the modules are (spec.md 5.4).
+
+use crate::{IndexHeader, U32, record::record};
+
+record! {
+    /// One target: a virtual machine, a bytecode version, an optimisation level (spec.md 5.4).
+    ///
+    /// No two targets agree in `vm`, `bytecode_magic`, `vm_version` and `optimization` [T-2].
+    pub struct TargetRecord[104] {
+        /// Name of the virtual machine: ASCII, filled up with zeros [T-1].
+        0 vm: [u8; 16],
+        /// Number by which the machine tells bytecode versions apart.
+        16 bytecode_magic: U32,
+        /// Exact version of the machine (CPython: `sys.hexversion`).
+        20 vm_version: U32,
+        /// Optimisation level.
+        24 optimization: u8,
+        /// Size of a bytecode unit in bytes, at least 1 [T-3].
+        25 unit_size: u8,
+        /// [`crate::LineEncoding`] [T-4].
+        26 line_encoding: u8,
+        /// [`crate::ExceptionEncoding`] [T-4].
+        27 exception_encoding: u8,
+        /// Offset in the names section of the tag of compiled files [T-5].
+        28 tag_offset: U32,
+        /// Length of the tag in bytes [T-5].
+        32 tag_len: U32,
+        /// Index of its first module record [T-6].
+        36 first_module: U32,
+        /// Number of its module records, which follow each other [T-6].
+        40 module_count: U32,
+        /// Index of its first resource record [T-6].
+        44 first_resource: U32,
+        /// Number of its resource records, which follow each other [T-6].
+        48 resource_count: U32,
+        /// The index of its module names.
+        52 module_index: IndexHeader,
+        /// The index of its resource names.
+        76 resource_index: IndexHeader,
+        /// Zero [T-7].
+        100 reserved: U32,
+    }
+}

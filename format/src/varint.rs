@@ -1,0 +1,85 @@
+//! Variable-length numbers: LEB128 of at most 32 bits, in the shortest form (spec.md 3).
+
+/// Most bytes that a number takes.
+pub const MAX_VARINT_LEN: usize = 5;
+
+/// Reads a number at the start of `bytes`: its value and how many bytes it took.
+///
+/// `None` where the bytes end too early, exceed 32 bits, or are not the shortest form [O-2].
+#[must_use]
+#[inline]
+pub fn read_varint(bytes: &[u8]) -> Option<(u32, usize)> {
+    let first = *bytes.first()?;
+    if first < 0x80 {
+        return Some((u32::from(first), 1));
+    }
+    let mut value = u32::from(first & 0x7F);
+    for index in 1..MAX_VARINT_LEN {
+        let byte = *bytes.get(index)?;
+        let part = u32::from(byte & 0x7F);
+        let shift = 7 * index as u32;
+        if index == MAX_VARINT_LEN - 1 && byte > 0x0F {
+            return None;
+        }
+        value |= part << shift;
+        if byte < 0x80 {
+            return if byte == 0 { None } else { Some((value, index + 1)) };
+        }
+    }
+    None
+}
+
+/// Writes a number in the shortest form: the bytes, and how many of them count.
+#[must_use]
+pub fn write_varint(mut value: u32) -> ([u8; MAX_VARINT_LEN], usize) {
+    let mut bytes = [0; MAX_VARINT_LEN];
+    let mut len = 0;
+    for byte in &mut bytes {
+        len += 1;
+        if value < 0x80 {
+            *byte = value as u8;
+            break;
+        }
+        *byte = value as u8 | 0x80;
+        value >>= 7;
+    }
+    (bytes, len)
+}
+
+/// How many bytes a number takes.
+#[must_use]
+pub fn varint_len(value: u32) -> usize {
+    write_varint(value).1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(value: u32, tail in proptest::collection::vec(any::<u8>(), 0..4)) {
+            let (bytes, len) = write_varint(value);
+            let mut all = bytes[..len].to_vec();
+            all.extend(tail);
+            prop_assert_eq!(read_varint(&all), Some((value, len)));
+            prop_assert_eq!(read_varint(&all[..len - 1]), None);
+        }
+
+        #[test]
+        fn what_is_read_is_the_shortest_form(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
+            if let Some((value, len)) = read_varint(&bytes) {
+                let (again, again_len) = write_varint(value);
+                prop_assert_eq!(&again[..again_len], &bytes[..len]);
+            }
+        }
+    }
+
+    #[test]
+    fn long_forms_and_numbers_beyond_32_bits_are_refused() {
+        assert_eq!(read_varint(&[0x80, 0x00]), None);
+        assert_eq!(read_varint(&[0xFF, 0xFF, 0xFF, 0xFF, 0x1F]), None);
+        assert_eq!(read_varint(&[0xFF, 0xFF, 0xFF, 0xFF, 0x0F]), Some((u32::MAX, 5)));
+    }
+}
