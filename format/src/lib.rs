@@ -29,6 +29,8 @@
 //! [`permacode-writer`]: https://docs.rs/permacode-writer
 #![no_std]
 #![forbid(unsafe_code)]
+// The derives of the cast crates make hidden types without Debug; every type written here has it.
+#![allow(missing_debug_implementations)]
 
 mod checksum;
 mod code;

@@ -173,7 +173,7 @@ impl Container {
     #[must_use]
     pub const fn takes(self, count: u64) -> bool {
         match self {
-            Self::Dict | Self::FrozenDict => count % 2 == 0,
+            Self::Dict | Self::FrozenDict => count.is_multiple_of(2),
             Self::Slice => count == 3,
             _ => true,
         }
