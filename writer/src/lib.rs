@@ -1,1 +1,2 @@
 //! permacode-writer
+pub mod model;
