@@ -47,6 +47,7 @@ mod resource;
 mod rule;
 mod section;
 mod target;
+mod text;
 mod varint;
 
 pub use checksum::{CHUNK_LEN, CHUNK_LOG2, Crc32, crc32, header_crc};
@@ -69,4 +70,5 @@ pub use resource::{ResourceRecord, resource_flag};
 pub use rule::{RULES, Rule};
 pub use section::{Group, PRIVATE_SECTIONS, SectionEntry, SectionKind, section_flag};
 pub use target::TargetRecord;
+pub use text::string_kind;
 pub use varint::{MAX_VARINT_LEN, read_varint, varint_len, write_varint};

@@ -1,0 +1,169 @@
+//! Building the name index: a minimal perfect hash with one byte of pilot a bucket (spec.md 5.6).
+//!
+//! Buckets are placed by falling size. Where no pilot finds free slots, the one that evicts the fewest names wins, and
+//! the evicted buckets are placed again, as PtrHash does it (Groot Koerkamp, 2025): plain greedy search gives up at
+//! about 100,000 names.
+
+use crate::error::{Error, ErrorKind};
+use permacode_format::{NONE, Slot, U32, bucket_of, name_hash, slot_of, tag_of};
+use std::collections::VecDeque;
+
+/// Names a bucket holds on average.
+const NAMES_PER_BUCKET: usize = 3;
+/// Share of the slots that is used, in percent.
+const LOAD_PERCENT: usize = 95;
+/// Seeds that are tried before the names are given up.
+const SEEDS: u64 = 64;
+
+/// An index over names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PerfectHash {
+    pub(crate) seed: u64,
+    pub(crate) pilots: Vec<u8>,
+    pub(crate) slots: Vec<Slot>,
+}
+
+/// Arranges distinct names; slot `record` numbers follow the order of `names`.
+pub(crate) fn build(names: &[&[u8]]) -> Result<PerfectHash, Error> {
+    if names.is_empty() {
+        return Ok(PerfectHash { seed: 0, pilots: Vec::new(), slots: Vec::new() });
+    }
+    (0..SEEDS).find_map(|seed| build_with_seed(names, seed)).ok_or_else(|| ErrorKind::Index.into())
+}
+
+fn build_with_seed(names: &[&[u8]], seed: u64) -> Option<PerfectHash> {
+    let hashes: Vec<u64> = names.iter().map(|name| name_hash(name, seed)).collect();
+    let bucket_count = names.len().div_ceil(NAMES_PER_BUCKET) as u32;
+    let slot_count = (names.len() * 100).div_ceil(LOAD_PERCENT) as u32;
+
+    let mut buckets = vec![Vec::new(); bucket_count as usize];
+    for (name, hash) in hashes.iter().enumerate() {
+        buckets[bucket_of(*hash, bucket_count) as usize].push(name as u32);
+    }
+    let mut by_size: Vec<u32> = (0..bucket_count).collect();
+    by_size.sort_by_key(|bucket| std::cmp::Reverse(buckets[*bucket as usize].len()));
+
+    let mut pilots = vec![0u8; bucket_count as usize];
+    let mut owner = vec![NONE; slot_count as usize];
+    let mut queue: VecDeque<u32> = by_size.into_iter().filter(|bucket| !buckets[*bucket as usize].is_empty()).collect();
+    let mut placements = 0usize;
+    // Buckets placed last are not evicted at once, or two of them would take turns for ever.
+    let mut recent: VecDeque<u32> = VecDeque::new();
+    while let Some(bucket) = queue.pop_front() {
+        placements += 1;
+        if placements > 64 * names.len() + 1024 {
+            return None;
+        }
+        let members = &buckets[bucket as usize];
+        let mut best: Option<(usize, u8)> = None;
+        // The start differs from time to time, so that a bucket that comes back tries something else.
+        let start = (placements.wrapping_mul(0x9E37) >> 3) as u8;
+        for step in 0..=u8::MAX {
+            let pilot = if placements > buckets.len() { start.wrapping_add(step) } else { step };
+            let slots = members.iter().map(|name| slot_of(hashes[*name as usize], pilot, slot_count));
+            let Some(cost) = cost_of(slots, &owner, &buckets, &recent) else { continue };
+            if best.is_none_or(|(least, _)| cost < least) {
+                best = Some((cost, pilot));
+                if cost == 0 {
+                    break;
+                }
+            }
+        }
+        let (_, pilot) = best?;
+        for name in members {
+            let slot = slot_of(hashes[*name as usize], pilot, slot_count) as usize;
+            let evicted = owner[slot];
+            if evicted != NONE {
+                for other in &buckets[evicted as usize] {
+                    let slot = slot_of(hashes[*other as usize], pilots[evicted as usize], slot_count) as usize;
+                    owner[slot] = NONE;
+                }
+                queue.push_front(evicted);
+            }
+        }
+        for name in members {
+            owner[slot_of(hashes[*name as usize], pilot, slot_count) as usize] = bucket;
+        }
+        pilots[bucket as usize] = pilot;
+        recent.push_back(bucket);
+        if recent.len() > 16 {
+            recent.pop_front();
+        }
+    }
+
+    let empty = Slot { tag: U32::new(0), record: U32::new(NONE) };
+    let mut slots = vec![empty; slot_count as usize];
+    for (name, hash) in hashes.iter().enumerate() {
+        let slot = slot_of(*hash, pilots[bucket_of(*hash, bucket_count) as usize], slot_count);
+        slots[slot as usize] = Slot { tag: U32::new(tag_of(*hash)), record: U32::new(name as u32) };
+    }
+    Some(PerfectHash { seed, pilots, slots })
+}
+
+/// What it costs to take these slots: squares of the sizes of the buckets that lose theirs. `None`: they collide with
+/// each other or with a bucket that has just been placed.
+fn cost_of(
+    slots: impl Iterator<Item = u32> + Clone,
+    owner: &[u32],
+    buckets: &[Vec<u32>],
+    recent: &VecDeque<u32>,
+) -> Option<usize> {
+    let mut cost = 0;
+    for (position, slot) in slots.clone().enumerate() {
+        if slots.clone().take(position).any(|other| other == slot) {
+            return None;
+        }
+        let bucket = owner[slot as usize];
+        if bucket != NONE {
+            if recent.contains(&bucket) {
+                return None;
+            }
+            cost += buckets[bucket as usize].len().pow(2);
+        }
+    }
+    Some(cost)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn find(index: &PerfectHash, names: &[&[u8]], name: &[u8]) -> Option<u32> {
+        let hash = name_hash(name, index.seed);
+        let pilot = index.pilots[bucket_of(hash, index.pilots.len() as u32) as usize];
+        let slot = index.slots[slot_of(hash, pilot, index.slots.len() as u32) as usize];
+        let record = slot.record.get();
+        (slot.tag.get() == tag_of(hash) && names.get(record as usize) == Some(&name)).then_some(record)
+    }
+
+    #[test]
+    fn every_one_of_many_names_has_its_slot() {
+        for count in [1usize, 2, 3, 10, 650, 20_000, 100_000] {
+            let owned: Vec<String> = (0..count).map(|i| format!("package{}.module{i}", i % 97)).collect();
+            let names: Vec<&[u8]> = owned.iter().map(|name| name.as_bytes()).collect();
+            let index = build(&names).unwrap();
+            for (i, name) in names.iter().enumerate() {
+                assert_eq!(find(&index, &names, name), Some(i as u32), "{count}");
+            }
+            assert_eq!(index.slots.iter().filter(|slot| slot.record.get() != NONE).count(), count);
+        }
+    }
+
+    #[test]
+    fn equal_names_are_given_up_instead_of_searched_for_ever() {
+        assert!(matches!(build(&[b"a", b"a"]).unwrap_err().kind(), ErrorKind::Index));
+    }
+
+    proptest! {
+        #[test]
+        fn any_set_of_names_is_found_and_nothing_else(names in proptest::collection::hash_set("[a-z.]{1,12}", 1..60), other in "[A-Z]{1,9}") {
+            let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+            let index = build(&names).unwrap();
+            for (i, name) in names.iter().enumerate() {
+                prop_assert_eq!(find(&index, &names, name), Some(i as u32));
+            }
+            prop_assert_eq!(find(&index, &names, other.as_bytes()), None);
+        }
+    }
+}

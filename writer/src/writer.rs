@@ -1,0 +1,349 @@
+//! Collecting targets, modules and resources.
+
+use crate::{
+    collect::{collect, intern_str},
+    error::{Error, ErrorKind},
+    intern::{Blobs, Handle, Interner, Item},
+    model::{Code, Module, ModuleKind, Path, Qualname, Resource, Target},
+    plan::Plan,
+};
+use hashbrown::HashSet;
+use permacode_format::{MAX_NAME_LEN, ObjectKind, PAGE_LOG2, QualnameForm, code_form, module_flag, resource_flag};
+
+/// How an archive is laid out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Bytecode is aligned to this power of two of bytes, at most a page: 3, for 8 bytes, unless told otherwise.
+    pub code_align_log2: u8,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { code_align_log2: 3 }
+    }
+}
+
+/// A target of a [`Writer`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct TargetId(pub(crate) usize);
+
+/// Takes modules and resources and merges what is equal; [`Writer::plan`] lays the archive out.
+///
+/// Memory is bounded by a small multiple of what is distinct in the input: a module can be dropped as soon as it has
+/// been handed over. The order in which things are handed over does not show in the archive.
+///
+/// ```
+/// use permacode_writer::{model::*, Options, Writer};
+///
+/// let mut writer = Writer::new(Options::default());
+/// let target = writer.target(&Target {
+///     vm: "toy".into(), bytecode_magic: 1, vm_version: 0x0100, optimization: 0, tag: "toy-1".into(),
+///     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private,
+/// })?;
+/// writer.module(target, &Module {
+///     name: "empty".into(), kind: ModuleKind::Namespace, objects: vec![], codes: vec![],
+///     root: None, filename: None, source: None,
+/// })?;
+/// let plan = writer.plan()?;
+/// let mut bytes = Vec::new();
+/// plan.write_to(&mut bytes)?;
+/// assert_eq!(bytes.len() as u64, plan.report().file_len);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Default)]
+pub struct Writer {
+    pub(crate) options: Options,
+    pub(crate) interner: Interner,
+    pub(crate) bytecode: Blobs,
+    pub(crate) tables: Blobs,
+    pub(crate) signatures: Blobs,
+    pub(crate) sources: Blobs,
+    pub(crate) files: Blobs,
+    pub(crate) targets: Vec<TargetEntry>,
+}
+
+/// A target and what belongs to it.
+#[derive(Debug)]
+pub(crate) struct TargetEntry {
+    pub(crate) target: Target,
+    pub(crate) modules: Vec<ModuleEntry>,
+    pub(crate) resources: Vec<ResourceEntry>,
+    module_names: HashSet<String>,
+    resource_names: HashSet<Vec<u8>>,
+}
+
+/// A module whose values have been merged.
+#[derive(Debug)]
+pub(crate) struct ModuleEntry {
+    pub(crate) name: String,
+    pub(crate) flags: u32,
+    pub(crate) objects: Vec<Handle>,
+    pub(crate) hot: Vec<Handle>,
+    /// Children first.
+    pub(crate) codes: Vec<CodeEntry>,
+    /// Indexes into `codes`, parents first.
+    pub(crate) first_use: Vec<u32>,
+    pub(crate) filename: Option<PathEntry>,
+    pub(crate) source: Option<SourceEntry>,
+}
+
+/// A path and its root.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PathEntry {
+    pub(crate) path: Handle,
+    pub(crate) root: Option<Handle>,
+}
+
+/// A source.
+#[derive(Debug)]
+pub(crate) struct SourceEntry {
+    pub(crate) path: PathEntry,
+    pub(crate) size: u64,
+    pub(crate) digest: [u8; 16],
+    pub(crate) mtime: Option<i64>,
+    pub(crate) text: Option<u32>,
+}
+
+/// A code object whose values have been merged.
+#[derive(Debug)]
+pub(crate) struct CodeEntry {
+    pub(crate) parent: Option<u32>,
+    pub(crate) list: Vec<Item>,
+    pub(crate) bytecode: u32,
+    pub(crate) bytecode_len: u32,
+    pub(crate) tables: u32,
+    pub(crate) line_len: u32,
+    pub(crate) exception_len: u32,
+    pub(crate) signature: Option<u32>,
+    /// Bits of [`code_form`] that say something about the model.
+    pub(crate) form: u8,
+    pub(crate) constant_count: u32,
+    pub(crate) name_count: u32,
+    pub(crate) local_count: u32,
+    pub(crate) stated_local_count: Option<u32>,
+    pub(crate) stack_size: u32,
+    pub(crate) arg_count: u32,
+    pub(crate) posonly_count: u32,
+    pub(crate) kwonly_count: u32,
+    pub(crate) flags: u32,
+    pub(crate) first_line: i32,
+    pub(crate) docstring: Option<u32>,
+}
+
+/// A resource whose bytes have been merged.
+#[derive(Debug)]
+pub(crate) struct ResourceEntry {
+    pub(crate) name: Vec<u8>,
+    pub(crate) root: Handle,
+    pub(crate) flags: u32,
+    pub(crate) data: u32,
+    pub(crate) len: u64,
+}
+
+impl Writer {
+    /// A writer that has seen nothing yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        Writer { options, ..Writer::default() }
+    }
+
+    /// Adds a target.
+    ///
+    /// # Errors
+    /// If one with the same machine, magic, version and optimisation level is there already, or a field is not as
+    /// the format wants it.
+    pub fn target(&mut self, target: &Target) -> Result<TargetId, Error> {
+        let name = &target.vm;
+        if name.is_empty() || name.len() > 16 || !name.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Error::invalid(name, "the name of a machine is 1 to 16 printable ASCII characters"));
+        }
+        if target.unit_size == 0 {
+            return Err(Error::invalid(name, "a bytecode unit has at least one byte"));
+        }
+        if target.tag.len() as u64 > u64::from(MAX_NAME_LEN) {
+            return Err(Error::limit(name, "bytes of its tag", target.tag.len() as u64, MAX_NAME_LEN.into()));
+        }
+        let key = |target: &Target| (target.vm.clone(), target.bytecode_magic, target.vm_version, target.optimization);
+        if self.targets.iter().any(|other| key(&other.target) == key(target)) {
+            return Err(ErrorKind::DuplicateTarget(format!(
+                "{} {:#010x} -O{}",
+                target.vm, target.vm_version, target.optimization
+            ))
+            .into());
+        }
+        self.targets.push(TargetEntry {
+            target: target.clone(),
+            modules: Vec::new(),
+            resources: Vec::new(),
+            module_names: HashSet::new(),
+            resource_names: HashSet::new(),
+        });
+        Ok(TargetId(self.targets.len() - 1))
+    }
+
+    /// Adds a module. Objects and code objects that its root does not reach are left out.
+    ///
+    /// # Errors
+    /// If the target has a module of that name, the module does not hold together, or a limit is exceeded. The writer
+    /// must not be used any more after that.
+    pub fn module(&mut self, target: TargetId, module: &Module<'_>) -> Result<(), Error> {
+        check_module_name(&module.name)?;
+        let is_namespace = module.kind == ModuleKind::Namespace;
+        if is_namespace != module.root.is_none() {
+            return Err(Error::invalid(&module.name, "a namespace package has no code, and all else has"));
+        }
+        if !is_namespace && module.filename.is_none() {
+            return Err(Error::invalid(&module.name, "it has code and no file name"));
+        }
+        let collected = collect(module, &mut self.interner)?;
+        let mut entry = ModuleEntry {
+            name: module.name.clone(),
+            flags: match module.kind {
+                ModuleKind::Module => 0,
+                ModuleKind::Package => module_flag::PACKAGE,
+                ModuleKind::Namespace => module_flag::PACKAGE | module_flag::NAMESPACE,
+            },
+            objects: collected.objects,
+            hot: collected.hot,
+            codes: Vec::with_capacity(collected.codes.len()),
+            first_use: collected.first_use,
+            filename: None,
+            source: None,
+        };
+        for code in collected.codes {
+            let model = &module.codes[code.model as usize];
+            entry.codes.push(self.code(&module.name, model, code.parent, code.list)?);
+        }
+        if let Some(filename) = &module.filename {
+            entry.filename = Some(self.path(&module.name, filename)?);
+        }
+        if let Some(source) = &module.source {
+            if source.text.as_ref().is_some_and(|text| text.len() as u64 != source.size) {
+                return Err(Error::invalid(&module.name, "the size of its source is not that of the text"));
+            }
+            let path = self.path(&module.name, &source.path)?;
+            let text = source.text.as_ref().map(|text| self.sources.intern(&[text]));
+            entry.flags |= if text.is_some() { module_flag::SOURCE_TEXT } else { 0 };
+            entry.flags |= if source.mtime.is_some() { module_flag::SOURCE_MTIME } else { 0 };
+            entry.source =
+                Some(SourceEntry { path, size: source.size, digest: source.digest, mtime: source.mtime, text });
+        }
+        let paths = entry.filename.into_iter().chain(entry.source.as_ref().map(|source| source.path));
+        let mut seen: HashSet<Handle> = entry.objects.iter().copied().collect();
+        for handle in paths.flat_map(|path| [Some(path.path), path.root]).flatten() {
+            if seen.insert(handle) {
+                entry.objects.push(handle);
+            }
+            // Twice the same one does no harm.
+            entry.hot.push(handle);
+        }
+        let target = &mut self.targets[target.0];
+        if !target.module_names.insert(module.name.clone()) {
+            return Err(ErrorKind::DuplicateModule(module.name.clone()).into());
+        }
+        target.modules.push(entry);
+        Ok(())
+    }
+
+    /// Adds a resource.
+    ///
+    /// # Errors
+    /// If the target has a resource of that path, the path is not one below a root, or a limit is exceeded.
+    pub fn resource(&mut self, target: TargetId, resource: &Resource<'_>) -> Result<(), Error> {
+        let shown = String::from_utf8_lossy(&resource.path).into_owned();
+        check_len(&shown, resource.path.len())?;
+        let is_component = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
+        if !resource.path.split(|byte| *byte == b'/').all(is_component) {
+            return Err(Error::invalid(&shown, "it is no relative path"));
+        }
+        let kind = if resource.root.is_ascii() { ObjectKind::Ascii } else { ObjectKind::Utf8 };
+        let entry = ResourceEntry {
+            name: resource.path.to_vec(),
+            root: self.interner.sized(kind, 0, resource.root.as_bytes()),
+            flags: if resource.executable { resource_flag::EXECUTABLE } else { 0 },
+            data: self.files.intern(&[&resource.data]),
+            len: resource.data.len() as u64,
+        };
+        let target = &mut self.targets[target.0];
+        if !target.resource_names.insert(entry.name.clone()) {
+            return Err(ErrorKind::DuplicateResource(shown).into());
+        }
+        target.resources.push(entry);
+        Ok(())
+    }
+
+    /// Lays the archive out: every range is known when this returns.
+    ///
+    /// # Errors
+    /// If a limit of the archive as a whole is exceeded.
+    pub fn plan(self) -> Result<Plan, Error> {
+        if self.options.code_align_log2 > PAGE_LOG2 {
+            let found = u64::from(self.options.code_align_log2);
+            return Err(Error::limit("", "power of two of the alignment of bytecode", found, PAGE_LOG2.into()));
+        }
+        Plan::of(self)
+    }
+
+    fn path(&mut self, owner: &str, path: &Path<'_>) -> Result<PathEntry, Error> {
+        let root = path.root.as_ref().map(|root| {
+            let kind = if root.is_ascii() { ObjectKind::Ascii } else { ObjectKind::Utf8 };
+            self.interner.sized(kind, 0, root.as_bytes())
+        });
+        Ok(PathEntry { path: intern_str(&mut self.interner, owner, &path.path)?, root })
+    }
+
+    fn code(&mut self, owner: &str, code: &Code<'_>, parent: Option<u32>, list: Vec<Item>) -> Result<CodeEntry, Error> {
+        let qualname = match code.qualname {
+            Qualname::Name => code_form::of_qualname(QualnameForm::Name),
+            Qualname::Member { interned } => code_form::of_qualname(QualnameForm::Member) | qualname_flag(interned),
+            Qualname::Local { interned } => code_form::of_qualname(QualnameForm::Local) | qualname_flag(interned),
+            Qualname::Explicit(_) => code_form::of_qualname(QualnameForm::Explicit),
+        };
+        if parent.is_none() && matches!(code.qualname, Qualname::Member { .. } | Qualname::Local { .. }) {
+            return Err(Error::invalid(owner, "the qualified name of its root follows from no parent"));
+        }
+        let count =
+            |what, len: usize| u32::try_from(len).map_err(|_| Error::limit(owner, what, len as u64, u32::MAX.into()));
+        Ok(CodeEntry {
+            parent,
+            list,
+            bytecode_len: count("bytes of bytecode", code.bytecode.len())?,
+            bytecode: self.bytecode.intern(&[&code.bytecode]),
+            line_len: count("bytes of a line table", code.line_table.len())?,
+            exception_len: count("bytes of an exception table", code.exception_table.len())?,
+            tables: self.tables.intern(&[&code.line_table, &code.exception_table]),
+            signature: code.signature.as_ref().map(|text| self.signatures.intern(&[text])),
+            form: qualname | if code.filename.is_some() { code_form::FILENAME } else { 0 },
+            constant_count: count("constants", code.constants.len())?,
+            name_count: count("names", code.names.len())?,
+            local_count: count("local variables", code.locals.len())?,
+            stated_local_count: code.local_count,
+            stack_size: code.stack_size,
+            arg_count: code.arg_count,
+            posonly_count: code.posonly_count,
+            kwonly_count: code.kwonly_count,
+            flags: code.flags,
+            first_line: code.first_line,
+            docstring: code.docstring,
+        })
+    }
+}
+
+fn qualname_flag(interned: bool) -> u8 {
+    if interned { code_form::QUALNAME_INTERNED } else { 0 }
+}
+
+fn check_len(name: &str, len: usize) -> Result<(), Error> {
+    if len as u64 > u64::from(MAX_NAME_LEN) {
+        return Err(Error::limit(name, "bytes of its name", len as u64, MAX_NAME_LEN.into()));
+    }
+    Ok(())
+}
+
+fn check_module_name(name: &str) -> Result<(), Error> {
+    check_len(name, name.len())?;
+    if name.contains('\0') || name.split('.').any(str::is_empty) {
+        return Err(Error::invalid(name, "it is no module name"));
+    }
+    Ok(())
+}
