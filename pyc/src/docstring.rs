@@ -1,0 +1,134 @@
+//! Which constant of a code object is a docstring.
+
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use crate::{Version, code::flag};
+
+/// Numbers of the instructions that set `__doc__` in the body of a module or class, by minor version (`Lib/opcode.py`,
+/// `Include/opcode_ids.h`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Opcodes {
+    pub(crate) load_const: u8,
+    pub(crate) store_name: u8,
+    pub(crate) extended_arg: u8,
+}
+
+impl Opcodes {
+    /// `None` for anything but a final release: pre-releases renumber.
+    pub(crate) fn of(version: Version) -> Option<Self> {
+        let (load_const, store_name, extended_arg) = match version.minor() {
+            _ if !version.is_final() => return None,
+            8..=12 => (100, 90, 144),
+            13 => (83, 114, 71),
+            14 => (82, 116, 69),
+            15 => (81, 115, 67),
+            _ => return None,
+        };
+        Some(Opcodes { load_const, store_name, extended_arg })
+    }
+}
+
+/// What has to be known of a code object.
+pub(crate) struct Facts<'v> {
+    pub(crate) flags: u32,
+    pub(crate) name: &'v [u8],
+    /// Name of the code object whose constant it is.
+    pub(crate) parent: Option<&'v [u8]>,
+    pub(crate) bytecode: &'v [u8],
+    /// Number of `__doc__` among the names.
+    pub(crate) doc_name: Option<usize>,
+    pub(crate) constants: usize,
+}
+
+/// The number of the constant that is the docstring. `is_text` tells whether a constant is a string.
+pub(crate) fn docstring(version: Version, facts: &Facts<'_>, is_text: impl Fn(usize) -> bool) -> Option<u32> {
+    let index = if facts.flags & flag::OPTIMIZED == 0 {
+        stored(version, facts)?
+    } else if version.minor() >= 13 {
+        // `PyFunction_New` looks at nothing else.
+        if facts.flags & flag::HAS_DOCSTRING == 0 {
+            return None;
+        }
+        0
+    } else {
+        if !may_have_docstring(facts) {
+            return None;
+        }
+        0
+    };
+    if index < facts.constants && is_text(index) { u32::try_from(index).ok() } else { None }
+}
+
+/// Whether the first constant of a function is its docstring if it is a string (`PyFunction_New` up to 3.12). Lambdas begin
+/// with None; comprehensions, generator expressions and the scopes of type parameters begin with whatever they use first.
+fn may_have_docstring(facts: &Facts<'_>) -> bool {
+    const TYPE_PARAMETERS: &[u8] = b"<generic parameters of ";
+    if facts.name.starts_with(b"<") {
+        return false;
+    }
+    // In the scope for the type parameters of X, code objects of other names than X are bounds of a variable.
+    match facts.parent.and_then(|parent| parent.strip_prefix(TYPE_PARAMETERS)) {
+        Some(of) => of.strip_suffix(b">") == Some(facts.name),
+        None => true,
+    }
+}
+
+/// The constant that the body of a module or class loads and stores in `__doc__` first.
+fn stored(version: Version, facts: &Facts<'_>) -> Option<usize> {
+    let opcodes = Opcodes::of(version)?;
+    let doc_name = facts.doc_name?;
+    let (mut loaded, mut high) = (None, 0usize);
+    let (instructions, _) = facts.bytecode.as_chunks::<2>();
+    for &[opcode, low] in instructions {
+        let argument = high << 8 | usize::from(low);
+        high = 0;
+        if opcode == opcodes.extended_arg {
+            // Wraps for more than three prefixes, which no compiler writes.
+            high = argument & 0xFF_FFFF;
+        } else if opcode == opcodes.store_name && argument == doc_name {
+            return loaded;
+        } else {
+            loaded = (opcode == opcodes.load_const).then_some(argument);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(minor: u8) -> Version {
+        Version::of_minor(minor).unwrap()
+    }
+
+    fn facts<'v>(flags: u32, name: &'v [u8], parent: Option<&'v [u8]>, bytecode: &'v [u8]) -> Facts<'v> {
+        Facts { flags, name, parent, bytecode, doc_name: Some(1), constants: 400 }
+    }
+
+    #[test]
+    fn functions() {
+        let doc = |minor, flags, name, parent| docstring(version(minor), &facts(flags, name, parent, b""), |_| true);
+        assert_eq!(doc(12, 3, b"f", None), Some(0));
+        assert_eq!(doc(12, 3, b"<listcomp>", None), None);
+        assert_eq!(doc(12, 3, b"<lambda>", None), None);
+        assert_eq!(doc(12, 3, b"<generic parameters of f>", None), None);
+        assert_eq!(doc(12, 3, b"f", Some(b"<generic parameters of f>")), Some(0));
+        assert_eq!(doc(12, 3, b"T", Some(b"<generic parameters of f>")), None);
+        assert_eq!(doc(13, 3, b"f", None), None);
+        assert_eq!(doc(13, 0x400_0003, b"f", None), Some(0));
+        assert_eq!(docstring(version(8), &facts(3, b"f", None, b""), |_| false), None);
+    }
+
+    #[test]
+    fn bodies_of_modules_and_classes() {
+        let doc = |bytecode: &[u8]| docstring(version(11), &facts(0, b"C", None, bytecode), |_| true);
+        assert_eq!(doc(&[151, 0, 101, 0, 90, 0, 100, 2, 90, 1]), Some(2));
+        assert_eq!(doc(&[144, 1, 100, 2, 90, 1]), Some(258));
+        // Not loaded right before, another name, no such constant, no store at all.
+        assert_eq!(doc(&[100, 2, 90, 0, 90, 1]), None);
+        assert_eq!(doc(&[100, 2, 144, 1, 90, 1]), None);
+        assert_eq!(doc(&[144, 255, 100, 2, 90, 1]), None);
+        assert_eq!(doc(&[]), None);
+    }
+}

@@ -1,0 +1,232 @@
+//! Versions of CPython and the magic numbers by which their `.pyc` files are told apart.
+//!
+//! The numbers come from the history in `Include/internal/pycore_magic_number.h` (before 3.14:
+//! `Lib/importlib/_bootstrap_external.py`).
+
+use std::fmt;
+
+use permacode_writer::model::{ExceptionEncoding, LineEncoding, Target};
+
+/// A version of CPython whose `.pyc` files this crate can read and write: 3.8 to 3.15.
+///
+/// Compares by minor version first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Version {
+    minor: u8,
+    magic: u16,
+}
+
+/// Minor version, the first magic number with the layout of its final release, the number of the final release, and the last
+/// number that can belong to it.
+///
+/// Numbers before the first one have other fields (3.8.0a1 has no positional-only parameters, 3.11.0a6 no location table).
+/// 3.15 counts from 3650 (and 3.16 from 3700): every number up to the next version is taken to be 3.15.
+const VERSIONS: [(u8, u16, u16, u16); 8] = [
+    (8, 3410, 3413, 3413),
+    (9, 3420, 3425, 3425),
+    (10, 3431, 3439, 3439),
+    (11, 3494, 3495, 3499),
+    (12, 3500, 3531, 3549),
+    (13, 3550, 3571, 3599),
+    (14, 3600, 3627, 3649),
+    (15, 3650, 3666, 3699),
+];
+
+/// Magic numbers of PyPy for the versions of Python that this crate serves for CPython (`pypy_incremental_magic` in
+/// `pypy/interpreter/pycode.py`).
+const PYPY: [(u16, &str); 4] = [(256, "3.8"), (336, "3.9"), (384, "3.10"), (416, "3.11")];
+
+impl Version {
+    /// The final release of Python 3.`minor`, if it is one of 3.8 to 3.15.
+    #[must_use]
+    pub fn of_minor(minor: u8) -> Option<Self> {
+        VERSIONS.iter().find(|version| version.0 == minor).map(|&(minor, _, magic, _)| Version { minor, magic })
+    }
+
+    /// The version with this magic number.
+    ///
+    /// # Errors
+    /// Says who else the number belongs to, as far as that is known.
+    pub fn of_magic(magic: u16) -> Result<Self, Foreign> {
+        VERSIONS
+            .iter()
+            .find(|&&(_, first, _, last)| (first..=last).contains(&magic))
+            .map(|&(minor, ..)| Version { minor, magic })
+            .ok_or(Foreign { magic })
+    }
+
+    /// The version that a target is for.
+    ///
+    /// `None` if its machine is not CPython or its magic number not one of those that [`Version::of_magic`] knows.
+    #[must_use]
+    pub fn of_target(target: &Target) -> Option<Self> {
+        let [low, high, b'\r', b'\n'] = target.bytecode_magic.to_le_bytes() else { return None };
+        if target.vm != VM { return None }
+        Self::of_magic(u16::from_le_bytes([low, high])).ok()
+    }
+
+    /// The minor version: 11 for CPython 3.11.
+    #[must_use]
+    pub fn minor(self) -> u8 {
+        self.minor
+    }
+
+    /// The 16-bit magic number, 3495 for CPython 3.11.
+    #[must_use]
+    pub fn magic(self) -> u16 {
+        self.magic
+    }
+
+    /// The magic number as it starts a `.pyc` file, read as one little-endian number (`PYC_MAGIC_NUMBER_TOKEN`).
+    #[must_use]
+    pub fn magic_token(self) -> u32 {
+        let [low, high] = self.magic.to_le_bytes();
+        u32::from_le_bytes([low, high, b'\r', b'\n'])
+    }
+
+    /// Whether this is the number of a final release: instruction numbers are known only for those.
+    #[must_use]
+    pub fn is_final(self) -> bool {
+        Self::of_minor(self.minor) == Some(self)
+    }
+
+    /// The tag in the names of its compiled files: `cpython-311` (`sys.implementation.cache_tag`).
+    #[must_use]
+    pub fn tag(self) -> String {
+        format!("cpython-3{}", self.minor)
+    }
+
+    /// How its line tables are encoded.
+    #[must_use]
+    pub fn line_encoding(self) -> LineEncoding {
+        match self.minor {
+            ..=9 => LineEncoding::Lnotab,
+            10 => LineEncoding::LineTable310,
+            _ => LineEncoding::LocationTable,
+        }
+    }
+
+    /// How its exception tables are encoded.
+    #[must_use]
+    pub fn exception_encoding(self) -> ExceptionEncoding {
+        if self.has_exception_table() { ExceptionEncoding::Table311 } else { ExceptionEncoding::Private }
+    }
+
+    /// Whether code objects have the fields of 3.11: names and kinds of all variables in one list, a qualified name and an
+    /// exception table.
+    pub(crate) fn has_exception_table(self) -> bool {
+        self.minor >= 11
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "CPython 3.{}", self.minor)
+    }
+}
+
+/// The name by which [`Target::vm`] calls CPython.
+pub const VM: &str = "cpython";
+
+/// The target for modules that CPython `version` compiled at an optimisation level.
+///
+/// `hexversion` is the `sys.hexversion` of the interpreter.
+///
+/// ```
+/// let version = permacode_pyc::Version::of_minor(13).unwrap();
+/// let target = permacode_pyc::target_for(version, 0x030D_00F0, 0);
+/// assert_eq!((target.vm.as_str(), target.tag.as_str()), ("cpython", "cpython-313"));
+/// assert_eq!(target.bytecode_magic, 0x0A0D_0DF3);
+/// ```
+#[must_use]
+pub fn target_for(version: Version, hexversion: u32, optimization: u8) -> Target {
+    Target {
+        vm: VM.to_owned(),
+        bytecode_magic: version.magic_token(),
+        vm_version: hexversion,
+        optimization,
+        tag: version.tag(),
+        unit_size: 2,
+        line_encoding: version.line_encoding(),
+        exception_encoding: version.exception_encoding(),
+    }
+}
+
+/// A magic number that belongs to no supported version of CPython. `Display` names whose it is, where that is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Foreign {
+    /// The magic number.
+    pub magic: u16,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let magic = self.magic;
+        let whose = match magic {
+            // `pypy_incremental_magic` is a multiple of 16 below 3000.
+            16..=2999 if magic.is_multiple_of(16) => match PYPY.iter().find(|known| known.0 == magic) {
+                Some((_, python)) => &format!("PyPy (Python {python})"),
+                None => "PyPy",
+            },
+            3000..=3230 => "CPython 3.0 to 3.3",
+            3250..=3310 => "CPython 3.4",
+            3320..=3351 => "CPython 3.5",
+            3360..=3379 => "CPython 3.6",
+            3390..=3394 => "CPython 3.7",
+            3400..=3499 => "a pre-release of CPython 3.8 to 3.11",
+            3700..=3749 => "CPython 3.16",
+            // 21000 + 10 * BYTECODE_VERSION in GraalPy's ImpModuleBuiltins.java.
+            21000..=21999 => "GraalPy",
+            20121 | 50428 | 50823..=62218 => "CPython 1 or 2, or PyPy for Python 2",
+            _ => "an unknown version of Python",
+        };
+        write!(f, "compiled by {whose} (magic number {magic}); supported are CPython 3.8 to 3.15")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_releases_have_their_exact_numbers() {
+        let finals: Vec<_> = (8..=15).map(|minor| Version::of_minor(minor).unwrap().magic()).collect();
+        assert_eq!(finals, [3413, 3425, 3439, 3495, 3531, 3571, 3627, 3666]);
+        assert!(Version::of_minor(7).is_none() && Version::of_minor(16).is_none());
+    }
+
+    #[test]
+    fn ranges_neither_overlap_nor_miss_their_final_release() {
+        for window in VERSIONS.windows(2) {
+            assert!(window[0].3 < window[1].1, "{window:?}");
+        }
+        for (minor, first, magic, last) in VERSIONS {
+            assert!((first..=last).contains(&magic));
+            let version = Version::of_magic(magic).unwrap();
+            assert_eq!((version.minor(), version.is_final()), (minor, true));
+            assert_eq!(Version::of_target(&target_for(version, 0, 0)), Some(version));
+        }
+        let release_candidate = Version::of_magic(3600).unwrap();
+        assert_eq!((release_candidate.minor(), release_candidate.is_final()), (14, false));
+    }
+
+    #[test]
+    fn foreign_numbers_are_refused_by_name() {
+        for (magic, name) in [
+            (256, "PyPy (Python 3.8)"),
+            (336, "PyPy (Python 3.9)"),
+            (384, "PyPy (Python 3.10)"),
+            (416, "PyPy (Python 3.11)"),
+            (448, "PyPy "),
+            (21150, "GraalPy"),
+            (3394, "CPython 3.7"),
+            (3401, "pre-release of CPython 3.8"),
+            (3700, "CPython 3.16"),
+            (62211, "CPython 1 or 2"),
+            (12345, "unknown version of Python (magic number 12345)"),
+        ] {
+            let text = Version::of_magic(magic).unwrap_err().to_string();
+            assert!(text.contains(name), "{text}");
+        }
+    }
+}

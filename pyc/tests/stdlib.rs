@@ -1,0 +1,117 @@
+//! Real standard libraries: compiled by each CPython that is found, decoded, encoded, and compared by that CPython.
+//!
+//! Interpreters are those in the environment variable `PERMACODE_PYTHONS` (paths, separated as in `PATH`), or else those of
+//! pyenv and those in `PATH`.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use permacode_pyc::{Header, Validation, Version, decode_pyc, encode_pyc, source_hash};
+
+/// About how many modules of each library.
+const MODULES: usize = 200;
+
+fn candidates() -> Vec<PathBuf> {
+    if let Some(list) = env::var_os("PERMACODE_PYTHONS") {
+        return env::split_paths(&list).collect();
+    }
+    let mut found = Vec::new();
+    let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv"));
+    for root in env::var_os("PYENV_ROOT").map(PathBuf::from).into_iter().chain(home) {
+        let versions = fs::read_dir(root.join("versions")).into_iter().flatten().flatten();
+        found.extend(versions.map(|version| version.path().join("bin/python")));
+    }
+    for folder in env::var_os("PATH").iter().flat_map(env::split_paths) {
+        found.extend((8..=15).map(|minor| folder.join(format!("python3.{minor}"))));
+    }
+    found
+}
+
+/// One interpreter for each version that we support. Asks each candidate, as names do not tell.
+fn pythons() -> BTreeMap<u8, PathBuf> {
+    let mut pythons = BTreeMap::new();
+    for path in candidates() {
+        let mut command = Command::new(&path);
+        command.args(["-c", "import sys; print(sys.implementation.name, *sys.version_info[:2])"]);
+        let Ok(output) = command.output() else { continue };
+        let text = String::from_utf8_lossy(&output.stdout);
+        let ["cpython", "3", minor] = text.split_whitespace().collect::<Vec<_>>()[..] else { continue };
+        let minor = minor.parse().unwrap();
+        if Version::of_minor(minor).is_some() {
+            pythons.entry(minor).or_insert(path);
+        }
+    }
+    assert!(!pythons.is_empty(), "no CPython 3.8 to 3.15 found: name some in PERMACODE_PYTHONS");
+    pythons
+}
+
+fn script(python: &Path, name: &str, arguments: &[&Path], more: &[&str]) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name);
+    let output = Command::new(python)
+        .args(["-I", "-S"])
+        .arg(path)
+        .args(arguments)
+        .args(more)
+        .env("PYTHONHASHSEED", "0")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{name}: {text}{}", String::from_utf8_lossy(&output.stderr));
+    text
+}
+
+#[test]
+fn libraries_survive_and_do_not_grow() {
+    for (minor, python) in pythons() {
+        let folder = tempfile::tempdir().unwrap();
+        let (before, after) = (folder.path().join("before"), folder.path().join("after"));
+        fs::create_dir(&before).unwrap();
+        fs::create_dir(&after).unwrap();
+        let facts = script(&python, "compile.py", &[&before], &[&MODULES.to_string()]);
+        let facts: Vec<_> = facts.split_whitespace().collect();
+        let version = Version::of_minor(minor).unwrap();
+        assert_eq!(facts[0], version.magic().to_string(), "{}", python.display());
+        let hash: String = source_hash(version, b"permacode").iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(facts[2], hash, "{}", python.display());
+
+        let (mut sizes, mut times) = ((0, 0), (Duration::ZERO, Duration::ZERO));
+        let (mut grown, mut docstrings, mut codes) = (0, 0, 0);
+        for entry in fs::read_dir(&before).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = fs::read(&path).unwrap();
+            let start = Instant::now();
+            let pyc = decode_pyc(&bytes).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            times.0 += start.elapsed();
+            let filename = pyc.module.filename.as_ref().unwrap().path.text.to_vec();
+            let start = Instant::now();
+            let encoded = encode_pyc(&pyc.module, &pyc.header, &filename).unwrap();
+            times.1 += start.elapsed();
+            let again = decode_pyc(&encoded).unwrap();
+            assert_eq!(again.header, pyc.header);
+            assert_eq!(encode_pyc(&again.module, &again.header, &filename).unwrap(), encoded, "{}", path.display());
+            fs::write(after.join(path.file_name().unwrap()), &encoded).unwrap();
+            sizes = (sizes.0 + bytes.len(), sizes.1 + encoded.len());
+            grown += usize::from(encoded.len() > bytes.len());
+            codes += pyc.module.codes.len();
+            docstrings += pyc.module.codes.iter().filter(|code| code.docstring.is_some()).count();
+            assert!(matches!(Header::decode(&bytes).unwrap().validation, Validation::Timestamp { .. }));
+        }
+        let verdict = script(&python, "check.py", &[&before, &after], &[]);
+        println!(
+            "{version} ({}): {}; {codes} code objects, {docstrings} docstrings; {} bytes before, {} after, {grown} files \
+             grew; decoded in {:.1?}, encoded in {:.1?}",
+            python.display(),
+            verdict.trim(),
+            sizes.0,
+            sizes.1,
+            times.0,
+            times.1,
+        );
+        assert!(sizes.1 <= sizes.0, "{version}: {} bytes became {}", sizes.0, sizes.1);
+    }
+}
