@@ -21,6 +21,8 @@ mod order;
 mod perfect_hash;
 mod plan;
 mod publish;
+#[cfg(feature = "read")]
+pub mod read;
 mod records;
 mod report;
 mod writer;

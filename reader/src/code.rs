@@ -1,0 +1,580 @@
+//! A code object (spec.md 5.8, 5.9).
+
+use crate::{
+    archive::View,
+    bytes::Bytes,
+    error::{Error, ErrorKind, Result},
+    module::Module,
+    object::{Item, Object, Owner},
+    perma_bytes::PermaBytes,
+    qualname::Qualname,
+    string::Str,
+};
+use permacode_format::{
+    CodeDetail, CodeRecord, NO_DOCSTRING, NONE, QualnameForm, Rule, SectionKind, SignatureRecord, U16, U32, WideCode,
+    code_form, list_item, local_kind,
+};
+
+/// One code object of a module. Making one touches its own record only; everything else is read when asked for.
+#[derive(Clone, Copy)]
+pub struct Code<'a> {
+    module: Module<'a>,
+    id: u32,
+    record: &'a CodeRecord,
+    wide: Option<&'a WideCode>,
+}
+
+/// Part of the list of a code object.
+#[derive(Debug, Clone, Copy)]
+pub struct Items<'a> {
+    code: Code<'a>,
+    list: List<'a>,
+    start: usize,
+    len: usize,
+}
+
+/// The list of a code object.
+#[derive(Debug, Clone, Copy)]
+struct List<'a> {
+    bytes: Bytes<'a>,
+    is_wide: bool,
+}
+
+impl<'a> Code<'a> {
+    #[inline]
+    pub(crate) fn new(view: View<'a>, module: Module<'a>, id: u32) -> Result<Self> {
+        let records = view.records::<CodeRecord>(SectionKind::Code);
+        let Some(record) = records.get(id as usize) else {
+            let kind = ErrorKind::OutOfBounds { start: id.into(), len: 1, available: records.len() as u64 };
+            return Err(Error::new(kind, Rule::M3, module.offset().saturating_add(12)));
+        };
+        let mut code = Code { module, id, record, wide: None };
+        if record.form & code_form::WIDE_RECORD != 0 {
+            let index = u32::from(record.constant_count.get()).wrapping_shl(16) | u32::from(record.bytecode_len.get());
+            let wide = view.records::<WideCode>(SectionKind::Wide);
+            match wide.get(index as usize) {
+                Some(wide) => code.wide = Some(wide),
+                None => {
+                    let kind = ErrorKind::OutOfBounds { start: index.into(), len: 1, available: wide.len() as u64 };
+                    return Err(Error::new(kind, Rule::C3, code.offset().saturating_add(12)));
+                }
+            }
+        }
+        Ok(code)
+    }
+
+    fn view(&self) -> View<'a> {
+        self.module.view()
+    }
+
+    /// Offset of its record in the archive.
+    #[must_use]
+    pub fn offset(&self) -> u64 {
+        self.view().offset_of(SectionKind::Code, self.id.into())
+    }
+
+    /// Its id: which code object of the archive it is. Its children have lower ones.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The module it belongs to.
+    #[must_use]
+    pub fn module(&self) -> Module<'a> {
+        self.module
+    }
+
+    /// Flags of the machine (CPython: `co_flags`).
+    #[must_use]
+    pub fn flags(&self) -> u32 {
+        self.record.flags.get()
+    }
+
+    /// Number of positional parameters, positional-only ones included.
+    #[must_use]
+    pub fn arg_count(&self) -> u32 {
+        self.wide.map_or(self.record.arg_count.into(), |wide| wide.arg_count.get())
+    }
+
+    /// Number of positional-only parameters.
+    #[must_use]
+    pub fn posonly_count(&self) -> u32 {
+        self.wide.map_or(self.record.posonly_count.into(), |wide| wide.posonly_count.get())
+    }
+
+    /// Number of keyword-only parameters.
+    #[must_use]
+    pub fn kwonly_count(&self) -> u32 {
+        self.wide.map_or(self.record.kwonly_count.into(), |wide| wide.kwonly_count.get())
+    }
+
+    /// Slots of the operand stack.
+    #[must_use]
+    pub fn stack_size(&self) -> u32 {
+        self.wide.map_or(self.record.stack_size.get().into(), |wide| wide.stack_size.get())
+    }
+
+    fn constant_count(&self) -> u32 {
+        self.wide.map_or(self.record.constant_count.get().into(), |wide| wide.constant_count.get())
+    }
+
+    fn name_count(&self) -> u32 {
+        self.wide.map_or(self.record.name_count.get().into(), |wide| wide.name_count.get())
+    }
+
+    fn local_count(&self) -> u32 {
+        self.wide.map_or(self.record.local_count.get().into(), |wide| wide.local_count.get())
+    }
+
+    /// Number of locals that the machine states, if that differs from what the kinds of its locals say.
+    #[must_use]
+    pub fn stated_local_count(&self) -> Option<u32> {
+        self.wide.map(|wide| wide.stated_local_count.get()).filter(|count| *count != NONE)
+    }
+
+    /// Its instructions, aligned as the header says.
+    ///
+    /// # Errors
+    /// `[C-2]`
+    #[inline]
+    pub fn bytecode(&self) -> Result<PermaBytes<'a>> {
+        let len = self.wide.map_or(self.record.bytecode_len.get().into(), |wide| wide.bytecode_len.get());
+        let offset = self.record.bytecode_offset.get();
+        let align_log2 = self.view().layout.code_align_log2;
+        if offset.trailing_zeros() < align_log2.into() {
+            return Err(Error::value(Rule::C2, self.offset(), "the offset of instructions", offset));
+        }
+        self.view().section(SectionKind::Bytecode).get(offset.into(), len.into(), Rule::C2).map(PermaBytes::new)
+    }
+
+    #[inline]
+    fn list(&self) -> Result<List<'a>> {
+        let is_wide = self.record.form & code_form::WIDE_LIST != 0;
+        let count = u64::from(self.local_count())
+            .saturating_add(self.constant_count().into())
+            .saturating_add(self.name_count().into())
+            .saturating_add(self.head_len() as u64);
+        let len = count.saturating_mul(if is_wide { 4 } else { 2 });
+        let start = u64::from(self.record.list_offset.get()).saturating_mul(2);
+        let bytes = self.view().section(SectionKind::Lists).get(start, len, Rule::C4)?;
+        Ok(List { bytes, is_wide })
+    }
+
+    /// Items before the locals: local kinds, name, and what only some have.
+    fn head_len(&self) -> usize {
+        let form = self.record.form;
+        let mut len = 2usize;
+        for is_there in [code_form::qualname(form) == QualnameForm::Explicit, form & code_form::FILENAME != 0] {
+            len = len.saturating_add(is_there.into());
+        }
+        len
+    }
+
+    #[inline]
+    fn item(&self, list: List<'a>, index: usize) -> Result<Item<'a>> {
+        let (base, first) = (self.module.object_base(), self.module.first_code());
+        let item = if list.is_wide {
+            list.bytes.records::<U32>().get(index).map(|item| list_item::decode_wide(item.get()))
+        } else {
+            list.bytes.records::<U16>().get(index).and_then(|item| list_item::decode_narrow(item.get(), base, first))
+        };
+        match item {
+            Some(item) => {
+                let owner = Owner::code(self.module, self.id);
+                Item::resolve(self.view(), item, owner, Rule::C4, list.bytes.offset())
+            }
+            None => Err(Error::value(
+                Rule::C4,
+                list.bytes.offset(),
+                "the number of an item that leads nowhere",
+                index as u64,
+            )),
+        }
+    }
+
+    fn object(&self, index: usize, rule: Rule) -> Result<Object<'a>> {
+        let list = self.list()?;
+        match self.item(list, index)? {
+            Item::Object(object) => Ok(object),
+            Item::Code(code) => {
+                Err(Error::value(rule, list.bytes.offset(), "a code object where another is due, id", code.id))
+            }
+        }
+    }
+
+    /// Its name, as an object.
+    ///
+    /// # Errors
+    /// `[C-4]`
+    pub fn name_object(&self) -> Result<Object<'a>> {
+        self.object(1, Rule::C10)
+    }
+
+    /// Its name.
+    ///
+    /// # Errors
+    /// `[C-4]`, `[C-10]`
+    pub fn name(&self) -> Result<Str<'a>> {
+        self.name_object()?.as_str(Rule::C10)
+    }
+
+    /// How its qualified name is given, and whether a derived one is interned.
+    #[must_use]
+    pub fn qualname_form(&self) -> (QualnameForm, bool) {
+        (code_form::qualname(self.record.form), self.record.form & code_form::QUALNAME_INTERNED != 0)
+    }
+
+    /// Its qualified name as an object, where it is no derived one.
+    ///
+    /// # Errors
+    /// `[C-4]`
+    pub fn qualname_object(&self) -> Result<Option<Object<'a>>> {
+        match code_form::qualname(self.record.form) {
+            QualnameForm::Name => self.name_object().map(Some),
+            QualnameForm::Explicit => self.object(2, Rule::C10).map(Some),
+            QualnameForm::Member | QualnameForm::Local => Ok(None),
+        }
+    }
+
+    /// Its qualified name, put together when it is shown.
+    #[must_use]
+    pub fn qualname(&self) -> Qualname<'a> {
+        Qualname::new(*self)
+    }
+
+    /// Whether its qualified name is this one.
+    ///
+    /// # Errors
+    /// `[C-4]`, `[C-6]`, `[C-10]`
+    pub fn has_qualname(&self, qualname: &[u8]) -> Result<bool> {
+        self.qualname().is(qualname)
+    }
+
+    /// Its file name as an object, if it is not that of the module.
+    ///
+    /// # Errors
+    /// `[C-4]`
+    pub fn filename_object(&self) -> Result<Option<Object<'a>>> {
+        if self.record.form & code_form::FILENAME == 0 {
+            return Ok(None);
+        }
+        self.object(self.head_len().saturating_sub(1), Rule::C10).map(Some)
+    }
+
+    /// Its file name, if it is not that of the module.
+    ///
+    /// # Errors
+    /// `[C-4]`, `[C-10]`
+    pub fn filename(&self) -> Result<Option<Str<'a>>> {
+        self.filename_object()?.map(|object| object.as_str(Rule::C10)).transpose()
+    }
+
+    fn items(&self, start: usize, len: u32) -> Result<Items<'a>> {
+        Ok(Items { code: *self, list: self.list()?, start, len: len as usize })
+    }
+
+    /// Its local variables, cells and free variables, in the order in which instructions number them.
+    ///
+    /// # Errors
+    /// `[C-4]`
+    pub fn locals(&self) -> Result<Items<'a>> {
+        self.items(self.head_len(), self.local_count())
+    }
+
+    /// What kind of variable each of its locals is: bits of [`permacode_format::local_kind`].
+    ///
+    /// # Errors
+    /// `[C-4]`, `[C-8]`
+    pub fn local_kinds(&self) -> Result<PermaBytes<'a>> {
+        let kinds = self.object(0, Rule::C8)?.as_bytes(Rule::C8)?;
+        if kinds.len() as u64 != u64::from(self.local_count()) {
+            return Err(Error::value(Rule::C8, kinds.offset(), "the number of local kinds", kinds.len() as u64));
+        }
+        Ok(kinds)
+    }
+
+    /// Its constants, in the order in which instructions number them.
+    ///
+    /// # Errors
+    /// `[C-4]`
+    #[inline]
+    pub fn constants(&self) -> Result<Items<'a>> {
+        self.items(self.head_len().saturating_add(self.local_count() as usize), self.constant_count())
+    }
+
+    /// Its names of globals and attributes, in the order in which instructions number them.
+    ///
+    /// # Errors
+    /// `[C-4]`
+    pub fn names(&self) -> Result<Items<'a>> {
+        let before =
+            self.head_len().saturating_add(self.local_count() as usize).saturating_add(self.constant_count() as usize);
+        self.items(before, self.name_count())
+    }
+
+    /// The code objects directly among its constants.
+    ///
+    /// # Errors
+    /// `[C-4]`
+    pub fn children(&self) -> Result<impl Iterator<Item = Result<Code<'a>>> + use<'a>> {
+        Ok(self.constants()?.iter().filter_map(|item| match item {
+            Ok(Item::Code(code)) => Some(Ok(code)),
+            Ok(Item::Object(_)) => None,
+            Err(error) => Some(Err(error)),
+        }))
+    }
+
+    /// The code object that holds it among its constants; the root of a module has none.
+    ///
+    /// # Errors
+    /// `[C-1]`, `[C-6]`
+    pub fn parent(&self) -> Result<Option<Code<'a>>> {
+        let delta = match self.wide {
+            Some(wide) => wide.parent_delta.get(),
+            None => self.detail()?.parent_delta.get().into(),
+        };
+        if delta == 0 {
+            return Ok(None);
+        }
+        let end = self.module.first_code().saturating_add(self.module.code_count());
+        match self.id.checked_add(delta).filter(|parent| *parent < end) {
+            Some(parent) => Code::new(self.view(), self.module, parent).map(Some),
+            None => Err(Error::value(
+                Rule::C6,
+                self.detail_offset().saturating_add(10),
+                "the distance of the parent",
+                delta,
+            )),
+        }
+    }
+
+    fn detail(&self) -> Result<&'a CodeDetail> {
+        let details = self.view().records::<CodeDetail>(SectionKind::Details);
+        details.get(self.id as usize).ok_or_else(|| {
+            let kind = ErrorKind::OutOfBounds { start: self.id.into(), len: 1, available: details.len() as u64 };
+            Error::new(kind, Rule::C1, self.detail_offset())
+        })
+    }
+
+    fn detail_offset(&self) -> u64 {
+        self.view().offset_of(SectionKind::Details, self.id.into())
+    }
+
+    /// First line in the source.
+    ///
+    /// # Errors
+    /// `[C-1]`
+    pub fn first_line(&self) -> Result<i32> {
+        match self.wide {
+            Some(wide) => Ok(wide.first_line.get()),
+            None => Ok(self.detail()?.first_line.get().into()),
+        }
+    }
+
+    /// Offset in the tables section, and the lengths of line table and exception table.
+    fn tables(&self) -> Result<(u64, u64, u64)> {
+        let detail = self.detail()?;
+        let (line_len, exception_len) = match self.wide {
+            Some(wide) => (wide.line_len.get(), wide.exception_len.get()),
+            None => (detail.line_len.get().into(), detail.exception_len.get().into()),
+        };
+        Ok((detail.tables_offset.get().into(), line_len.into(), exception_len.into()))
+    }
+
+    /// Its line table, encoded as [`crate::Target::line_encoding`] says.
+    ///
+    /// # Errors
+    /// `[C-1]`, `[C-5]`
+    pub fn line_table(&self) -> Result<PermaBytes<'a>> {
+        let (offset, len, _) = self.tables()?;
+        self.view().section(SectionKind::Tables).get(offset, len, Rule::C5).map(PermaBytes::new)
+    }
+
+    /// Its exception table, encoded as [`crate::Target::exception_encoding`] says.
+    ///
+    /// # Errors
+    /// `[C-1]`, `[C-5]`
+    pub fn exception_table(&self) -> Result<PermaBytes<'a>> {
+        let (offset, line_len, len) = self.tables()?;
+        self.view()
+            .section(SectionKind::Tables)
+            .get(offset.saturating_add(line_len), len, Rule::C5)
+            .map(PermaBytes::new)
+    }
+
+    /// Index of its docstring among its constants.
+    #[must_use]
+    pub fn docstring_index(&self) -> Option<u32> {
+        match self.wide {
+            Some(wide) => Some(wide.docstring.get()).filter(|index| *index != NONE),
+            None => Some(self.record.docstring).filter(|index| *index != NO_DOCSTRING).map(u32::from),
+        }
+    }
+
+    /// Its docstring.
+    ///
+    /// # Errors
+    /// `[C-4]`, `[C-7]`
+    pub fn docstring(&self) -> Result<Option<Str<'a>>> {
+        let Some(index) = self.docstring_index() else { return Ok(None) };
+        match self.constants()?.get(index as usize).transpose()? {
+            Some(Item::Object(object)) => object.as_str(Rule::C7).map(Some),
+            _ => Err(Error::value(Rule::C7, self.offset().saturating_add(26), "the index of a docstring", index)),
+        }
+    }
+
+    /// What is known of its signature beside what the code object itself says, as JSON text.
+    ///
+    /// # Errors
+    /// `[G-2]`
+    pub fn signature(&self) -> Result<Option<PermaBytes<'a>>> {
+        let records = self.view().records::<SignatureRecord>(SectionKind::Signatures);
+        let found = records.binary_search_by_key(&self.id, |record| record.code.get());
+        let Some(record) = found.ok().and_then(|index| records.get(index)) else { return Ok(None) };
+        let text = self.view().section(SectionKind::SignatureText);
+        text.get(record.offset.get().into(), record.len.get().into(), Rule::G2).map(|text| Some(PermaBytes::new(text)))
+    }
+
+    /// Number of items of its list.
+    pub(crate) fn list_len(&self) -> Result<u64> {
+        let list = self.list()?;
+        Ok(list.bytes.len().checked_div(if list.is_wide { 4 } else { 2 }).unwrap_or(0))
+    }
+
+    /// Checks the two records by themselves.
+    pub(crate) fn verify_record(&self) -> Result<()> {
+        let record = self.record;
+        if record.form & !code_form::KNOWN != 0 || record.reserved != 0 {
+            return Err(Error::value(
+                Rule::C3,
+                self.offset().saturating_add(25),
+                "the form of a code object",
+                record.form,
+            ));
+        }
+        let derived = matches!(self.qualname_form().0, QualnameForm::Member | QualnameForm::Local);
+        if !derived && record.form & code_form::QUALNAME_INTERNED != 0 {
+            return Err(Error::value(
+                Rule::C3,
+                self.offset().saturating_add(25),
+                "the form of a code object",
+                record.form,
+            ));
+        }
+        let detail = self.detail()?;
+        if self.wide.is_some() {
+            let narrow =
+                [record.name_count.get(), record.local_count.get(), record.stack_size.get(), detail.line_len.get()];
+            let rest = [detail.exception_len.get(), detail.first_line.get(), detail.parent_delta.get()];
+            let small = [record.arg_count, record.posonly_count, record.kwonly_count, record.docstring];
+            if narrow.iter().chain(&rest).any(|field| *field != 0) || small.iter().any(|field| *field != 0) {
+                return Err(Error::value(Rule::C3, self.offset(), "a field beside a wide form, id", self.id));
+            }
+        }
+        if derived && self.parent()?.is_none() {
+            return Err(Error::value(Rule::C6, self.detail_offset(), "a derived name without a parent, id", self.id));
+        }
+        self.bytecode()?;
+        self.line_table()?;
+        self.exception_table()?;
+        Ok(())
+    }
+
+    /// Checks that each item of its list is what its place says.
+    pub(crate) fn verify_list(&self) -> Result<()> {
+        self.local_kinds()?;
+        self.name()?;
+        if let Some(object) = self.qualname_object()? {
+            object.as_str(Rule::C10)?;
+        }
+        self.filename()?;
+        for item in self.locals()?.iter().chain(self.names()?.iter()) {
+            match item? {
+                Item::Object(object) => object.as_str(Rule::C10)?,
+                Item::Code(code) => {
+                    return Err(Error::value(
+                        Rule::C10,
+                        self.offset(),
+                        "a code object where a name is due, id",
+                        code.id,
+                    ));
+                }
+            };
+        }
+        let constants = self.constants()?;
+        for item in constants.iter() {
+            if let crate::object::Constant::Qualname { constant, .. } = item?.constant()? {
+                match constants.get(constant as usize).transpose()? {
+                    Some(Item::Code(_)) => {}
+                    _ => {
+                        return Err(Error::value(
+                            Rule::O5,
+                            self.offset(),
+                            "the constant that a qualified name names",
+                            constant,
+                        ));
+                    }
+                }
+            }
+        }
+        self.docstring()?;
+        Ok(())
+    }
+}
+
+impl core::fmt::Debug for Code<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Code")
+            .field("id", &self.id)
+            .field("record", &self.record)
+            .field("wide", &self.wide)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a> Items<'a> {
+    /// Number of items.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// An item; `None` behind the last one.
+    #[inline]
+    pub fn get(&self, index: usize) -> Option<Result<Item<'a>>> {
+        if index >= self.len {
+            return None;
+        }
+        Some(self.code.item(self.list, self.start.checked_add(index)?))
+    }
+
+    /// The items in order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<Item<'a>>> + use<'a> {
+        let items = *self;
+        (0..self.len).map(move |index| items.code.item(items.list, items.start.saturating_add(index)))
+    }
+
+    /// The items in order, where they are names or locals.
+    pub fn strings(&self) -> impl ExactSizeIterator<Item = Result<Str<'a>>> + use<'a> {
+        let offset = self.list.bytes.offset();
+        self.iter().map(move |item| match item? {
+            Item::Object(object) => object.as_str(Rule::C10),
+            Item::Code(code) => {
+                Err(Error::value(Rule::C10, offset, "a code object where a name is due, id", code.id()))
+            }
+        })
+    }
+}
+
+/// Whether a local of this kind is a variable or parameter of the code object itself, not a mere cell or free variable.
+#[must_use]
+pub const fn is_local(kind: u8) -> bool {
+    kind & local_kind::LOCAL != 0
+}

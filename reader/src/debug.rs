@@ -1,0 +1,101 @@
+//! Showing constants, within a budget: a few hundred bytes of shared tuples can describe 2^60 leaves.
+
+use crate::{
+    error::Result,
+    object::{Constant, Container, Item},
+};
+use core::fmt;
+use permacode_format::Container as ContainerKind;
+
+/// Constants that one value may expand to.
+const BUDGET: u32 = 1000;
+/// Levels of containers that are shown; this is also how deep the showing nests.
+const LEVELS: u32 = 16;
+
+impl fmt::Debug for Constant<'_> {
+    /// The value in the manner of Python; what exceeds the budget is shown as `...`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_constant(f, Ok(*self), &mut BUDGET.clone(), LEVELS)
+    }
+}
+
+fn write_constant(
+    f: &mut fmt::Formatter<'_>,
+    constant: Result<Constant<'_>>,
+    budget: &mut u32,
+    levels: u32,
+) -> fmt::Result {
+    let Some(left) = budget.checked_sub(1) else { return f.write_str("...") };
+    *budget = left;
+    match constant {
+        Err(error) => write!(f, "<{error}>"),
+        Ok(Constant::None) => f.write_str("None"),
+        Ok(Constant::False) => f.write_str("False"),
+        Ok(Constant::True) => f.write_str("True"),
+        Ok(Constant::Ellipsis) => f.write_str("Ellipsis"),
+        Ok(Constant::StopIteration) => f.write_str("StopIteration"),
+        Ok(Constant::Int(bytes)) => write_int(f, &bytes),
+        Ok(Constant::Float(bits)) => write!(f, "{:?}", f64::from_bits(bits)),
+        Ok(Constant::Complex(real, imaginary)) => {
+            write!(f, "complex({:?}, {:?})", f64::from_bits(real), f64::from_bits(imaginary))
+        }
+        Ok(Constant::Bytes(bytes)) => write!(f, "{bytes:?}"),
+        Ok(Constant::Str(text)) => match text.as_str() {
+            Some(text) => write!(f, "{text:?}"),
+            None => write!(f, "<surrogates {:?}>", text.bytes()),
+        },
+        Ok(Constant::Qualname { constant, .. }) => write!(f, "<qualified name of constant {constant}>"),
+        Ok(Constant::Code(code)) => write!(f, "<code {} #{}>", code.qualname(), code.id()),
+        Ok(Constant::Container(container)) => match levels.checked_sub(1) {
+            Some(levels) => write_container(f, &container, budget, levels),
+            None => f.write_str("..."),
+        },
+    }
+}
+
+fn write_container(
+    f: &mut fmt::Formatter<'_>,
+    container: &Container<'_>,
+    budget: &mut u32,
+    levels: u32,
+) -> fmt::Result {
+    let (open, close) = match container.kind() {
+        ContainerKind::Tuple => ("(", if container.len() == 1 { ",)" } else { ")" }),
+        ContainerKind::FrozenSet => ("frozenset({", "})"),
+        ContainerKind::List => ("[", "]"),
+        ContainerKind::Set | ContainerKind::Dict => ("{", "}"),
+        ContainerKind::FrozenDict => ("frozendict({", "})"),
+        ContainerKind::Slice => ("slice(", ")"),
+    };
+    let is_mapping = matches!(container.kind(), ContainerKind::Dict | ContainerKind::FrozenDict);
+    f.write_str(open)?;
+    for (index, item) in container.iter().enumerate() {
+        if index > 0 {
+            f.write_str(if is_mapping && index & 1 == 1 { ": " } else { ", " })?;
+        }
+        if *budget == 0 {
+            f.write_str("...")?;
+            break;
+        }
+        let constant = item.and_then(|item: Item<'_>| item.constant());
+        write_constant(f, constant, budget, levels)?;
+    }
+    f.write_str(close)
+}
+
+/// Decimal where 128 bits hold it, hexadecimal where not.
+fn write_int(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    let is_negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
+    let mut value = [if is_negative { 0xFF } else { 0 }; 16];
+    match value.get_mut(..bytes.len()) {
+        Some(low) => {
+            low.copy_from_slice(bytes);
+            write!(f, "{}", i128::from_le_bytes(value))
+        }
+        None => {
+            f.write_str("<int of two's complement 0x")?;
+            bytes.iter().rev().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+            f.write_str(">")
+        }
+    }
+}

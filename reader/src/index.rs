@@ -1,0 +1,64 @@
+//! Finding a name: one hash, one probe, one comparison (spec.md 5.6).
+
+use crate::{
+    archive::View,
+    bytes::Bytes,
+    error::{Error, Result},
+};
+use permacode_format::{IndexHeader, NONE, Rule, SectionKind, Slot, U32, bucket_of, name_hash, slot_of, tag_of};
+
+/// One index.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Index<'a> {
+    header: &'a IndexHeader,
+    pilots: &'a [u8],
+    slots: &'a [Slot],
+    slots_offset: u64,
+}
+
+impl<'a> Index<'a> {
+    #[inline]
+    pub(crate) fn new(view: View<'a>, header: &'a IndexHeader) -> Result<Self> {
+        let section = view.section(SectionKind::Index);
+        let pilots = section.get(header.pilots_offset.get().into(), header.bucket_count.get().into(), Rule::X1)?;
+        let slots_len = u64::from(header.slot_count.get()).saturating_mul(size_of::<Slot>() as u64);
+        let slots = section.get(header.slots_offset.get().into(), slots_len, Rule::X1)?;
+        Ok(Index { header, pilots: pilots.data(), slots: slots.records(), slots_offset: slots.offset() })
+    }
+
+    /// The record, counted from the first one of the target, that may have this name: only its name can tell.
+    #[inline]
+    pub(crate) fn candidate(&self, name: &[u8]) -> Option<u32> {
+        let hash = name_hash(name, self.header.seed.get());
+        let pilot = self.pilots.get(bucket_of(hash, self.header.bucket_count.get()) as usize)?;
+        let slot = self.slots.get(slot_of(hash, *pilot, self.header.slot_count.get()) as usize)?;
+        (slot.tag.get() == tag_of(hash) && slot.record.get() != NONE).then(|| slot.record.get())
+    }
+
+    /// Checks the slots against `count` names, each of which must already be known to be found in its slot.
+    pub(crate) fn verify(&self, count: u32) -> Result<()> {
+        let (buckets, slots) = (self.header.bucket_count.get(), self.header.slot_count.get());
+        if slots < count || (slots > 0 && buckets == 0) {
+            return Err(Error::value(Rule::X2, self.slots_offset, "the number of slots", slots));
+        }
+        let mut used = 0u32;
+        for (index, slot) in self.slots.iter().enumerate() {
+            if slot.record.get() != NONE {
+                used = used.saturating_add(1);
+            } else if slot.tag.get() != 0 {
+                let offset = self.slots_offset.saturating_add((index as u64).saturating_mul(size_of::<Slot>() as u64));
+                return Err(Error::value(Rule::X3, offset, "the tag of an empty slot", slot.tag.get()));
+            }
+        }
+        if used != count {
+            return Err(Error::value(Rule::X3, self.slots_offset, "the number of used slots", used));
+        }
+        Ok(())
+    }
+}
+
+/// A name: a range of the names section.
+#[inline]
+pub(crate) fn name(view: View<'_>, offset: U32, len: U32) -> Result<Bytes<'_>> {
+    view.section(SectionKind::Names).get(offset.get().into(), len.get().into(), Rule::N1)
+}

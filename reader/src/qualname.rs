@@ -1,0 +1,115 @@
+//! Qualified names: most follow from that of the parent and are put together when asked for (spec.md 5.8).
+
+use crate::{
+    code::Code,
+    error::{Error, Result},
+    string::Str,
+};
+use alloc::vec::Vec;
+use core::fmt;
+use permacode_format::{MAX_PARENTS, QualnameForm, Rule};
+
+/// The qualified name of a code object, for example `JSONDecoder.decode` or `outer.<locals>.inner`.
+#[derive(Debug, Clone, Copy)]
+pub struct Qualname<'a> {
+    code: Code<'a>,
+}
+
+/// The last part of a qualified name, and what comes before it.
+struct Step<'a> {
+    last: Str<'a>,
+    before: Option<(Code<'a>, &'static str)>,
+}
+
+impl<'a> Qualname<'a> {
+    pub(crate) fn new(code: Code<'a>) -> Self {
+        Qualname { code }
+    }
+
+    /// The strings that make it up, in order; each is followed by what stands before the next one.
+    ///
+    /// # Errors
+    /// `[C-4]`, `[C-6]`, `[C-10]`
+    pub fn parts(&self) -> Result<Vec<(Str<'a>, &'static str)>> {
+        let mut parts = Vec::new();
+        let mut separator = "";
+        let mut code = self.code;
+        for _ in 0..=MAX_PARENTS {
+            let step = step(code)?;
+            parts.push((step.last, separator));
+            match step.before {
+                Some((parent, before)) => (code, separator) = (parent, before),
+                None => {
+                    parts.reverse();
+                    return Ok(parts);
+                }
+            }
+        }
+        Err(too_deep(code))
+    }
+
+    /// Whether it is this text.
+    ///
+    /// # Errors
+    /// `[C-4]`, `[C-6]`, `[C-10]`
+    pub fn is(&self, text: &[u8]) -> Result<bool> {
+        let mut rest = text;
+        let mut code = self.code;
+        for _ in 0..=MAX_PARENTS {
+            let step = step(code)?;
+            let Some((parent, separator)) = step.before else { return Ok(step.last.bytes() == *rest) };
+            let before = rest
+                .strip_suffix(step.last.bytes().as_slice())
+                .and_then(|rest| rest.strip_suffix(separator.as_bytes()));
+            match before {
+                Some(before) => (code, rest) = (parent, before),
+                None => return Ok(false),
+            }
+        }
+        Err(too_deep(code))
+    }
+
+    /// Appends it to `out`, in generalised UTF-8.
+    ///
+    /// # Errors
+    /// `[C-4]`, `[C-6]`, `[C-10]`
+    pub fn append_to(&self, out: &mut Vec<u8>) -> Result<()> {
+        for (text, separator) in self.parts()? {
+            out.extend_from_slice(&text.bytes());
+            out.extend_from_slice(separator.as_bytes());
+        }
+        Ok(())
+    }
+}
+
+fn step(code: Code<'_>) -> Result<Step<'_>> {
+    let separator = match code.qualname_form().0 {
+        QualnameForm::Name => return Ok(Step { last: code.name()?, before: None }),
+        QualnameForm::Explicit => {
+            let object = code.qualname_object()?;
+            let last = object.map_or_else(|| code.name(), |object| object.as_str(Rule::C10))?;
+            return Ok(Step { last, before: None });
+        }
+        QualnameForm::Member => ".",
+        QualnameForm::Local => ".<locals>.",
+    };
+    match code.parent()? {
+        Some(parent) => Ok(Step { last: code.name()?, before: Some((parent, separator)) }),
+        None => Err(Error::value(Rule::C6, code.offset(), "a derived name without a parent, id", code.id())),
+    }
+}
+
+#[cold]
+fn too_deep(code: Code<'_>) -> Error {
+    Error::value(Rule::C6, code.offset(), "the number of parents, at least", MAX_PARENTS)
+}
+
+impl fmt::Display for Qualname<'_> {
+    /// The name, U+FFFD for what is no UTF-8; what is broken is shown as `<broken>`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.parts() {
+            Ok(parts) => parts.iter().try_for_each(|(text, separator)| write!(f, "{text}{separator}")),
+            Err(_) => f.write_str("<broken>"),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! A resource: a file of a package that is no module.
+
+use crate::{
+    archive::View,
+    error::{Error, Result},
+    object::{Object, Owner},
+    perma_bytes::PermaBytes,
+    string::Str,
+    target::name_in_section,
+};
+use permacode_format::{ResourceRecord, Rule, SectionKind, resource_flag};
+
+/// One resource (spec.md 5.7).
+#[derive(Debug, Clone, Copy)]
+pub struct Resource<'a> {
+    view: View<'a>,
+    record: &'a ResourceRecord,
+    index: usize,
+}
+
+impl<'a> Resource<'a> {
+    pub(crate) fn new(view: View<'a>, record: &'a ResourceRecord, index: usize) -> Self {
+        Resource { view, record, index }
+    }
+
+    /// Its name: the path below its root, `/` between components. Bytes as a file system gave them.
+    ///
+    /// # Errors
+    /// `[N-1]`
+    pub fn name(&self) -> Result<PermaBytes<'a>> {
+        name_in_section(self.view, self.record.name_offset, self.record.name_len).map(PermaBytes::new)
+    }
+
+    /// Name of the root that the path starts at, for example `stdlib`.
+    ///
+    /// # Errors
+    /// `[R-2]`
+    pub fn root(&self) -> Result<Str<'a>> {
+        Object::checked(self.view, self.record.root.get(), Owner::None, Rule::R2, self.offset().saturating_add(8))?
+            .as_str(Rule::R2)
+    }
+
+    /// Whether the owner of the file may execute it.
+    #[must_use]
+    pub fn is_executable(&self) -> bool {
+        self.record.flags.get() & resource_flag::EXECUTABLE != 0
+    }
+
+    /// Number of its bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.record.data_len.get()
+    }
+
+    /// Whether it has no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// `[R-4]`
+    pub fn data(&self) -> Result<PermaBytes<'a>> {
+        let files = self.view.section(SectionKind::Files);
+        files.get(self.record.data_offset.get(), self.record.data_len.get(), Rule::R4).map(PermaBytes::new)
+    }
+
+    pub(crate) fn offset(&self) -> u64 {
+        self.view.offset_of(SectionKind::Resources, self.index as u64)
+    }
+
+    /// Checks the record and what it refers to.
+    pub(crate) fn verify(&self) -> Result<()> {
+        let flags = self.record.flags.get();
+        if flags & !resource_flag::KNOWN != 0 {
+            return Err(Error::value(Rule::R3, self.offset().saturating_add(12), "the flags of a resource", flags));
+        }
+        self.root()?;
+        self.data()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! An archive turned back into the model: the one place where that is done.
+//!
+//! What comes out borrows from the archive. It is as large as the module, not as what its shared values expand to:
+//! each object of the archive becomes one object of the arena, whoever refers to it.
+
+use crate::model::{Code, Module, ModuleKind, Object, Path, Qualname, Ref, Resource, Source, Str, Target};
+use hashbrown::HashMap;
+use permacode_reader::{self as reader, Constant, Item, QualnameForm, Result};
+use std::borrow::Cow;
+
+/// The target, as the writer takes it.
+///
+/// # Errors
+/// If the record breaks a rule of the format.
+pub fn target(target: &reader::Target<'_>) -> Result<Target> {
+    Ok(Target {
+        vm: target.vm()?.to_owned(),
+        bytecode_magic: target.bytecode_magic(),
+        vm_version: target.vm_version(),
+        optimization: target.optimization(),
+        tag: target.tag()?.to_owned(),
+        unit_size: target.unit_size(),
+        line_encoding: target.line_encoding()?,
+        exception_encoding: target.exception_encoding()?,
+    })
+}
+
+/// The resource, as the writer takes it.
+///
+/// # Errors
+/// If the record breaks a rule of the format.
+pub fn resource<'a>(resource: &reader::Resource<'a>) -> Result<Resource<'a>> {
+    Ok(Resource {
+        root: text(resource.root()?),
+        path: Cow::Borrowed(resource.name()?.as_slice()),
+        executable: resource.is_executable(),
+        data: Cow::Borrowed(resource.data()?.as_slice()),
+    })
+}
+
+/// The module, as the writer takes it. Objects are in the order of first use, code objects in that of their ids.
+///
+/// # Errors
+/// If anything that can be reached from it breaks a rule of the format.
+pub fn module<'a>(module: &reader::Module<'a>) -> Result<Module<'a>> {
+    let mut arena = Arena::default();
+    let mut codes = Vec::new();
+    for code in module.codes() {
+        codes.push(arena.code(module, &code?)?);
+    }
+    let kind = match (module.is_package(), module.is_namespace()) {
+        (_, true) => ModuleKind::Namespace,
+        (true, false) => ModuleKind::Package,
+        (false, false) => ModuleKind::Module,
+    };
+    let source = module.source()?.map(|source| Source {
+        path: path(&source.path),
+        size: source.size,
+        digest: source.digest,
+        mtime: source.mtime,
+        text: source.text.map(|text| Cow::Borrowed(text.as_slice())),
+    });
+    Ok(Module {
+        name: module.name()?.to_owned(),
+        kind,
+        objects: arena.objects,
+        root: codes.len().checked_sub(1).map(|root| root as u32),
+        codes,
+        filename: module.filename()?.as_ref().map(path),
+        source,
+    })
+}
+
+fn path<'a>(path: &reader::Path<'a>) -> Path<'a> {
+    Path { root: path.root.map(text), path: string(path.path) }
+}
+
+fn string(string: reader::Str<'_>) -> Str<'_> {
+    Str { text: Cow::Borrowed(string.bytes().as_slice()), interned: string.is_interned() }
+}
+
+fn text(text: reader::Str<'_>) -> Cow<'_, str> {
+    String::from_utf8_lossy(text.bytes().as_slice())
+}
+
+/// The objects of a module, each once.
+#[derive(Default)]
+struct Arena<'a> {
+    objects: Vec<Object<'a>>,
+    /// Place of each object of the archive that is in the arena.
+    places: HashMap<u32, u32>,
+}
+
+impl<'a> Arena<'a> {
+    fn code(&mut self, module: &reader::Module<'a>, code: &reader::Code<'a>) -> Result<Code<'a>> {
+        let mut all = |items: reader::Items<'a>| -> Result<Vec<Ref>> {
+            items.iter().map(|item| self.reference(module, item?)).collect()
+        };
+        let constants = all(code.constants()?)?;
+        let strings = |refs: Vec<Ref>| refs.into_iter().map(index_of).collect::<Vec<u32>>();
+        let locals = strings(all(code.locals()?)?);
+        let names = strings(all(code.names()?)?);
+        let name = self.object(module, code.name_object()?)?;
+        let qualname = match (code.qualname_form(), code.qualname_object()?) {
+            ((QualnameForm::Member, interned), _) => Qualname::Member { interned },
+            ((QualnameForm::Local, interned), _) => Qualname::Local { interned },
+            ((QualnameForm::Explicit, _), Some(object)) => Qualname::Explicit(self.object(module, object)?),
+            ((QualnameForm::Name | QualnameForm::Explicit, _), _) => Qualname::Name,
+        };
+        let filename = code.filename_object()?.map(|object| self.object(module, object)).transpose()?;
+        let borrowed = |bytes: reader::PermaBytes<'a>| Cow::Borrowed(bytes.as_slice());
+        Ok(Code {
+            name,
+            qualname,
+            filename,
+            arg_count: code.arg_count(),
+            posonly_count: code.posonly_count(),
+            kwonly_count: code.kwonly_count(),
+            stack_size: code.stack_size(),
+            flags: code.flags(),
+            first_line: code.first_line()?,
+            constants,
+            names,
+            locals,
+            local_kinds: borrowed(code.local_kinds()?),
+            local_count: code.stated_local_count(),
+            bytecode: borrowed(code.bytecode()?),
+            line_table: borrowed(code.line_table()?),
+            exception_table: borrowed(code.exception_table()?),
+            docstring: code.docstring_index(),
+            signature: code.signature()?.map(borrowed),
+        })
+    }
+
+    fn reference(&mut self, module: &reader::Module<'a>, item: Item<'a>) -> Result<Ref> {
+        match item {
+            Item::Object(object) => self.object(module, object).map(Ref::Object),
+            Item::Code(code) => Ok(Ref::Code(code.id() - module.first_code())),
+        }
+    }
+
+    /// Puts an object and what it holds into the arena, members first, on a stack of its own.
+    fn object(&mut self, module: &reader::Module<'a>, object: reader::Object<'a>) -> Result<u32> {
+        let mut stack = vec![object];
+        while let Some(object) = stack.last().copied() {
+            if self.places.contains_key(&object.id()) {
+                stack.pop();
+                continue;
+            }
+            let value = match object.constant()? {
+                Constant::Container(container) => {
+                    let before = stack.len();
+                    let mut items = Vec::with_capacity(container.len());
+                    for item in container.iter() {
+                        match item? {
+                            Item::Code(code) => items.push(Ref::Code(code.id() - module.first_code())),
+                            Item::Object(member) => match self.places.get(&member.id()) {
+                                Some(place) => items.push(Ref::Object(*place)),
+                                None => stack.push(member),
+                            },
+                        }
+                    }
+                    if stack.len() > before {
+                        continue;
+                    }
+                    Object::Container(container.kind(), items)
+                }
+                constant => scalar(constant),
+            };
+            self.places.insert(object.id(), self.objects.len() as u32);
+            self.objects.push(value);
+            stack.pop();
+        }
+        Ok(self.places.get(&object.id()).copied().unwrap_or_default())
+    }
+}
+
+fn index_of(reference: Ref) -> u32 {
+    match reference {
+        // A code object where a name is due: the writer says so when it takes the module.
+        Ref::Object(index) | Ref::Code(index) => index,
+    }
+}
+
+fn scalar(constant: Constant<'_>) -> Object<'_> {
+    match constant {
+        Constant::False => Object::False,
+        Constant::True => Object::True,
+        Constant::Ellipsis => Object::Ellipsis,
+        Constant::StopIteration => Object::StopIteration,
+        Constant::Int(bytes) => Object::Int(Cow::Borrowed(bytes.as_slice())),
+        Constant::Float(bits) => Object::Float(bits),
+        Constant::Complex(real, imaginary) => Object::Complex(real, imaginary),
+        Constant::Bytes(bytes) => Object::Bytes(Cow::Borrowed(bytes.as_slice())),
+        Constant::Str(text) => Object::Str(string(text)),
+        Constant::Qualname { constant, interned } => Object::Qualname { constant, interned },
+        _ => Object::None,
+    }
+}
