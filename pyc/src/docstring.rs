@@ -44,7 +44,7 @@ pub(crate) struct Facts<'v> {
 pub(crate) fn docstring(version: Version, facts: &Facts<'_>, is_text: impl Fn(usize) -> bool) -> Option<u32> {
     let index = if facts.flags & flag::OPTIMIZED == 0 {
         stored(version, facts)?
-    } else if version.minor() >= 13 {
+    } else if version.minor() >= 14 {
         // `PyFunction_New` looks at nothing else.
         if facts.flags & flag::HAS_DOCSTRING == 0 {
             return None;
@@ -59,7 +59,7 @@ pub(crate) fn docstring(version: Version, facts: &Facts<'_>, is_text: impl Fn(us
     if index < facts.constants && is_text(index) { u32::try_from(index).ok() } else { None }
 }
 
-/// Whether the first constant of a function is its docstring if it is a string (`PyFunction_New` up to 3.12). Lambdas begin
+/// Whether the first constant of a function is its docstring if it is a string (`PyFunction_New` up to 3.13). Lambdas begin
 /// with None; comprehensions, generator expressions and the scopes of type parameters begin with whatever they use first.
 fn may_have_docstring(facts: &Facts<'_>) -> bool {
     const TYPE_PARAMETERS: &[u8] = b"<generic parameters of ";
@@ -115,8 +115,8 @@ mod tests {
         assert_eq!(doc(12, 3, b"<generic parameters of f>", None), None);
         assert_eq!(doc(12, 3, b"f", Some(b"<generic parameters of f>")), Some(0));
         assert_eq!(doc(12, 3, b"T", Some(b"<generic parameters of f>")), None);
-        assert_eq!(doc(13, 3, b"f", None), None);
-        assert_eq!(doc(13, 0x400_0003, b"f", None), Some(0));
+        assert_eq!(doc(14, 3, b"f", None), None);
+        assert_eq!(doc(14, 0x400_0003, b"f", None), Some(0));
         assert_eq!(docstring(version(8), &facts(3, b"f", None, b""), |_| false), None);
     }
 

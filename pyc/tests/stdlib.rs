@@ -12,9 +12,10 @@ use std::{
 };
 
 use permacode_pyc::{Header, Validation, Version, decode_pyc, encode_pyc, source_hash};
+use permacode_writer::model::{Module, Object, Ref};
 
-/// About how many modules of each library.
-const MODULES: usize = 200;
+/// About how many modules of each library; `PERMACODE_MODULES` may say another number.
+const MODULES: &str = "200";
 
 fn candidates() -> Vec<PathBuf> {
     if let Some(list) = env::var_os("PERMACODE_PYTHONS") {
@@ -51,9 +52,9 @@ fn pythons() -> BTreeMap<u8, PathBuf> {
 }
 
 fn script(python: &Path, name: &str, arguments: &[&Path], more: &[&str]) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     let output = Command::new(python)
-        .args(["-I", "-S"])
+        .args(["-S", "-B"])
         .arg(path)
         .args(arguments)
         .args(more)
@@ -65,6 +66,37 @@ fn script(python: &Path, name: &str, arguments: &[&Path], more: &[&str]) -> Stri
     text
 }
 
+/// Up to 3.10: whether the qualified names among the constants are all derived. Counts them.
+fn derived_names(module: &Module<'_>) -> usize {
+    let mut derived = 0;
+    for code in &module.codes {
+        for pair in code.constants.windows(2) {
+            let [Ref::Code(child), Ref::Object(next)] = *pair else { continue };
+            let Object::Str(name) = &module.objects[module.codes[child as usize].name as usize] else { continue };
+            match &module.objects[next as usize] {
+                Object::Qualname { .. } => derived += 1,
+                Object::Str(string) => {
+                    assert!(!string.text.ends_with(&[b".", &*name.text].concat()), "{string:?} is not derived");
+                }
+                _ => {}
+            }
+        }
+    }
+    derived
+}
+
+/// A line for each code object with a docstring: file, name, first line (0 for the module).
+fn list_docstrings(module: &Module<'_>, file: &[u8], out: &mut Vec<u8>) {
+    for (number, code) in (0..).zip(&module.codes) {
+        let Some(docstring) = code.docstring else { continue };
+        let Ref::Object(constant) = code.constants[docstring as usize] else { panic!("a docstring is no code object") };
+        assert!(matches!(module.objects[constant as usize], Object::Str(_)));
+        let Object::Str(name) = &module.objects[code.name as usize] else { panic!("a name is a string") };
+        let line = if module.root == Some(number) { 0 } else { code.first_line };
+        out.extend_from_slice(&[file, b"\t", &name.text, b"\t", line.to_string().as_bytes(), b"\n"].concat());
+    }
+}
+
 #[test]
 fn libraries_survive_and_do_not_grow() {
     for (minor, python) in pythons() {
@@ -72,7 +104,7 @@ fn libraries_survive_and_do_not_grow() {
         let (before, after) = (folder.path().join("before"), folder.path().join("after"));
         fs::create_dir(&before).unwrap();
         fs::create_dir(&after).unwrap();
-        let facts = script(&python, "compile.py", &[&before], &[&MODULES.to_string()]);
+        let facts = script(&python, "tests/python/compile.py", &[&before], &[&env::var("PERMACODE_MODULES").unwrap_or(MODULES.to_owned())]);
         let facts: Vec<_> = facts.split_whitespace().collect();
         let version = Version::of_minor(minor).unwrap();
         assert_eq!(facts[0], version.magic().to_string(), "{}", python.display());
@@ -80,7 +112,7 @@ fn libraries_survive_and_do_not_grow() {
         assert_eq!(facts[2], hash, "{}", python.display());
 
         let (mut sizes, mut times) = ((0, 0), (Duration::ZERO, Duration::ZERO));
-        let (mut grown, mut docstrings, mut codes) = (0, 0, 0);
+        let (mut grown, mut codes, mut docstrings, mut derived) = (0, 0, Vec::new(), 0);
         for entry in fs::read_dir(&before).unwrap() {
             let path = entry.unwrap().path();
             let bytes = fs::read(&path).unwrap();
@@ -98,15 +130,21 @@ fn libraries_survive_and_do_not_grow() {
             sizes = (sizes.0 + bytes.len(), sizes.1 + encoded.len());
             grown += usize::from(encoded.len() > bytes.len());
             codes += pyc.module.codes.len();
-            docstrings += pyc.module.codes.iter().filter(|code| code.docstring.is_some()).count();
+            derived += derived_names(&pyc.module);
+            list_docstrings(&pyc.module, path.file_name().unwrap().as_encoded_bytes(), &mut docstrings);
             assert!(matches!(Header::decode(&bytes).unwrap().validation, Validation::Timestamp { .. }));
         }
-        let verdict = script(&python, "check.py", &[&before, &after], &[]);
+        let verdict = script(&python, "../xtask/python/compare.py", &[&before, &after], &[]);
+        let listing = folder.path().join("docstrings");
+        fs::write(&listing, docstrings).unwrap();
+        let documented = script(&python, "tests/python/docstrings.py", &[&before, &listing], &[]);
         println!(
-            "{version} ({}): {}; {codes} code objects, {docstrings} docstrings; {} bytes before, {} after, {grown} files \
+            "{version} ({}): {}; {codes} code objects, {derived} derived names among \
+             their constants; {}; {} bytes before, {} after, {grown} files \
              grew; decoded in {:.1?}, encoded in {:.1?}",
             python.display(),
             verdict.trim(),
+            documented.trim(),
             sizes.0,
             sizes.1,
             times.0,

@@ -11,6 +11,6 @@ pub(crate) use to_model::to_model;
 pub(crate) mod flag {
     /// Local variables are in slots: functions, lambdas, comprehensions, scopes of type parameters; not modules and classes.
     pub(crate) const OPTIMIZED: u32 = 0x1;
-    /// The first constant is the docstring (since 3.13).
+    /// The first constant is the docstring (since 3.14).
     pub(crate) const HAS_DOCSTRING: u32 = 0x400_0000;
 }
