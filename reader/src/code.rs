@@ -489,18 +489,8 @@ impl<'a> Code<'a> {
             object.as_str(Rule::C10)?;
         }
         self.filename()?;
-        for item in self.locals()?.iter().chain(self.names()?.iter()) {
-            match item? {
-                Item::Object(object) => object.as_str(Rule::C10)?,
-                Item::Code(code) => {
-                    return Err(Error::value(
-                        Rule::C10,
-                        self.offset(),
-                        "a code object where a name is due, id",
-                        code.id,
-                    ));
-                }
-            };
+        for text in self.locals()?.strings().chain(self.names()?.strings()) {
+            text?;
         }
         let constants = self.constants()?;
         for item in constants.iter() {
@@ -561,15 +551,20 @@ impl<'a> Items<'a> {
         (0..self.len).map(move |index| items.code.item(items.list, items.start.saturating_add(index)))
     }
 
-    /// The items in order, where they are names or locals.
-    pub fn strings(&self) -> impl ExactSizeIterator<Item = Result<Str<'a>>> + use<'a> {
+    /// The items in order as objects, where they are names or locals.
+    pub fn objects(&self) -> impl ExactSizeIterator<Item = Result<Object<'a>>> + use<'a> {
         let offset = self.list.bytes.offset();
         self.iter().map(move |item| match item? {
-            Item::Object(object) => object.as_str(Rule::C10),
+            Item::Object(object) => Ok(object),
             Item::Code(code) => {
                 Err(Error::value(Rule::C10, offset, "a code object where a name is due, id", code.id()))
             }
         })
+    }
+
+    /// The items in order as strings, where they are names or locals.
+    pub fn strings(&self) -> impl ExactSizeIterator<Item = Result<Str<'a>>> + use<'a> {
+        self.objects().map(|object| object?.as_str(Rule::C10))
     }
 }
 

@@ -15,9 +15,8 @@ use crate::{
 };
 use alloc::{collections::BTreeSet, vec, vec::Vec};
 use permacode_format::{
-    CHUNK_LEN, CodeDetail, CodeRecord, Group, HEADER_LEN, Header, ItemRef, LIST_BUDGET, MAX_IDS, MAX_NAME_LEN,
-    MAX_PARENTS, ModuleRecord, NONE, ResourceRecord, Rule, SectionEntry, SectionKind, SignatureRecord, TargetRecord,
-    U32, crc32,
+    CHUNK_LEN, CodeDetail, CodeRecord, Group, HEADER_LEN, ItemRef, LIST_BUDGET, MAX_IDS, MAX_NAME_LEN, MAX_PARENTS,
+    ModuleRecord, NONE, ResourceRecord, Rule, SectionEntry, SectionKind, SignatureRecord, TargetRecord, U32, crc32,
 };
 
 impl<D: AsRef<[u8]>> Archive<D> {

@@ -93,13 +93,11 @@ struct Arena<'a> {
 
 impl<'a> Arena<'a> {
     fn code(&mut self, module: &reader::Module<'a>, code: &reader::Code<'a>) -> Result<Code<'a>> {
-        let mut all = |items: reader::Items<'a>| -> Result<Vec<Ref>> {
-            items.iter().map(|item| self.reference(module, item?)).collect()
+        let constants: Result<Vec<Ref>> = code.constants()?.iter().map(|item| self.reference(module, item?)).collect();
+        let mut strings = |items: reader::Items<'a>| -> Result<Vec<u32>> {
+            items.objects().map(|object| self.object(module, object?)).collect()
         };
-        let constants = all(code.constants()?)?;
-        let strings = |refs: Vec<Ref>| refs.into_iter().map(index_of).collect::<Vec<u32>>();
-        let locals = strings(all(code.locals()?)?);
-        let names = strings(all(code.names()?)?);
+        let (locals, names) = (strings(code.locals()?)?, strings(code.names()?)?);
         let name = self.object(module, code.name_object()?)?;
         let qualname = match (code.qualname_form(), code.qualname_object()?) {
             ((QualnameForm::Member, interned), _) => Qualname::Member { interned },
@@ -119,7 +117,7 @@ impl<'a> Arena<'a> {
             stack_size: code.stack_size(),
             flags: code.flags(),
             first_line: code.first_line()?,
-            constants,
+            constants: constants?,
             names,
             locals,
             local_kinds: borrowed(code.local_kinds()?),
@@ -172,13 +170,6 @@ impl<'a> Arena<'a> {
             stack.pop();
         }
         Ok(self.places.get(&object.id()).copied().unwrap_or_default())
-    }
-}
-
-fn index_of(reference: Ref) -> u32 {
-    match reference {
-        // A code object where a name is due: the writer says so when it takes the module.
-        Ref::Object(index) | Ref::Code(index) => index,
     }
 }
 
