@@ -1,0 +1,127 @@
+//! The section table once more, the padding between sections, and all checksums.
+
+use super::Verifier;
+use crate::{
+    bytes::Bytes,
+    error::{Error, ErrorKind, Result},
+};
+use permacode_format::{CHUNK_LEN, HEADER_LEN, NONE, Rule, SectionEntry, SectionKind, U32, crc32};
+
+impl<'a> Verifier<'a> {
+    /// Bytes between the sections are zero, and nothing follows the last one [S-5].
+    pub(super) fn padding(&self) -> Result<()> {
+        let file = self.view.file();
+        let table = self.table()?;
+        let mut end =
+            u64::from(HEADER_LEN).saturating_add((table.len() as u64).saturating_mul(size_of::<SectionEntry>() as u64));
+        for entry in table {
+            let gap = file.get(end, entry.offset.get().saturating_sub(end), Rule::S5)?;
+            if let Some(at) = gap.data().iter().position(|byte| *byte != 0) {
+                let byte = gap.data().get(at).copied().unwrap_or_default();
+                return Err(Error::value(Rule::S5, end.saturating_add(at as u64), "a byte between sections", byte));
+            }
+            end = entry.offset.get().saturating_add(entry.len.get());
+        }
+        if end != file.len() {
+            return Err(Error::value(Rule::S5, end, "the end of the last section", end));
+        }
+        Ok(())
+    }
+
+    pub(super) fn table(&self) -> Result<&'a [SectionEntry]> {
+        let len = u64::from(self.view.layout.section_count).saturating_mul(size_of::<SectionEntry>() as u64);
+        Ok(self.view.file().get(HEADER_LEN.into(), len, Rule::S1)?.records())
+    }
+
+    pub(super) fn entry(&self, kind: SectionKind) -> Result<Option<(u64, &'a SectionEntry)>> {
+        let table = self.table()?;
+        let index = table.iter().position(|entry| entry.kind.get() == kind as u32);
+        Ok(index.and_then(|index| {
+            let offset =
+                u64::from(HEADER_LEN).saturating_add((index as u64).saturating_mul(size_of::<SectionEntry>() as u64));
+            table.get(index).map(|entry| (offset, entry))
+        }))
+    }
+
+    /// CRCs of the sections that are asked for [S-9].
+    pub(super) fn checksums(&self, wanted: impl Fn(SectionKind) -> bool) -> Result<()> {
+        for (index, entry) in self.table()?.iter().enumerate() {
+            // Sections of unknown kinds count as touched by everything.
+            if SectionKind::from_number(entry.kind.get()).is_some_and(|kind| !wanted(kind)) {
+                continue;
+            }
+            let section = self.view.file().get(entry.offset.get(), entry.len.get(), Rule::S3)?;
+            let (stored, computed) = (entry.crc.get(), crc32(section.data()));
+            if stored != computed {
+                let at = u64::from(HEADER_LEN)
+                    .saturating_add((index as u64).saturating_mul(size_of::<SectionEntry>() as u64))
+                    .saturating_add(24);
+                return Err(Error::new(ErrorKind::Checksum { stored, computed }, Rule::S9, at));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn all_chunks(&self) -> Result<()> {
+        let mut expected = 0u64;
+        for kind in SectionKind::ALL {
+            let Some((at, entry)) = self.entry(*kind)? else { continue };
+            let first = entry.first_chunk.get();
+            if !kind.is_chunked() {
+                if first != NONE {
+                    return Err(Error::value(
+                        Rule::K1,
+                        at.saturating_add(28),
+                        "the first chunk of a section without chunks",
+                        first,
+                    ));
+                }
+                continue;
+            }
+            if u64::from(first) != expected {
+                return Err(Error::value(Rule::K1, at.saturating_add(28), "the first chunk of a section", first));
+            }
+            let chunks = entry.len.get().div_ceil(CHUNK_LEN);
+            expected = expected.saturating_add(chunks);
+            for chunk in 0..chunks {
+                self.chunk(*kind, chunk)?;
+            }
+        }
+        let available = self.view.records::<U32>(SectionKind::Checksums).len() as u64;
+        if available != expected {
+            return Err(Error::value(
+                Rule::K1,
+                self.view.offset_of(SectionKind::Checksums, expected),
+                "the number of chunk checksums",
+                available,
+            ));
+        }
+        Ok(())
+    }
+
+    /// The CRC of one chunk [K-1].
+    pub(super) fn chunk(&self, kind: SectionKind, chunk: u64) -> Result<()> {
+        let Some((at, entry)) = self.entry(kind)? else { return Ok(()) };
+        let section = self.view.section(kind);
+        let start = chunk.saturating_mul(CHUNK_LEN);
+        let bytes = section.get(start, section.len().saturating_sub(start).min(CHUNK_LEN), Rule::K1)?;
+        let index = u64::from(entry.first_chunk.get()).saturating_add(chunk);
+        let stored = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.view.records::<U32>(SectionKind::Checksums).get(index).copied());
+        let Some(stored) = stored else {
+            return Err(Error::value(
+                Rule::K1,
+                at.saturating_add(28),
+                "the number of a chunk without a checksum",
+                index,
+            ));
+        };
+        let (stored, computed) = (stored.get(), crc32(bytes.data()));
+        if stored != computed {
+            let at = self.view.offset_of(SectionKind::Checksums, index);
+            return Err(Error::new(ErrorKind::Checksum { stored, computed }, Rule::K1, at));
+        }
+        Ok(())
+    }
+}

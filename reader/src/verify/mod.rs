@@ -1,0 +1,55 @@
+//! Checking every rule of spec.md, at three depths.
+//!
+//! * *structure*: header, section table, padding, the lookup group and its checksums; linear in the number of names;
+//! * *one module*: its code objects, what can be reached through them, and the checksums of what that touches;
+//! * *everything*: all of the file. Each distinct record is visited once; memory is a small multiple of the number of
+//!   objects.
+
+mod checksums;
+mod codes;
+mod module;
+mod names;
+mod objects;
+
+use crate::{
+    archive::{Archive, View},
+    error::Result,
+    module::Module,
+};
+
+impl<D: AsRef<[u8]>> Archive<D> {
+    /// Checks header, section table, padding, and everything that is touched to find a name.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn verify_structure(&self) -> Result<()> {
+        Verifier { view: self.view() }.structure(self)
+    }
+
+    /// Checks the structure, and one module with everything that can be reached through it.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn verify_module(&self, module: &Module<'_>) -> Result<()> {
+        let verifier = Verifier { view: self.view() };
+        verifier.structure(self)?;
+        verifier.module(module)
+    }
+
+    /// Checks everything.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn verify(&self) -> Result<()> {
+        let verifier = Verifier { view: self.view() };
+        verifier.structure(self)?;
+        verifier.checksums(|_| true)?;
+        verifier.all_chunks()?;
+        verifier.objects()?;
+        verifier.codes(self)
+    }
+}
+
+struct Verifier<'a> {
+    view: View<'a>,
+}

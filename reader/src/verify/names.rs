@@ -1,0 +1,212 @@
+//! Targets, modules, resources and their names: what is touched to find a name.
+
+use super::Verifier;
+use crate::{
+    archive::Archive,
+    bytes::Bytes,
+    error::{Error, Result},
+    target::Target,
+};
+use alloc::vec::Vec;
+use permacode_format::{
+    CodeRecord, Group, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
+};
+
+impl<'a> Verifier<'a> {
+    pub(super) fn structure<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
+        self.padding()?;
+        self.checksums(|kind| kind.group() == Group::Lookup)?;
+        let (mut next_module, mut next_resource) = (0u32, 0u32);
+        for (index, target) in archive.targets().enumerate() {
+            self.target(&target)?;
+            for other in archive.targets().take(index) {
+                let key = |target: &Target<'a>| {
+                    let record = target.record();
+                    (record.vm, record.bytecode_magic, record.vm_version, record.optimization)
+                };
+                if key(&other) == key(&target) {
+                    return Err(Error::value(
+                        Rule::T2,
+                        target.offset(),
+                        "a target that occurs twice, number",
+                        index as u64,
+                    ));
+                }
+            }
+            let record = target.record();
+            for (field, first, next, count) in [
+                (36, record.first_module, &mut next_module, record.module_count),
+                (44, record.first_resource, &mut next_resource, record.resource_count),
+            ] {
+                if first.get() != *next {
+                    return Err(Error::value(
+                        Rule::T6,
+                        target.offset().saturating_add(field),
+                        "the first record of a target",
+                        first.get(),
+                    ));
+                }
+                *next = next.saturating_add(count.get());
+            }
+            self.modules(&target)?;
+            self.resources(&target)?;
+        }
+        let totals = [
+            (next_module, self.view.records::<ModuleRecord>(SectionKind::Modules).len(), SectionKind::Modules),
+            (next_resource, self.view.records::<ResourceRecord>(SectionKind::Resources).len(), SectionKind::Resources),
+        ];
+        for (counted, available, kind) in totals {
+            if counted as usize != available {
+                return Err(Error::value(
+                    Rule::T6,
+                    self.view.offset_of(kind, counted.into()),
+                    "the number of records that have a target",
+                    counted,
+                ));
+            }
+        }
+        self.code_ranges()
+    }
+
+    pub(super) fn target(&self, target: &Target<'a>) -> Result<()> {
+        let record: &TargetRecord = target.record();
+        target.vm()?;
+        target.tag()?;
+        target.line_encoding()?;
+        target.exception_encoding()?;
+        if record.unit_size == 0 {
+            return Err(Error::value(
+                Rule::T3,
+                target.offset().saturating_add(25),
+                "the size of a bytecode unit",
+                0u32,
+            ));
+        }
+        if record.reserved.get() != 0 {
+            return Err(Error::value(
+                Rule::T7,
+                target.offset().saturating_add(100),
+                "a reserved field",
+                record.reserved.get(),
+            ));
+        }
+        Ok(())
+    }
+
+    pub(super) fn modules(&self, target: &Target<'a>) -> Result<()> {
+        let mut before: Option<&[u8]> = None;
+        for module in target.modules() {
+            let module = module?;
+            let name = module.name_bytes()?;
+            check_name_len(name)?;
+            let text = module.name()?;
+            if text.contains('\0') || text.split('.').any(str::is_empty) {
+                return Err(Error::value(
+                    Rule::N3,
+                    name.offset(),
+                    "the length of a module name that is none",
+                    name.len(),
+                ));
+            }
+            if before.is_some_and(|before| before >= name.data()) {
+                return Err(Error::value(
+                    Rule::M1,
+                    module.offset(),
+                    "the offset of a name that is out of order",
+                    name.offset(),
+                ));
+            }
+            before = Some(name.data());
+            match target.find(text)? {
+                Some(found) if found.offset() == module.offset() => {}
+                _ => {
+                    return Err(Error::value(
+                        Rule::X3,
+                        module.offset(),
+                        "the offset of a name that the index does not find",
+                        name.offset(),
+                    ));
+                }
+            }
+            module.verify_record()?;
+        }
+        target.module_index()?.verify(target.module_count())
+    }
+
+    pub(super) fn resources(&self, target: &Target<'a>) -> Result<()> {
+        let mut before: Option<&[u8]> = None;
+        for resource in target.resources() {
+            let resource = resource?;
+            let name = resource.name()?;
+            check_name_len(Bytes::new(name.as_slice(), name.offset()))?;
+            let is_component = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
+            if !name.split(|byte| *byte == b'/').all(is_component) {
+                return Err(Error::value(
+                    Rule::N4,
+                    name.offset(),
+                    "the length of a resource name that is no relative path",
+                    name.len() as u64,
+                ));
+            }
+            if before.is_some_and(|before| before >= name.as_slice()) {
+                return Err(Error::value(
+                    Rule::R1,
+                    resource.offset(),
+                    "the offset of a name that is out of order",
+                    name.offset(),
+                ));
+            }
+            before = Some(name.as_slice());
+            match target.find_resource(&name)? {
+                Some(found) if found.offset() == resource.offset() => {}
+                _ => {
+                    return Err(Error::value(
+                        Rule::X3,
+                        resource.offset(),
+                        "the offset of a name that the index does not find",
+                        name.offset(),
+                    ));
+                }
+            }
+            resource.verify()?;
+        }
+        target.resource_index()?.verify(target.resource_count())
+    }
+
+    /// Code objects of modules do not overlap, and each belongs to one [M-3].
+    pub(super) fn code_ranges(&self) -> Result<()> {
+        let records = self.view.records::<ModuleRecord>(SectionKind::Modules);
+        let mut ranges: Vec<(u32, u32, u64)> = records
+            .iter()
+            .enumerate()
+            .filter(|(_, record)| record.code_count.get() > 0)
+            .map(|(index, record)| (record.first_code.get(), record.code_count.get(), index as u64))
+            .collect();
+        ranges.sort_unstable();
+        let mut next = 0u32;
+        for (first, count, index) in ranges {
+            if first != next {
+                let at = self.view.offset_of(SectionKind::Modules, index).saturating_add(12);
+                return Err(Error::value(Rule::M3, at, "the first code object of a module", first));
+            }
+            next = first.saturating_add(count);
+        }
+        let available = self.view.records::<CodeRecord>(SectionKind::Code).len();
+        if next as usize != available {
+            return Err(Error::value(
+                Rule::M3,
+                self.view.offset_of(SectionKind::Code, next.into()),
+                "the number of code objects that have a module",
+                next,
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_name_len(name: Bytes<'_>) -> Result<()> {
+    if name.len() == 0 || name.len() > u64::from(MAX_NAME_LEN) {
+        return Err(Error::value(Rule::N2, name.offset(), "the length of a name", name.len()));
+    }
+    Ok(())
+}
