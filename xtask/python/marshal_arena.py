@@ -261,7 +261,7 @@ def _decode(data):
             tags.append(tag)
             inner = []
             vals.append((ints, inner) if tag == "code" else inner)
-        if byte & 0x80:
+        if byte & 0x80 and kind not in _SINGLETONS:  # these take no place in the table, marked or not
             # A frozenset, slice or code object cannot be referred to before it is complete, but it
             # has its place in the table from its first byte on, as containers do.
             refs.append(number)
