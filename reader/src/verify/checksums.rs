@@ -1,10 +1,7 @@
 //! The section table once more, the padding between sections, and all checksums.
 
 use super::Verifier;
-use crate::{
-    bytes::Bytes,
-    error::{Error, ErrorKind, Result},
-};
+use crate::error::{Error, ErrorKind, Result};
 use permacode_format::{CHUNK_LEN, HEADER_LEN, NONE, Rule, SectionEntry, SectionKind, U32, crc32};
 
 impl<'a> Verifier<'a> {
@@ -28,12 +25,12 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    pub(super) fn table(&self) -> Result<&'a [SectionEntry]> {
+    fn table(&self) -> Result<&'a [SectionEntry]> {
         let len = u64::from(self.view.layout.section_count).saturating_mul(size_of::<SectionEntry>() as u64);
         Ok(self.view.file().get(HEADER_LEN.into(), len, Rule::S1)?.records())
     }
 
-    pub(super) fn entry(&self, kind: SectionKind) -> Result<Option<(u64, &'a SectionEntry)>> {
+    fn entry(&self, kind: SectionKind) -> Result<Option<(u64, &'a SectionEntry)>> {
         let table = self.table()?;
         let index = table.iter().position(|entry| entry.kind.get() == kind as u32);
         Ok(index.and_then(|index| {

@@ -59,7 +59,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    pub(super) fn signatures(&self, codes: usize) -> Result<()> {
+    fn signatures(&self, codes: usize) -> Result<()> {
         let mut before = None;
         for (index, record) in self.view.records::<SignatureRecord>(SectionKind::Signatures).iter().enumerate() {
             let code = record.code.get();

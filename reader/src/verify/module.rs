@@ -4,7 +4,7 @@ use super::Verifier;
 use crate::{
     error::Result,
     module::Module,
-    object::{Constant, Container, Item, Object},
+    object::{Constant, Item, Object},
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use permacode_format::{CHUNK_LEN, LIST_BUDGET, Rule, SectionKind};

@@ -68,7 +68,7 @@ impl<'a> Verifier<'a> {
         self.code_ranges()
     }
 
-    pub(super) fn target(&self, target: &Target<'a>) -> Result<()> {
+    fn target(&self, target: &Target<'a>) -> Result<()> {
         let record: &TargetRecord = target.record();
         target.vm()?;
         target.tag()?;
@@ -93,7 +93,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    pub(super) fn modules(&self, target: &Target<'a>) -> Result<()> {
+    fn modules(&self, target: &Target<'a>) -> Result<()> {
         let mut before: Option<&[u8]> = None;
         for module in target.modules() {
             let module = module?;
@@ -133,7 +133,7 @@ impl<'a> Verifier<'a> {
         target.module_index()?.verify(target.module_count())
     }
 
-    pub(super) fn resources(&self, target: &Target<'a>) -> Result<()> {
+    fn resources(&self, target: &Target<'a>) -> Result<()> {
         let mut before: Option<&[u8]> = None;
         for resource in target.resources() {
             let resource = resource?;
@@ -174,7 +174,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Code objects of modules do not overlap, and each belongs to one [M-3].
-    pub(super) fn code_ranges(&self) -> Result<()> {
+    fn code_ranges(&self) -> Result<()> {
         let records = self.view.records::<ModuleRecord>(SectionKind::Modules);
         let mut ranges: Vec<(u32, u32, u64)> = records
             .iter()

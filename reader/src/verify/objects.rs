@@ -62,7 +62,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Where objects begin in a section that is nothing but objects.
-    pub(super) fn starts(&self, kind: SectionKind) -> Result<Bitmap> {
+    fn starts(&self, kind: SectionKind) -> Result<Bitmap> {
         let section = self.view.section(kind);
         let mut starts = Bitmap::new(section.len());
         let mut rest = section;
@@ -74,7 +74,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// Depth and code bound of a container whose members have been checked.
-    pub(super) fn container(
+    fn container(
         &self,
         container: &Container<'a>,
         depths: &[u16],
