@@ -165,7 +165,8 @@ fn integers_of_field_tables_have_the_sign_of_the_code() {
     .concat();
     let spec = Spec::read();
     for (name, ..) in RECORDS {
-        let (_, body) = sources.split_once(&format!("pub struct {name}[")).unwrap_or_else(|| panic!("no record {name}"));
+        let (_, body) =
+            sources.split_once(&format!("pub struct {name}[")).unwrap_or_else(|| panic!("no record {name}"));
         let (body, _) = body.split_once("\n    }").unwrap();
         for row in &spec.table(HEAD_OF_FIELDS, name).rows {
             let field = plain(&row[3]);
@@ -414,22 +415,18 @@ fn every_rule_is_defined_once_and_no_other_is_used() {
 }
 
 #[test]
-fn every_definition_demands_something_and_every_demand_has_an_id() {
+fn every_definition_demands_something_and_every_demand_names_a_rule() {
     let spec = Spec::read();
-    let mut is_fenced = false;
-    let (_, body) = spec.text.split_once("\n## 4. ").expect("section 4");
+    // Section 1 says what the words mean.
+    let (_, body) = spec.text.split_once("\n## 2. ").expect("section 2");
     for block in body.split("\n\n") {
-        is_fenced ^= block.matches("```").count() % 2 == 1;
-        if block.starts_with("**[") {
-            let id = block.split("**").nth(1).unwrap_or_default();
-            assert!(block.contains("MUST") || block.contains("SHOULD"), "spec.md: {id} demands nothing");
-        }
-        if is_fenced || block.starts_with('|') {
-            continue;
-        }
-        for (place, _) in block.match_indices("**[").skip(1) {
-            panic!("spec.md: a definition stands inside a paragraph: {}", &block[place..]);
-        }
+        let definitions = block.matches("**[").count();
+        let is_definition = block.starts_with("**[");
+        assert_eq!(definitions, usize::from(is_definition), "spec.md: a definition is a paragraph of its own: {block}");
+        let demands = block.contains("MUST") || block.contains("SHOULD");
+        assert!(demands || !is_definition, "spec.md: demands nothing: {block}");
+        // A demand outside of a definition says which rule it is part of.
+        assert!(is_definition || !demands || !rule_ids(block).1.is_empty(), "spec.md: names no rule: {block}");
     }
 }
 
