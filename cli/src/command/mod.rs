@@ -1,0 +1,6 @@
+//! One file for each command: its arguments, what it asks the libraries, what it prints.
+
+pub(crate) mod cat;
+pub(crate) mod info;
+pub(crate) mod list;
+pub(crate) mod verify;

@@ -1,0 +1,53 @@
+//! Names from an archive, printed so that they can do nothing to a terminal.
+
+use std::fmt::Write;
+
+/// The text of a name for people: what is printable as it is, the rest as escapes.
+///
+/// Control characters, line breaks, backslashes and what changes the direction of text become `\n`, `\u{1b}` and the
+/// like, bytes that are no UTF-8 become `\xff`. No two names give the same text.
+pub(crate) fn escape(name: &[u8]) -> String {
+    let mut text = String::with_capacity(name.len());
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '"' | '\'' => text.push(character),
+                _ if character.is_alphanumeric() => text.push(character),
+                _ => text.extend(character.escape_debug()),
+            }
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+/// Whether bytes are text that a terminal shows and does not obey.
+pub(crate) fn is_text(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes)
+        .is_ok_and(|text| text.chars().all(|character| !character.is_control() || "\t\n\r\x0c".contains(character)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_gets_through() {
+        assert_eq!(escape(b"a\x1b[31m\nb\\n"), r"a\u{1b}[31m\nb\\n");
+        assert_eq!(
+            escape("caf\u{e9} \u{202e}\u{9b}1m\u{7f}\u{200b}".as_bytes()),
+            r"café \u{202e}\u{9b}1m\u{7f}\u{200b}"
+        );
+        assert_eq!(escape(b"\xff\xfe/it's \"x\""), r#"\xff\xfe/it's "x""#);
+    }
+
+    #[test]
+    fn text_has_line_breaks_and_no_other_control_characters() {
+        assert!(is_text("# caf\u{e9}\r\n\tpass\x0c\n".as_bytes()));
+        for bytes in [&b"\x1b[2J"[..], b"\0", b"\xe9", "\u{9b}2J".as_bytes()] {
+            assert!(!is_text(bytes), "{bytes:?}");
+        }
+    }
+}

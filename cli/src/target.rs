@@ -1,0 +1,128 @@
+//! Targets of an archive: how they are named, described and chosen.
+
+use anyhow::{Result, bail};
+use permacode_reader::{Archive, Target};
+use serde::Serialize;
+
+/// The option that chooses a target.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct TargetArg {
+    /// Only this target: its number in `info`, its tag, or its version
+    ///
+    /// For example `0`, `cpython-311`, `cpython-311.opt-1` or `3.11`. Only needed for archives of several targets.
+    #[arg(long = "target", value_name = "TARGET")]
+    wanted: Option<String>,
+}
+
+/// What a target is, for people and as JSON.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Description {
+    pub(crate) number: usize,
+    pub(crate) vm: String,
+    pub(crate) version: String,
+    pub(crate) vm_version: u32,
+    /// The number that people know: without the line break that CPython has behind it.
+    pub(crate) magic: u32,
+    pub(crate) bytecode_magic: u32,
+    pub(crate) optimization: u8,
+    pub(crate) tag: String,
+    pub(crate) modules: u32,
+    pub(crate) resources: u32,
+}
+
+impl Description {
+    pub(crate) fn new(number: usize, target: &Target<'_>) -> Result<Self> {
+        let vm = target.vm()?.to_owned();
+        Ok(Description {
+            number,
+            version: version(&vm, target.vm_version()),
+            magic: magic(&vm, target.bytecode_magic()),
+            vm,
+            vm_version: target.vm_version(),
+            bytecode_magic: target.bytecode_magic(),
+            optimization: target.optimization(),
+            tag: target.tag()?.to_owned(),
+            modules: target.module_count(),
+            resources: target.resource_count(),
+        })
+    }
+
+    /// One line for people.
+    pub(crate) fn line(&self) -> String {
+        format!("{} {} (magic {}, optimisation {})", self.vm, self.version, self.magic, self.optimization)
+    }
+
+    fn answers_to(&self, wanted: &str) -> bool {
+        let is_version =
+            self.version == wanted || self.version.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'));
+        let tag = crate::escape::escape(self.tag.as_bytes());
+        self.number.to_string() == wanted
+            || is_version
+            || tag == wanted
+            || format!("{tag}.opt-{}", self.optimization) == wanted
+    }
+}
+
+/// The version as people write it: that of CPython is decoded from its `sys.hexversion`.
+fn version(vm: &str, number: u32) -> String {
+    if vm != "cpython" {
+        return format!("{number:#x}");
+    }
+    let [major, minor, micro, rest] = number.to_be_bytes();
+    let (level, serial) = (rest >> 4, rest & 0xF);
+    match level {
+        0xF => format!("{major}.{minor}.{micro}"),
+        0xA => format!("{major}.{minor}.{micro}a{serial}"),
+        0xB => format!("{major}.{minor}.{micro}b{serial}"),
+        0xC => format!("{major}.{minor}.{micro}rc{serial}"),
+        _ => format!("{number:#x}"),
+    }
+}
+
+/// 3495 for what CPython 3.11 writes as 0x0A0D0DA7.
+fn magic(vm: &str, number: u32) -> u32 {
+    match number.to_le_bytes() {
+        [low, high, b'\r', b'\n'] if vm == "cpython" => u16::from_le_bytes([low, high]).into(),
+        _ => number,
+    }
+}
+
+impl TargetArg {
+    /// The targets that are meant, with their descriptions: all, unless one was asked for.
+    pub(crate) fn choose<'a, D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<Vec<(Description, Target<'a>)>> {
+        let mut all = Vec::new();
+        for (number, target) in archive.targets().enumerate() {
+            all.push((Description::new(number, &target)?, target));
+        }
+        let Some(wanted) = &self.wanted else { return Ok(all) };
+        let (chosen, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|(description, _)| description.answers_to(wanted));
+        let names = |targets: &[(Description, Target<'_>)]| {
+            let line = |(description, _): &(Description, _)| format!("{}: {}", description.number, description.line());
+            targets.iter().map(line).collect::<Vec<_>>().join("; ")
+        };
+        match chosen.len() {
+            1 => Ok(chosen),
+            0 if others.is_empty() => bail!("the archive has no targets"),
+            0 => bail!("the archive has no target {wanted:?}; it has {}", names(&others)),
+            _ => bail!("several targets are called {wanted:?}; take a number: {}", names(&chosen)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{magic, version};
+
+    #[test]
+    fn versions_of_cpython_are_decoded() {
+        assert_eq!(version("cpython", 0x030B_09F0), "3.11.9");
+        assert_eq!(version("cpython", 0x030D_00C2), "3.13.0rc2");
+        assert_eq!(version("cpython", 0x0308_14F0), "3.8.20");
+        assert_eq!(version("toy", 0x100), "0x100");
+        assert_eq!(
+            [magic("cpython", 0x0A0D_0DA7), magic("toy", 0x0A0D_0DA7), magic("cpython", 7)],
+            [3495, 0x0A0D_0DA7, 7]
+        );
+    }
+}

@@ -1,0 +1,22 @@
+//! Files say what the command prints: `tests/cmd/*.trycmd`. `TRYCMD=overwrite` writes what it prints now.
+#![allow(missing_docs)]
+
+mod toy;
+
+#[test]
+fn the_files_say_what_is_printed() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
+    let archive = toy::archive();
+    write("toy.perma", &archive);
+    write("cut.perma", &archive[..archive.len() - 1]);
+    write("empty.perma", b"");
+    write("text.perma", b"# no archive\n");
+    let mut damaged = archive.clone();
+    // The last byte lies in the last section, which only the deep check reads.
+    *damaged.last_mut().unwrap() ^= 1;
+    write("damaged.perma", &damaged);
+    // The only test of this file, so nobody else minds.
+    std::env::set_current_dir(folder.path()).unwrap();
+    trycmd::TestCases::new().case(format!("{}/tests/cmd/*.trycmd", env!("CARGO_MANIFEST_DIR"))).run();
+}

@@ -1,0 +1,102 @@
+//! A small archive, built by hand: the same bytes on every machine.
+
+use permacode_format::digest;
+use permacode_writer::{
+    Options, Writer,
+    model::{
+        Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Resource, Source, Str,
+        Target,
+    },
+};
+
+/// An archive of two targets, with names that are nasty to print.
+pub(crate) fn archive() -> Vec<u8> {
+    let mut writer = Writer::new(Options::default());
+    let toy = Target {
+        vm: "cpython".into(),
+        bytecode_magic: 0x0A0D_0DA7,
+        vm_version: 0x030B_09F0,
+        optimization: 0,
+        tag: "cpython-311".into(),
+        unit_size: 2,
+        line_encoding: LineEncoding::Private,
+        exception_encoding: ExceptionEncoding::Private,
+    };
+    for optimization in [0, 2] {
+        let target = writer.target(&Target { optimization, ..toy.clone() }).unwrap();
+        writer
+            .module(target, &module("tools", ModuleKind::Package, "tools/__init__.py", Some("\"Tools.\"\n")))
+            .unwrap();
+        writer.module(target, &module("tools.hammer", ModuleKind::Module, "tools/hammer.py", Some("x = 1\n"))).unwrap();
+        if optimization > 0 {
+            continue;
+        }
+        writer.module(target, &module("tools.secret", ModuleKind::Module, "tools/secret.py", None)).unwrap();
+        writer.module(target, &module("LICENSE", ModuleKind::Module, "LICENSE.py", Some("text = 'long'\n"))).unwrap();
+        writer.module(target, &namespace("space")).unwrap();
+        for (path, data) in [
+            (&b"tools/readme.txt"[..], &b"read me\n"[..]),
+            (b"LICENSE", b"do what you like\n"),
+            (b"evil\x1b[31m\nname", b"red\n"),
+            (b"latin\xE9", b"\x00\x01\x02"),
+        ] {
+            let resource =
+                Resource { root: "lib".into(), path: path.into(), executable: path == b"LICENSE", data: data.into() };
+            writer.resource(target, &resource).unwrap();
+        }
+    }
+    writer.plan().unwrap().to_bytes()
+}
+
+fn module(name: &str, kind: ModuleKind, path: &'static str, text: Option<&'static str>) -> Module<'static> {
+    let path = Path { root: Some("lib".into()), path: Str::plain(path) };
+    let code = Code {
+        name: 0,
+        qualname: Qualname::Name,
+        filename: None,
+        arg_count: 0,
+        posonly_count: 0,
+        kwonly_count: 0,
+        stack_size: 1,
+        flags: 0,
+        first_line: 1,
+        constants: vec![Ref::Object(1)],
+        names: vec![],
+        locals: vec![],
+        local_kinds: (&[][..]).into(),
+        local_count: None,
+        bytecode: (&[151u8, 0, 100, 0, 83, 0][..]).into(),
+        line_table: (&[][..]).into(),
+        exception_table: (&[][..]).into(),
+        docstring: None,
+        signature: None,
+    };
+    let source = text.unwrap_or("secret = 42\n").as_bytes();
+    Module {
+        name: name.into(),
+        kind,
+        objects: vec![Object::Str(Str::interned("<module>")), Object::None],
+        codes: vec![code],
+        root: Some(0),
+        filename: Some(path.clone()),
+        source: Some(Source {
+            path,
+            size: source.len() as u64,
+            digest: digest(source),
+            mtime: None,
+            text: text.map(|text| text.as_bytes().into()),
+        }),
+    }
+}
+
+fn namespace(name: &str) -> Module<'static> {
+    Module {
+        name: name.into(),
+        kind: ModuleKind::Namespace,
+        objects: vec![],
+        codes: vec![],
+        root: None,
+        filename: None,
+        source: None,
+    }
+}
