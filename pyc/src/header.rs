@@ -78,9 +78,7 @@ impl Header {
     #[must_use]
     pub fn encode(&self) -> [u8; HEADER_LEN] {
         let (flags, data) = match self.validation {
-            Validation::Timestamp { mtime, size } => {
-                (0, (u64::from(size) << 32 | u64::from(mtime)).to_le_bytes())
-            }
+            Validation::Timestamp { mtime, size } => (0, (u64::from(size) << 32 | u64::from(mtime)).to_le_bytes()),
             Validation::CheckedHash(hash) => (FLAG_HASH | FLAG_CHECK_SOURCE, hash),
             Validation::UncheckedHash(hash) => (FLAG_HASH, hash),
         };
@@ -130,8 +128,10 @@ mod tests {
 
     #[test]
     fn bytes_are_where_cpython_puts_them() {
-        let header =
-            Header { version: version(11), validation: Validation::Timestamp { mtime: 0x0102_0304, size: 0xA0B0_C0D0 } };
+        let header = Header {
+            version: version(11),
+            validation: Validation::Timestamp { mtime: 0x0102_0304, size: 0xA0B0_C0D0 },
+        };
         assert_eq!(header.encode(), *b"\xA7\x0D\r\n\0\0\0\0\x04\x03\x02\x01\xD0\xC0\xB0\xA0");
         let header = Header { version: version(11), validation: Validation::CheckedHash(*b"12345678") };
         assert_eq!(header.encode(), *b"\xA7\x0D\r\n\x03\0\0\0\x31\x32\x33\x34\x35\x36\x37\x38");

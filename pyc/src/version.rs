@@ -61,7 +61,9 @@ impl Version {
     #[must_use]
     pub fn of_target(target: &Target) -> Option<Self> {
         let [low, high, b'\r', b'\n'] = target.bytecode_magic.to_le_bytes() else { return None };
-        if target.vm != VM { return None }
+        if target.vm != VM {
+            return None;
+        }
         Self::of_magic(u16::from_le_bytes([low, high])).ok()
     }
 

@@ -104,7 +104,12 @@ fn libraries_survive_and_do_not_grow() {
         let (before, after) = (folder.path().join("before"), folder.path().join("after"));
         fs::create_dir(&before).unwrap();
         fs::create_dir(&after).unwrap();
-        let facts = script(&python, "tests/python/compile.py", &[&before], &[&env::var("PERMACODE_MODULES").unwrap_or(MODULES.to_owned())]);
+        let facts = script(
+            &python,
+            "tests/python/compile.py",
+            &[&before],
+            &[&env::var("PERMACODE_MODULES").unwrap_or(MODULES.to_owned())],
+        );
         let facts: Vec<_> = facts.split_whitespace().collect();
         let version = Version::of_minor(minor).unwrap();
         assert_eq!(facts[0], version.magic().to_string(), "{}", python.display());

@@ -203,9 +203,7 @@ impl<'m, 'a> Builder<'m, 'a> {
             Object::Container(container, items) => {
                 let items = items.iter().map(|&item| self.done(item)).collect::<Result<Vec<_>, _>>()?;
                 match container {
-                    Container::List | Container::Set | Container::Dict => {
-                        self.values.push_container(*container, items)
-                    }
+                    Container::List | Container::Set | Container::Dict => self.values.push_container(*container, items),
                     Container::Tuple | Container::FrozenSet | Container::FrozenDict | Container::Slice => {
                         self.container(*container, items)
                     }
@@ -252,8 +250,7 @@ impl<'m, 'a> Builder<'m, 'a> {
     }
 
     fn strings(&mut self, indices: impl IntoIterator<Item = u32>) -> Result<NodeId, Error> {
-        let items =
-            indices.into_iter().map(|index| self.string_object(index)).collect::<Result<Vec<_>, _>>()?;
+        let items = indices.into_iter().map(|index| self.string_object(index)).collect::<Result<Vec<_>, _>>()?;
         Ok(self.container(Container::Tuple, items))
     }
 
@@ -272,8 +269,9 @@ impl<'m, 'a> Builder<'m, 'a> {
                 Qualname::Name => code.name,
                 Qualname::Explicit(object) => object,
                 Qualname::Member { .. } | Qualname::Local { .. } => {
-                    let parent = self.parents[at as usize]
-                        .ok_or_else(|| problem("a qualified name derives from a parent, but there is not exactly one"))?;
+                    let parent = self.parents[at as usize].ok_or_else(|| {
+                        problem("a qualified name derives from a parent, but there is not exactly one")
+                    })?;
                     if path.len() > module.codes.len() {
                         return Err(problem("a value contains itself"));
                     }
@@ -353,7 +351,16 @@ impl<'m, 'a> Builder<'m, 'a> {
             let kinds = self.bytes(Cow::Borrowed(&code.local_kinds));
             let exception_table = self.bytes(Cow::Borrowed(&code.exception_table));
             self.values.push_items([
-                bytecode, constants, names, locals, kinds, filename, name, qualname, line_table, exception_table,
+                bytecode,
+                constants,
+                names,
+                locals,
+                kinds,
+                filename,
+                name,
+                qualname,
+                line_table,
+                exception_table,
             ])
         } else {
             if !code.exception_table.is_empty() {
@@ -375,8 +382,7 @@ impl<'m, 'a> Builder<'m, 'a> {
             let locals = self.strings(locals)?;
             let free = self.strings(of_kind(local_kind::FREE))?;
             let cells = self.strings(of_kind(local_kind::CELL))?;
-            self.values
-                .push_items([bytecode, constants, names, locals, free, cells, filename, name, line_table])
+            self.values.push_items([bytecode, constants, names, locals, free, cells, filename, name, line_table])
         };
         Ok(self.values.push_code(Code {
             arg_count: number(code.arg_count)?,

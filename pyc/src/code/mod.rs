@@ -1,5 +1,6 @@
 //! Code objects, between marshalled values and the model.
 
+mod check;
 mod from_model;
 mod qualname;
 mod to_model;

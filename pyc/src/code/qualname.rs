@@ -3,7 +3,13 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use permacode_writer::model::Qualname;
+use permacode_writer::model::{Object, Qualname};
+
+use super::{
+    check::{Checked, text},
+    flag,
+};
+use crate::marshal::{NodeId, Value, Values};
 
 /// Longer qualified names are not derived but stored: comparing and building them stays cheap whatever a file holds. (Names
 /// may be shared between code objects, so a chain of derived ones could describe far more text than the file has bytes.)
@@ -86,6 +92,149 @@ impl<'t> Chain<'t> {
             rest = part;
             link = next;
         }
+    }
+}
+
+/// The code object that has a code object among its constants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Parent {
+    /// Nobody, or only inside of another constant.
+    None,
+    /// This one; first at this index.
+    One(u32, usize),
+    /// Several: nothing can be derived.
+    Many,
+}
+
+impl Parent {
+    pub(super) fn one(self) -> Option<u32> {
+        if let Self::One(parent, _) = self { Some(parent) } else { None }
+    }
+}
+
+/// The parents of all code objects.
+pub(super) fn parents(values: &Values<'_>, codes: &[Checked<'_>]) -> Vec<Parent> {
+    let mut parents = vec![Parent::None; codes.len()];
+    for (number, code) in (0u32..).zip(codes) {
+        for (index, &constant) in values.items(code.constants).iter().enumerate() {
+            let &Value::Code(child) = values.value(constant) else { continue };
+            if let Some(parent) = parents.get_mut(child as usize) {
+                *parent = match *parent {
+                    Parent::None => Parent::One(number, index),
+                    Parent::One(other, first) if other == number => Parent::One(number, first),
+                    _ => Parent::Many,
+                };
+            }
+        }
+    }
+    parents
+}
+
+/// How each code object is named.
+pub(super) struct Qualnames {
+    forms: Vec<Name>,
+    /// Constants that are qualified names: number of the code object, index of the constant, index of the code object whose
+    /// name it is, interned.
+    constants: Vec<(u32, usize, u32, bool)>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Name {
+    Derived(Qualname),
+    Explicit(NodeId),
+}
+
+impl Qualnames {
+    /// From 3.11 on: a code object holds its qualified name.
+    pub(super) fn read(values: &Values<'_>, codes: &[Checked<'_>], parents: &[Parent]) -> Self {
+        let form = |code: &Checked<'_>, parent: Parent| {
+            let Some(id) = code.qualname else { return Name::Derived(Qualname::Name) };
+            let ((name, name_interned), (qualname, interned)) = (text(values, code.name), text(values, id));
+            if id == code.name || (name == qualname && name_interned == interned) {
+                return Name::Derived(Qualname::Name);
+            }
+            let parent = parent.one().and_then(|parent| codes.get(parent as usize)).and_then(|code| code.qualname);
+            let Some(parent) = parent.filter(|_| qualname.len() <= MAX_DERIVED) else { return Name::Explicit(id) };
+            let parent = text(values, parent).0;
+            [Form::Member, Form::Local]
+                .into_iter()
+                .find(|&form| parent_part(qualname, form, name) == Some(parent))
+                .map_or(Name::Explicit(id), |form| Name::Derived(form.with(interned)))
+        };
+        let forms = codes.iter().zip(parents).map(|(code, &parent)| form(code, parent)).collect();
+        Qualnames { forms, constants: Vec::new() }
+    }
+
+    /// Up to 3.10: the qualified name is a constant of the parent, the one after the code object (`compiler_make_closure`);
+    /// that of a class is a constant of the class itself, the first one (`compiler_class`).
+    pub(super) fn derive(values: &Values<'_>, codes: &[Checked<'_>], parents: &[Parent], root: u32) -> Self {
+        let mut chain = Chain::new(codes.len());
+        let mut forms = vec![Name::Derived(Qualname::Name); codes.len()];
+        let mut constants = Vec::new();
+        let string = |id: Option<&NodeId>| match id.map(|&id| values.value(id)) {
+            Some(Value::Str(text, interned)) => Some((&**text, *interned)),
+            _ => None,
+        };
+        // Parents have higher numbers than what is in them.
+        for (number, code) in codes.iter().enumerate().rev() {
+            let number = number as u32;
+            let name = text(values, code.name).0;
+            let Some(&Parent::One(parent, index)) = parents.get(number as usize) else {
+                chain.set(number, Form::Name, name, number);
+                continue;
+            };
+            let Some(outer) = codes.get(parent as usize) else { continue };
+            let siblings = values.items(outer.constants);
+            let next = index.saturating_add(1);
+            let by_rule = if outer.flags & flag::OPTIMIZED != 0 {
+                Form::Local
+            } else if parent == root {
+                Form::Name
+            } else {
+                Form::Member
+            };
+            let is_class = code.flags & flag::OPTIMIZED == 0;
+            let witness = if is_class { values.items(code.constants).first() } else { siblings.get(next) };
+            let found = string(witness).and_then(|(text, interned)| {
+                let forms = [by_rule, Form::Name, Form::Member, Form::Local];
+                let form = forms.into_iter().find(|&form| chain.matches(text, form, name, parent))?;
+                Some((form, interned))
+            });
+            let form = found.map_or(by_rule, |(form, _)| form);
+            chain.set(number, form, name, parent);
+            // A name that is not interned could not be told from one that is, but nothing asks for it up to 3.10.
+            let interned = found.is_some_and(|(_, interned)| interned);
+            if let Some(place) = forms.get_mut(number as usize) {
+                *place = Name::Derived(form.with(interned));
+            }
+            if let (Some((form, interned)), false) = (found, is_class)
+                && form != Form::Name
+            {
+                constants.push((parent, next, index as u32, interned));
+            }
+        }
+        constants.sort_unstable();
+        Qualnames { forms, constants }
+    }
+
+    pub(super) fn name(&self, code: u32) -> Name {
+        self.forms.get(code as usize).copied().unwrap_or(Name::Derived(Qualname::Name))
+    }
+
+    /// What stands for a constant that is the qualified name of another one.
+    pub(super) fn constant<'a>(&self, code: u32, index: usize) -> Option<Object<'a>> {
+        let at = self.constants.binary_search_by_key(&(code, index), |&(code, index, ..)| (code, index)).ok()?;
+        let &(.., constant, interned) = self.constants.get(at)?;
+        Some(Object::Qualname { constant, interned })
+    }
+
+    /// Leaves docstrings as they are, even if one happens to read like a name.
+    pub(super) fn keep(&mut self, docstrings: &[Option<u32>]) {
+        self.constants.retain(|&(code, index, ..)| {
+            let docstring = docstrings.get(code as usize).copied().flatten();
+            docstring.is_none_or(|docstring| docstring as usize != index)
+        });
     }
 }
 

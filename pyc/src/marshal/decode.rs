@@ -6,8 +6,8 @@ use std::borrow::Cow;
 
 use permacode_format::Container;
 
-use super::{FLAG_REF, FROZEN_DICT_SINCE, MAX_DEPTH, SLICE_SINCE, code_fields, field, tag};
 use super::{Code, Items, NodeId, Value, Values};
+use super::{FLAG_REF, FROZEN_DICT_SINCE, MAX_DEPTH, SLICE_SINCE, code_fields, field, tag};
 use crate::{
     Version,
     error::{Error, ErrorKind},
@@ -262,9 +262,7 @@ impl<'a> Decoder<'a> {
             tag::FROZEN_DICT if self.version.minor() >= FROZEN_DICT_SINCE => {
                 self.open(flag, What::Container(Container::FrozenDict), usize::MAX)
             }
-            tag::SLICE if self.version.minor() >= SLICE_SINCE => {
-                self.open(flag, What::Container(Container::Slice), 3)
-            }
+            tag::SLICE if self.version.minor() >= SLICE_SINCE => self.open(flag, What::Container(Container::Slice), 3),
             tag::CODE => {
                 let code = self.code_numbers(at)?;
                 self.open(flag, What::Code(Box::new(code)), code_fields(self.version))

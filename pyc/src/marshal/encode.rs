@@ -128,13 +128,7 @@ impl Encoder<'_, '_, '_> {
         self.tasks.extend(parts.iter().rev().map(|&part| Task::Value(part, depth + 1)));
     }
 
-    fn container(
-        &mut self,
-        flag: u8,
-        container: Container,
-        items: &[NodeId],
-        depth: u32,
-    ) -> Result<(), Error> {
+    fn container(&mut self, flag: u8, container: Container, items: &[NodeId], depth: u32) -> Result<(), Error> {
         let since = |version: Version, minor, problem| {
             if version.minor() >= minor { Ok(()) } else { Err(ErrorKind::Model { problem }) }
         };
@@ -169,7 +163,7 @@ impl Encoder<'_, '_, '_> {
         if counted {
             self.size(items.len())?;
         } else {
-            if items.len() % 2 != 0 {
+            if !items.len().is_multiple_of(2) {
                 return Err(self.error(ErrorKind::Model { problem: "a mapping has a key without a value" }));
             }
             self.tasks.push(Task::Null);
@@ -215,8 +209,8 @@ impl Encoder<'_, '_, '_> {
     }
 
     fn size(&mut self, size: usize) -> Result<(), Error> {
-        let size = i32::try_from(size)
-            .map_err(|_| self.error(ErrorKind::TooLarge { what: "a value of 2 GiB or more is" }))?;
+        let size =
+            i32::try_from(size).map_err(|_| self.error(ErrorKind::TooLarge { what: "a value of 2 GiB or more is" }))?;
         self.out.extend_from_slice(&size.to_le_bytes());
         Ok(())
     }

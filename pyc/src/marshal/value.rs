@@ -194,11 +194,7 @@ impl<'a> Values<'a> {
         Items { start: narrow(start), len: narrow(len) }
     }
 
-    pub(crate) fn push_container(
-        &mut self,
-        container: Container,
-        items: impl IntoIterator<Item = NodeId>,
-    ) -> NodeId {
+    pub(crate) fn push_container(&mut self, container: Container, items: impl IntoIterator<Item = NodeId>) -> NodeId {
         let items = self.push_items(items);
         self.push(Value::Container(container, items))
     }
