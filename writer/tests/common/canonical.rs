@@ -1,0 +1,171 @@
+//! A module seen from its root: two modules are the same program if their canonical forms are equal.
+//!
+//! Equal immutable values count as one, which is what a writer may make of them. What can change, code objects, and
+//! what holds code objects keep an identity of their own: one in the one is one in the other.
+
+use permacode_writer::model::{Code, Container, Module, ModuleKind, Object, Path, Qualname, Ref, Source};
+use std::collections::{BTreeMap, HashMap};
+
+/// The canonical form of a module. Numbers are places in `nodes`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Canonical<'a> {
+    pub name: String,
+    pub kind: ModuleKind,
+    pub nodes: Vec<Node<'a>>,
+    pub filename: Option<Path<'a>>,
+    pub source: Option<Source<'a>>,
+    /// Qualified names of the code objects, children first.
+    pub qualnames: Vec<Vec<u8>>,
+}
+
+/// A value, what it refers to before it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Node<'a> {
+    Scalar(Object<'a>),
+    Container { kind: Container, items: Vec<usize>, has_code: bool },
+    Code(Box<Code<'a>>),
+}
+
+impl<'a> Canonical<'a> {
+    /// The canonical form of a module that holds together.
+    pub fn of(module: &Module<'a>) -> Canonical<'a> {
+        let mut walk = Walk {
+            module,
+            places: BTreeMap::new(),
+            known: HashMap::new(),
+            nodes: vec![],
+            parents: BTreeMap::new(),
+            codes: vec![],
+        };
+        if let Some(root) = module.root {
+            walk.run(Ref::Code(root));
+        }
+        let qualnames = walk.codes.iter().map(|code| walk.qualname(*code)).collect();
+        Canonical {
+            name: module.name.clone(),
+            kind: module.kind,
+            nodes: walk.nodes,
+            filename: module.filename.clone(),
+            source: module.source.clone(),
+            qualnames,
+        }
+    }
+}
+
+struct Walk<'m, 'a> {
+    module: &'m Module<'a>,
+    places: BTreeMap<Ref, usize>,
+    /// Immutable values by what they are.
+    known: HashMap<String, usize>,
+    nodes: Vec<Node<'a>>,
+    /// Who met a code object first.
+    parents: BTreeMap<u32, u32>,
+    codes: Vec<u32>,
+}
+
+impl<'m, 'a> Walk<'m, 'a> {
+    fn run(&mut self, root: Ref) {
+        let mut stack: Vec<(Ref, Option<u32>, Vec<Ref>)> = vec![(root, None, self.references(root))];
+        while let Some((node, above, rest)) = stack.last_mut() {
+            let (node, above) = (*node, *above);
+            match rest.pop() {
+                Some(next) if self.places.contains_key(&next) => {}
+                Some(next) => {
+                    let parent = if let Ref::Code(code) = node { Some(code) } else { above };
+                    if let (Ref::Code(code), Some(parent)) = (next, parent) {
+                        self.parents.entry(code).or_insert(parent);
+                    }
+                    stack.push((next, parent, self.references(next)));
+                }
+                None => {
+                    self.finish(node);
+                    stack.pop();
+                }
+            }
+        }
+    }
+
+    /// What a value refers to, the first one last.
+    fn references(&self, node: Ref) -> Vec<Ref> {
+        let mut found = match node {
+            Ref::Object(index) => match &self.module.objects[index as usize] {
+                Object::Container(_, items) => items.clone(),
+                _ => vec![],
+            },
+            Ref::Code(index) => {
+                let code = &self.module.codes[index as usize];
+                let explicit = if let Qualname::Explicit(index) = code.qualname { Some(index) } else { None };
+                let strings =
+                    [code.name].into_iter().chain(explicit).chain(code.filename).chain(code.locals.iter().copied());
+                let names = code.names.iter().copied().map(Ref::Object);
+                strings.map(Ref::Object).chain(code.constants.iter().copied()).chain(names).collect()
+            }
+        };
+        found.reverse();
+        found
+    }
+
+    fn finish(&mut self, node: Ref) {
+        let place = |reference: &Ref| self.places[reference];
+        let string = |index: u32| self.places[&Ref::Object(index)] as u32;
+        let (value, is_one_of_its_own) = match node {
+            Ref::Object(index) => match &self.module.objects[index as usize] {
+                Object::Container(kind, items) => {
+                    let holds_code = |item: &Ref| match &self.nodes[place(item)] {
+                        Node::Code(_) => true,
+                        Node::Container { has_code, .. } => *has_code,
+                        Node::Scalar(_) => false,
+                    };
+                    let has_code = items.iter().any(holds_code);
+                    let items = items.iter().map(place).collect();
+                    (Node::Container { kind: *kind, items, has_code }, kind.is_mutable() || has_code)
+                }
+                scalar => (Node::Scalar(scalar.clone()), false),
+            },
+            Ref::Code(index) => {
+                self.codes.push(index);
+                let mut code = self.module.codes[index as usize].clone();
+                code.name = string(code.name);
+                code.filename = code.filename.map(string);
+                if let Qualname::Explicit(index) = &mut code.qualname {
+                    *index = string(*index);
+                }
+                code.locals.iter_mut().chain(&mut code.names).for_each(|index| *index = string(*index));
+                for constant in &mut code.constants {
+                    *constant = match constant {
+                        Ref::Object(_) => Ref::Object(place(constant) as u32),
+                        Ref::Code(_) => Ref::Code(place(constant) as u32),
+                    };
+                }
+                (Node::Code(Box::new(code)), true)
+            }
+        };
+        let next = self.nodes.len();
+        let found = if is_one_of_its_own { next } else { *self.known.entry(format!("{value:?}")).or_insert(next) };
+        if found == next {
+            self.nodes.push(value);
+        }
+        self.places.insert(node, found);
+    }
+
+    fn qualname(&self, code: u32) -> Vec<u8> {
+        let text = |index: u32| match &self.module.objects[index as usize] {
+            Object::Str(text) => text.text.to_vec(),
+            other => panic!("{other:?} is no name"),
+        };
+        let (mut parts, mut at) = (vec![], code);
+        loop {
+            let value = &self.module.codes[at as usize];
+            let separator: &[u8] = match value.qualname {
+                Qualname::Explicit(index) => break parts.push(text(index)),
+                Qualname::Name => break parts.push(text(value.name)),
+                Qualname::Member { .. } => b".",
+                Qualname::Local { .. } => b".<locals>.",
+            };
+            parts.push([separator, &text(value.name)].concat());
+            at = self.parents[&at];
+        }
+        parts.reverse();
+        parts.concat()
+    }
+}

@@ -1,0 +1,105 @@
+//! A whole program: written in any order, read back.
+
+use permacode_reader::Archive;
+use permacode_writer::{
+    Error, Options, Plan, Writer,
+    model::{Code, Module, Object, Qualname, Ref, Resource, Target},
+    read,
+};
+
+/// Everything that an archive holds.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Program<'a> {
+    pub targets: Vec<Part<'a>>,
+}
+
+/// A target and what belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part<'a> {
+    pub target: Target,
+    pub modules: Vec<Module<'a>>,
+    pub resources: Vec<Resource<'a>>,
+}
+
+impl<'a> Program<'a> {
+    /// One target.
+    pub fn of(modules: Vec<Module<'a>>) -> Self {
+        Program { targets: vec![Part { target: super::Choices(&[]).target(0), modules, resources: vec![] }] }
+    }
+
+    /// Lays it out. Everything is handed over in an order that follows from `order`; zero: as it stands.
+    pub fn plan(&self, options: Options, order: u64) -> Result<Plan, Error> {
+        let mut writer = Writer::new(options);
+        let mut ids = vec![None; self.targets.len()];
+        for index in shuffled(self.targets.len(), order) {
+            ids[index] = Some(writer.target(&self.targets[index].target)?);
+        }
+        let calls: Vec<(usize, usize)> = self
+            .targets
+            .iter()
+            .enumerate()
+            .flat_map(|(target, part)| (0..part.modules.len() + part.resources.len()).map(move |index| (target, index)))
+            .collect();
+        for (target, index) in shuffled(calls.len(), order).into_iter().map(|call| calls[call]) {
+            let part = &self.targets[target];
+            let id = ids[target].unwrap();
+            match part.modules.get(index) {
+                Some(module) => writer.module(id, module)?,
+                None => writer.resource(id, &part.resources[index - part.modules.len()])?,
+            }
+        }
+        writer.plan()
+    }
+
+    /// The archive of it.
+    pub fn write(&self) -> Vec<u8> {
+        self.plan(Options::default(), 0).unwrap().to_bytes()
+    }
+
+    /// What an archive holds.
+    pub fn read<D: AsRef<[u8]>>(archive: &'a Archive<D>) -> permacode_reader::Result<Program<'a>> {
+        let part = |target: permacode_reader::Target<'a>| {
+            Ok(Part {
+                target: read::target(&target)?,
+                modules: target.modules().map(|module| read::module(&module?)).collect::<Result<_, _>>()?,
+                resources: target.resources().map(|resource| read::resource(&resource?)).collect::<Result<_, _>>()?,
+            })
+        };
+        Ok(Program { targets: archive.targets().map(part).collect::<Result<_, _>>()? })
+    }
+}
+
+/// The numbers below `count` in some order.
+pub fn shuffled(count: usize, order: u64) -> Vec<usize> {
+    let mut numbers: Vec<usize> = (0..count).collect();
+    if order != 0 {
+        numbers.sort_by_key(|number| permacode_format::name_hash(&number.to_le_bytes(), order));
+    }
+    numbers
+}
+
+/// Moves all objects and code objects of the arena to other places.
+pub fn rotate(module: &mut Module<'_>, objects: usize, codes: usize) {
+    let (object_count, code_count) = (module.objects.len(), module.codes.len());
+    let object = |index: u32| ((index as usize + objects) % object_count) as u32;
+    let code = |index: u32| ((index as usize + codes) % code_count) as u32;
+    let moved = |reference: &mut Ref| match reference {
+        Ref::Object(index) => *index = object(*index),
+        Ref::Code(index) => *index = code(*index),
+    };
+    for value in &mut module.objects {
+        if let Object::Container(_, items) = value {
+            items.iter_mut().for_each(moved);
+        }
+    }
+    for Code { name, qualname, filename, constants, names, locals, .. } in &mut module.codes {
+        let explicit = if let Qualname::Explicit(index) = qualname { Some(index) } else { None };
+        for index in [name].into_iter().chain(explicit).chain(filename).chain(names).chain(locals) {
+            *index = object(*index);
+        }
+        constants.iter_mut().for_each(moved);
+    }
+    module.root = module.root.map(code);
+    module.objects.rotate_right(objects % object_count.max(1));
+    module.codes.rotate_right(codes % code_count.max(1));
+}

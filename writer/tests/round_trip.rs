@@ -1,0 +1,279 @@
+//! What is written is read; what is read is written as it was.
+#![cfg(feature = "read")]
+
+mod common;
+
+use common::{
+    Choices, Program,
+    canonical::{Canonical, Node},
+};
+use permacode_reader::{Archive, Block, Item, Mapping};
+use permacode_writer::{Options, model::*};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+fn programs() -> impl Strategy<Value = Program<'static>> {
+    proptest::collection::vec(any::<u8>(), 0..1500).prop_map(|choices| Choices(&choices).program())
+}
+
+/// A program in the order of an archive, and in canonical form.
+fn canonical<'a>(program: &Program<'a>) -> Vec<(Target, Vec<Canonical<'a>>, Vec<Resource<'a>>)> {
+    let mut targets: Vec<_> = program
+        .targets
+        .iter()
+        .map(|part| {
+            let mut modules: Vec<_> = part.modules.iter().map(Canonical::of).collect();
+            modules.sort_by(|one, other| one.name.as_bytes().cmp(other.name.as_bytes()));
+            let mut resources = part.resources.clone();
+            resources.sort_by(|one, other| one.path.cmp(&other.path));
+            (part.target.clone(), modules, resources)
+        })
+        .collect();
+    targets.sort_by(|one, other| one.0.cmp(&other.0));
+    targets
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_program_comes_back_equal_and_valid(program in programs(), align in 0u8..=12) {
+        let bytes = program.plan(Options { code_align_log2: align }, 0).unwrap().to_bytes();
+        let archive = Archive::open(&bytes[..]).unwrap();
+        archive.verify().unwrap();
+        for module in archive.targets().flat_map(|target| target.modules()) {
+            archive.verify_module(&module.unwrap()).unwrap();
+        }
+        let again = Program::read(&archive).unwrap();
+        prop_assert_eq!(canonical(&again), canonical(&program));
+        for (part, target) in again.targets.iter().zip(archive.targets()) {
+            for (model, module) in part.modules.iter().zip(target.modules()) {
+                let mut qualnames = Vec::new();
+                for code in module.unwrap().codes() {
+                    let code = code.unwrap();
+                    let mut text = Vec::new();
+                    code.qualname().append_to(&mut text).unwrap();
+                    prop_assert!(code.has_qualname(&text).unwrap());
+                    prop_assert_eq!(code.bytecode().unwrap().offset() % (1 << align), 0);
+                    qualnames.push(text);
+                }
+                prop_assert_eq!(&Canonical::of(model).qualnames, &qualnames);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_written_with_the_same_bytes(program in programs()) {
+        let bytes = program.write();
+        let archive = Archive::open(&bytes[..]).unwrap();
+        prop_assert!(Program::read(&archive).unwrap().write() == bytes);
+    }
+
+    #[test]
+    fn the_order_of_calls_and_of_arenas_does_not_show(mut program in programs(), order in 1u64.., by in 0usize..9) {
+        let bytes = program.write();
+        let mixed = program.plan(Options::default(), order).unwrap().to_bytes();
+        prop_assert!(mixed == bytes);
+        for module in program.targets.iter_mut().flat_map(|part| &mut part.modules) {
+            common::program::rotate(module, by, by / 2);
+        }
+        prop_assert!(program.plan(Options::default(), order).unwrap().to_bytes() == bytes);
+    }
+
+    #[test]
+    fn no_mutable_value_and_no_code_is_shared_between_modules(program in programs()) {
+        let bytes = program.write();
+        let archive = Archive::open(&bytes[..]).unwrap();
+        let mut owners: BTreeMap<u32, u64> = BTreeMap::new();
+        for module in archive.targets().flat_map(|target| target.modules()) {
+            let module = module.unwrap();
+            let mut stack: Vec<_> = module.codes().flat_map(|code| code.unwrap().constants().unwrap().iter()).collect();
+            let mut steps = 0;
+            while let Some(item) = stack.pop() {
+                let Item::Object(object) = item.unwrap() else { continue };
+                let permacode_reader::Constant::Container(container) = object.constant().unwrap() else { continue };
+                if container.kind().is_mutable() || container.has_code() {
+                    prop_assert_eq!(*owners.entry(object.id()).or_insert(module.offset()), module.offset());
+                }
+                steps += 1;
+                if steps < 10_000 {
+                    stack.extend(container.iter());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn storage_and_alignment_do_not_matter(program in programs(), skip in 1usize..16, tail in 0usize..9) {
+        let bytes = program.write();
+        let expected = Program::read(&Archive::open(&bytes[..]).unwrap()).unwrap().write();
+        let padded = [vec![0xAA; skip], bytes.clone(), vec![0xAA; tail]].concat();
+        let odd = Archive::open(&padded[skip..skip + bytes.len()]).unwrap();
+        let prefix = Archive::open_prefix(&padded[skip..]).unwrap();
+        prop_assert_eq!(Archive::open(&padded[skip..]).is_ok(), tail == 0);
+        let block = Archive::open(Block::copy_of(&bytes)).unwrap();
+        let leaked: &'static [u8] = Vec::leak(bytes.clone());
+        let forever: Archive<&'static [u8]> = Archive::open(leaked).unwrap();
+        prop_assert_eq!(prefix.file_len(), bytes.len() as u64);
+        prefix.verify().unwrap();
+        for again in [Program::read(&odd), Program::read(&prefix), Program::read(&forever)] {
+            prop_assert!(again.unwrap().write() == expected);
+        }
+        prop_assert!(Program::read(&block).unwrap().write() == expected);
+    }
+}
+
+#[test]
+fn a_mapped_file_and_one_that_is_read_hold_the_same() {
+    let choices: Vec<u8> = (0..=255).cycle().take(4000).collect();
+    let program = Choices(&choices).program();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lib.perma");
+    program.plan(Options::default(), 0).unwrap().publish(&path).unwrap();
+    let mapped = Archive::open(Mapping::open(&path).unwrap()).unwrap();
+    let block = Archive::open(Block::read(&path).unwrap()).unwrap();
+    mapped.verify().unwrap();
+    assert!(Program::read(&mapped).unwrap().write() == program.write());
+    assert!(Program::read(&block).unwrap().write() == program.write());
+}
+
+#[test]
+fn nothing_at_all_is_an_archive() {
+    let bytes = Program::default().write();
+    let archive = Archive::open(&bytes[..]).unwrap();
+    archive.verify().unwrap();
+    assert_eq!(Program::read(&archive).unwrap(), Program::default());
+    assert_eq!(bytes.len(), 64);
+}
+
+/// A module whose one code object has these constants.
+fn module_of(objects: Vec<Object<'static>>, constants: Vec<Ref>) -> Module<'static> {
+    let mut module = Choices(&[]).module();
+    module.codes[0].name = objects.len() as u32;
+    module.codes[0].constants = constants;
+    module.objects = objects;
+    module.objects.push(Object::Str(Str::interned("f")));
+    module
+}
+
+fn int(value: u32) -> Object<'static> {
+    let mut bytes = value.to_le_bytes().to_vec();
+    bytes.push(0);
+    while let [.., before, 0] = bytes[..] {
+        if before & 0x80 != 0 {
+            break;
+        }
+        bytes.pop();
+    }
+    if bytes == [0] {
+        bytes.clear();
+    }
+    Object::Int(bytes.into())
+}
+
+#[test]
+fn lists_and_containers_beyond_the_reach_of_two_bytes_are_wide() {
+    // Beyond 32,768 ids and beyond the 16,384 of the window, and a container that reaches back further than 32,768.
+    let count = 80_000;
+    let mut objects: Vec<_> = (0..count).map(int).collect();
+    objects.push(Object::Container(Container::Tuple, (0..count).map(Ref::Object).collect()));
+    let constants: Vec<Ref> = (0..=count).map(Ref::Object).collect();
+    let program = Program::of(vec![module_of(objects, constants)]);
+    let plan = program.plan(Options::default(), 0).unwrap();
+    assert_eq!((plan.report().wide_lists, plan.report().wide_records), (1, 1));
+    let bytes = plan.to_bytes();
+    let archive = Archive::open(&bytes[..]).unwrap();
+    archive.verify().unwrap();
+    let again = Program::read(&archive).unwrap();
+    assert!(canonical(&again) == canonical(&program));
+    assert!(again.write() == bytes);
+}
+
+#[test]
+fn a_shared_list_that_would_exceed_the_budget_of_the_checks_is_not_shared() {
+    let constants: Vec<Ref> = (0..20_000).map(|_| Ref::Object(0)).collect();
+    let mut module = module_of(vec![Object::None], constants.clone());
+    let count = 150;
+    module.codes = vec![module.codes[0].clone(); count];
+    module.codes[0].constants.extend((1..count as u32).map(Ref::Code));
+    let program = Program::of(vec![module]);
+    let bytes = program.write();
+    let archive = Archive::open(&bytes[..]).unwrap();
+    archive.verify().unwrap();
+    let again = Program::read(&archive).unwrap();
+    assert!(canonical(&again) == canonical(&program));
+    assert!(again.write() == bytes);
+}
+
+#[test]
+fn two_thousand_levels_are_possible() {
+    let mut objects = vec![Object::None];
+    objects.extend((0..2000).map(|level| Object::Container(Container::Tuple, vec![Ref::Object(level)])));
+    let mut module = module_of(objects, vec![Ref::Object(2000)]);
+    let first = module.codes[0].clone();
+    module.codes = (0..=2000u32)
+        .map(|level| Code {
+            constants: if level == 0 { first.constants.clone() } else { vec![Ref::Code(level - 1)] },
+            qualname: if level == 2000 { Qualname::Name } else { Qualname::Local { interned: true } },
+            ..first.clone()
+        })
+        .collect();
+    module.root = Some(2000);
+    let program = Program::of(vec![module]);
+    let bytes = program.write();
+    let archive = Archive::open(&bytes[..]).unwrap();
+    archive.verify().unwrap();
+    let module = archive.targets().next().unwrap().module(0).unwrap();
+    assert_eq!(module.code(0).unwrap().qualname().parts().unwrap().len(), 2001);
+    assert!(canonical(&Program::read(&archive).unwrap()) == canonical(&program));
+}
+
+#[test]
+fn equal_values_of_other_types_stay_apart_and_equal_ones_are_one() {
+    let text = |interned| Object::Str(Str { text: b"1".as_slice().into(), interned });
+    let tuple = |items: &[u32]| Object::Container(Container::Tuple, items.iter().copied().map(Ref::Object).collect());
+    let list = || Object::Container(Container::List, vec![]);
+    let objects = vec![
+        int(1),
+        Object::True,
+        Object::Float(1f64.to_bits()),
+        Object::Float(0),
+        Object::Float(1 << 63),
+        Object::Float(f64::NAN.to_bits()),
+        Object::Float(f64::NAN.to_bits() | 1),
+        text(true),
+        text(false),
+        Object::Bytes(b"1".as_slice().into()),
+        tuple(&[0]),
+        tuple(&[1]),
+        list(),
+        list(),
+        tuple(&[12]),
+        tuple(&[13]),
+        // From here on: once more.
+        int(1),
+        text(true),
+        tuple(&[16]),
+        tuple(&[12]),
+        Object::Float(f64::NAN.to_bits()),
+    ];
+    let constants = (0..objects.len() as u32).map(Ref::Object).collect();
+    let module = module_of(objects, constants);
+    let form = Canonical::of(&module);
+    assert_eq!(form.nodes.iter().filter(|node| !matches!(node, Node::Code(_))).count(), 17);
+    let program = Program::of(vec![module]);
+    let bytes = program.write();
+    let archive = Archive::open(&bytes[..]).unwrap();
+    assert!(canonical(&Program::read(&archive).unwrap()) == canonical(&program));
+    let root = archive.targets().next().unwrap().module(0).unwrap().root().unwrap().unwrap();
+    let ids: Vec<u32> = root
+        .constants()
+        .unwrap()
+        .iter()
+        .map(|item| match item.unwrap() {
+            Item::Object(object) => object.id(),
+            Item::Code(code) => panic!("{code:?}"),
+        })
+        .collect();
+    assert_eq!(ids[16..], [ids[0], ids[7], ids[10], ids[14], ids[5]]);
+}
