@@ -278,10 +278,10 @@ impl<'a> Object<'a> {
         if depth == 0 || depth > self.owner.depth {
             return Err(Error::value(Rule::O6, offset, "the depth of a container", depth));
         }
-        if bound > self.owner.code_bound {
+        let (is_wide, has_code) = (flags & object_flag::WIDE != 0, flags & object_flag::CODE != 0);
+        if bound > self.owner.code_bound || (has_code && (bound == 0 || !is_wide)) {
             return Err(Error::value(Rule::O7, offset, "the bound of the code objects of a container", bound));
         }
-        let is_wide = flags & object_flag::WIDE != 0;
         let len = u64::from(count).saturating_mul(if is_wide { 4 } else { 2 });
         let items = rest.get(0, len, Rule::O2)?;
         let kind = match ContainerKind::of_kind(kind) {

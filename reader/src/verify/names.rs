@@ -8,9 +8,7 @@ use crate::{
     target::Target,
 };
 use alloc::vec::Vec;
-use permacode_format::{
-    CodeRecord, Group, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
-};
+use permacode_format::{Group, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord};
 
 impl<'a> Verifier<'a> {
     pub(super) fn structure<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
@@ -173,7 +171,7 @@ impl<'a> Verifier<'a> {
         target.resource_index()?.verify(target.resource_count())
     }
 
-    /// Code objects of modules do not overlap, and each belongs to one [M-3].
+    /// Code objects of modules do not overlap [M-3].
     fn code_ranges(&self) -> Result<()> {
         let records = self.view.records::<ModuleRecord>(SectionKind::Modules);
         let mut ranges: Vec<(u32, u32, u64)> = records
@@ -185,20 +183,11 @@ impl<'a> Verifier<'a> {
         ranges.sort_unstable();
         let mut next = 0u32;
         for (first, count, index) in ranges {
-            if first != next {
+            if first < next {
                 let at = self.view.offset_of(SectionKind::Modules, index).saturating_add(12);
                 return Err(Error::value(Rule::M3, at, "the first code object of a module", first));
             }
             next = first.saturating_add(count);
-        }
-        let available = self.view.records::<CodeRecord>(SectionKind::Code).len();
-        if next as usize != available {
-            return Err(Error::value(
-                Rule::M3,
-                self.view.offset_of(SectionKind::Code, next.into()),
-                "the number of code objects that have a module",
-                next,
-            ));
         }
         Ok(())
     }
