@@ -1,0 +1,19 @@
+//! Opens an archive and says how many modules its targets have: `open FILE`.
+//!
+//! `cargo xtask open-cost` counts the instructions of `open_mapped` under callgrind, for few and for many modules.
+
+use permacode_reader::{Archive, Mapping, Result};
+
+#[inline(never)]
+fn open_mapped(mapping: &Mapping) -> Result<Archive<&Mapping>> {
+    Archive::open(mapping)
+}
+
+fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let path = std::env::args_os().nth(1).ok_or("usage: open FILE")?;
+    let mapping = Mapping::open(path)?;
+    let archive = open_mapped(&mapping)?;
+    let modules: u32 = archive.targets().map(|target| target.module_count()).sum();
+    println!("{modules} modules");
+    Ok(())
+}
