@@ -1,0 +1,175 @@
+//! Changing an archive by the names of its fields, and making all checksums right again.
+
+use permacode_format::{
+    CHUNK_LEN, Field, HEADER_LEN, Header, RECORDS, Record, SectionEntry, SectionKind, crc32, header_crc,
+};
+use std::ops::Range;
+
+/// An archive that is being changed. Its header and section table must be whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Edited(pub Vec<u8>);
+
+/// From which level of checksums on they are made right again; what lies below stays as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Repair {
+    /// Those of the chunks, and everything above.
+    Chunks,
+    /// Those of the sections, and everything above.
+    Sections,
+    /// That of the section table, and that of the header.
+    Table,
+    /// That of the header.
+    Header,
+    /// None.
+    Nothing,
+}
+
+impl Edited {
+    /// Index of a section in the section table.
+    fn entry(&self, kind: SectionKind) -> usize {
+        let count = self.number(self.header_field("section_count")) as usize;
+        let is_it = |index: &usize| self.number(self.entry_field(*index, "kind")) == kind as u64;
+        (0..count).find(is_it).unwrap_or_else(|| panic!("the archive has no section {kind:?}"))
+    }
+
+    fn header_field(&self, name: &str) -> Range<usize> {
+        field(Header::FIELDS, name, 0)
+    }
+
+    fn entry_field(&self, index: usize, name: &str) -> Range<usize> {
+        field(SectionEntry::FIELDS, name, HEADER_LEN as usize + index * SectionEntry::LEN)
+    }
+
+    /// Where a section lies in the file.
+    pub fn section(&self, kind: SectionKind) -> Range<usize> {
+        let entry = self.entry(kind);
+        let start = self.number(self.entry_field(entry, "offset")) as usize;
+        start..start + self.number(self.entry_field(entry, "len")) as usize
+    }
+
+    /// Where a field lies in the file: `header.FIELD`, `section:KIND.FIELD`, `KIND[RECORD].FIELD`,
+    /// `KIND[RECORD].FIELD.FIELD`, `KIND[RECORD]` for entries, list items and checksums, `KIND@BYTE`, `file@BYTE`.
+    pub fn place(&self, path: &str) -> Range<usize> {
+        let (head, fields) = path.split_once('.').unwrap_or((path, ""));
+        if head == "header" {
+            return self.header_field(fields);
+        }
+        if let Some(name) = head.strip_prefix("section:") {
+            return self.entry_field(self.entry(kind(name)), fields);
+        }
+        if let Some((name, at)) = head.split_once('@') {
+            let at: usize = at.parse().unwrap();
+            let start = if name == "file" { 0 } else { self.section(kind(name)).start };
+            return start + at..start + at + 1;
+        }
+        let (name, index) = head.trim_end_matches(']').split_once('[').unwrap();
+        let (kind, index) = (kind(name), index.parse::<usize>().unwrap());
+        let len = kind.record_len() as usize;
+        let start = self.section(kind).start + index * len;
+        let record = match kind {
+            SectionKind::Targets => "TargetRecord",
+            SectionKind::Modules => "ModuleRecord",
+            SectionKind::Resources => "ResourceRecord",
+            SectionKind::Code => "CodeRecord",
+            SectionKind::Wide => "WideCode",
+            SectionKind::Details => "CodeDetail",
+            SectionKind::Signatures => "SignatureRecord",
+            _ => return start..start + len,
+        };
+        match fields.split_once('.') {
+            Some((outer, inner)) => {
+                field(record_fields("IndexHeader"), inner, field(record_fields(record), outer, start).start)
+            }
+            None => field(record_fields(record), fields, start),
+        }
+    }
+
+    fn number(&self, place: Range<usize>) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[..place.len()].copy_from_slice(&self.0[place]);
+        u64::from_le_bytes(bytes)
+    }
+
+    /// The value of a field.
+    pub fn get(&self, path: &str) -> u64 {
+        self.number(self.place(path))
+    }
+
+    /// Changes a field; returns what it was.
+    pub fn set(&mut self, path: &str, value: u64) -> u64 {
+        let (place, before) = (self.place(path), self.get(path));
+        let len = place.len();
+        self.0[place].copy_from_slice(&value.to_le_bytes()[..len]);
+        before
+    }
+
+    /// Makes checksums right.
+    pub fn repair(&mut self, from: Repair) {
+        let count = self.number(self.header_field("section_count")) as usize;
+        let table = HEADER_LEN as usize..HEADER_LEN as usize + count * SectionEntry::LEN;
+        if from == Repair::Chunks {
+            for kind in SectionKind::ALL.iter().filter(|kind| kind.is_chunked()) {
+                if (0..count).any(|index| self.number(self.entry_field(index, "kind")) == *kind as u64) {
+                    self.repair_chunks(*kind);
+                }
+            }
+        }
+        if from <= Repair::Sections {
+            for index in 0..count {
+                let start = self.number(self.entry_field(index, "offset")) as usize;
+                let len = self.number(self.entry_field(index, "len")) as usize;
+                // A section that leads out of the file has no checksum.
+                if let Some(section) = start.checked_add(len).and_then(|end| self.0.get(start..end)) {
+                    let crc = crc32(section).to_le_bytes();
+                    let place = self.entry_field(index, "crc");
+                    self.0[place].copy_from_slice(&crc);
+                }
+            }
+        }
+        if from <= Repair::Table
+            && let Some(table) = self.0.get(table)
+        {
+            let crc = crc32(table);
+            self.set("header.table_crc", crc.into());
+        }
+        if from <= Repair::Header {
+            let crc = header_crc(&self.0[..HEADER_LEN as usize]);
+            self.set("header.header_crc", crc.into());
+        }
+    }
+
+    fn repair_chunks(&mut self, kind: SectionKind) {
+        let first = self.number(self.entry_field(self.entry(kind), "first_chunk")) as usize;
+        for (index, start) in self.section(kind).step_by(CHUNK_LEN as usize).enumerate() {
+            let end = self.section(kind).end.min(start + CHUNK_LEN as usize);
+            let crc = crc32(&self.0[start..end]);
+            self.set(&format!("checksums[{}]", first + index), crc.into());
+        }
+    }
+
+    /// Where in the objects section's data the object with this id begins, as a path.
+    pub fn object(&self, id: u32) -> String {
+        let (offset, is_cold) = permacode_format::entry::decode(self.get(&format!("objects[{id}]")) as u32);
+        format!("{}@{offset}", if is_cold { "docstrings" } else { "constants" })
+    }
+}
+
+/// The path some bytes further on.
+pub fn behind(path: &str, bytes: usize) -> String {
+    let (name, at) = path.split_once('@').unwrap();
+    format!("{name}@{}", at.parse::<usize>().unwrap() + bytes)
+}
+
+fn kind(name: &str) -> SectionKind {
+    let found = SectionKind::ALL.iter().find(|kind| kind.name() == name);
+    *found.unwrap_or_else(|| panic!("no section is called {name:?}"))
+}
+
+fn record_fields(name: &str) -> &'static [Field] {
+    RECORDS.iter().find(|(record, ..)| *record == name).unwrap().2
+}
+
+fn field(fields: &[Field], name: &str, start: usize) -> Range<usize> {
+    let field = fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("no field {name:?}"));
+    start + field.offset..start + field.offset + field.size
+}

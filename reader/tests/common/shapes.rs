@@ -1,0 +1,196 @@
+//! Small valid archives, each of another shape.
+
+use permacode_format::{digest, local_kind};
+use permacode_writer::{Options, Writer, model::*};
+
+/// Names and bytes of all of them; the last one has something of everything.
+pub fn all() -> Vec<(&'static str, Vec<u8>)> {
+    vec![
+        ("empty", write(0, &[])),
+        ("target", write(3, &[(target(0), vec![], vec![])])),
+        ("namespace", write(3, &[(target(0), vec![namespace("ns")], vec![])])),
+        ("module", write(3, &[(target(0), vec![plain("ma")], vec![])])),
+        (
+            "packages",
+            write(3, &[(target(0), vec![plain("a"), namespace("a.b"), plain("a.b.c"), plain("a-b")], vec![])]),
+        ),
+        ("resources", write(3, &[(target(0), vec![], vec![resource(b"ra", b""), resource(b"p/\xFF", b"bytes")])])),
+        ("values", write(3, &[(target(0), vec![values("va")], vec![])])),
+        ("classes", write(3, &[(target(0), vec![classes("pkg.mod")], vec![])])),
+        ("targets", write(3, &[(target(0), vec![plain("ma")], vec![]), (target(1), vec![plain("ma")], vec![])])),
+        ("aligned", write(6, &[(target(0), vec![classes("ma")], vec![])])),
+        ("everything", everything()),
+    ]
+}
+
+/// An archive with something of everything.
+pub fn everything() -> Vec<u8> {
+    let modules = vec![plain("ma"), plain("mb"), namespace("ns"), values("pkg"), classes("pkg.mod")];
+    let resources = vec![resource(b"ra", b"bytes"), resource(b"rb", b"others")];
+    write(3, &[(target(0), modules, resources), (target(1), vec![plain("ma")], vec![])])
+}
+
+pub type Part = (Target, Vec<Module<'static>>, Vec<Resource<'static>>);
+
+pub fn write(code_align_log2: u8, parts: &[Part]) -> Vec<u8> {
+    let mut writer = Writer::new(Options { code_align_log2 });
+    for (target, modules, resources) in parts {
+        let id = writer.target(target).unwrap();
+        modules.iter().for_each(|module| writer.module(id, module).unwrap());
+        resources.iter().for_each(|resource| writer.resource(id, resource).unwrap());
+    }
+    writer.plan().unwrap().to_bytes()
+}
+
+pub fn target(optimization: u8) -> Target {
+    Target {
+        vm: "toy".into(),
+        bytecode_magic: 0x0A0D_0001,
+        vm_version: 0x0100,
+        optimization,
+        tag: "toy-1".into(),
+        unit_size: 2,
+        line_encoding: LineEncoding::LocationTable,
+        exception_encoding: ExceptionEncoding::Table311,
+    }
+}
+
+pub fn resource(path: &[u8], data: &[u8]) -> Resource<'static> {
+    Resource {
+        root: "stdlib".into(),
+        path: path.to_vec().into(),
+        executable: data.len() > 5,
+        data: data.to_vec().into(),
+    }
+}
+
+fn path(text: String) -> Path<'static> {
+    Path { root: Some("stdlib".into()), path: Str::plain(text) }
+}
+
+pub fn namespace(name: &str) -> Module<'static> {
+    let (name, kind) = (name.to_owned(), ModuleKind::Namespace);
+    Module { name, kind, objects: vec![], codes: vec![], root: None, filename: None, source: None }
+}
+
+/// Makes a module of a root that the other code objects are constants of, or not.
+fn module(name: &str, objects: Vec<Object<'static>>, codes: Vec<Code<'static>>) -> Module<'static> {
+    let (kind, root) = (ModuleKind::Package, Some(codes.len() as u32 - 1));
+    let filename = Some(path(format!("{name}.py")));
+    Module { name: name.to_owned(), kind, objects, codes, root, filename, source: None }
+}
+
+pub fn code(name: u32, constants: Vec<Ref>) -> Code<'static> {
+    Code {
+        name,
+        qualname: Qualname::Name,
+        filename: None,
+        arg_count: 0,
+        posonly_count: 0,
+        kwonly_count: 0,
+        stack_size: 1,
+        flags: 0,
+        first_line: 1,
+        constants,
+        names: vec![],
+        locals: vec![],
+        local_kinds: b"".as_slice().into(),
+        local_count: None,
+        bytecode: b"run\0".as_slice().into(),
+        line_table: b"lines".as_slice().into(),
+        exception_table: b"".as_slice().into(),
+        docstring: None,
+        signature: None,
+    }
+}
+
+fn text(text: &str) -> Object<'static> {
+    Object::Str(Str::interned(text.to_owned()))
+}
+
+/// A module that does nothing.
+pub fn plain(name: &str) -> Module<'static> {
+    module(name, vec![text("<module>"), Object::None], vec![code(0, vec![Ref::Object(1)])])
+}
+
+/// A module with a constant of each kind.
+pub fn values(name: &str) -> Module<'static> {
+    let scalars = [
+        text("<module>"),
+        Object::None,
+        Object::False,
+        Object::True,
+        Object::Ellipsis,
+        Object::StopIteration,
+        Object::Int(b"".as_slice().into()),
+        Object::Int(b"\x02\x01".as_slice().into()),
+        Object::Int([[0xA5; 20].as_slice(), &[0x7F]].concat().into()),
+        Object::Float(f64::NAN.to_bits()),
+        Object::Complex(0, 1 << 63),
+        Object::Bytes(b"bytes".as_slice().into()),
+        Object::Str(Str::plain("n\u{e9}")),
+        Object::Str(Str { text: b"\xED\xA0\x80".as_slice().into(), interned: false }),
+    ];
+    let mut objects = scalars.to_vec();
+    let of = |kind, items: &[u32]| Object::Container(kind, items.iter().copied().map(Ref::Object).collect());
+    objects.extend([
+        of(Container::Tuple, &[1, 7]),
+        of(Container::FrozenSet, &[0, 14]),
+        of(Container::List, &[]),
+        of(Container::Set, &[12]),
+        of(Container::Dict, &[0, 16]),
+        of(Container::FrozenDict, &[12, 15]),
+        of(Container::Slice, &[1, 7, 1]),
+        of(Container::Tuple, &[15, 18]),
+    ]);
+    let constants = (1..objects.len() as u32).map(Ref::Object).collect();
+    module(name, objects, vec![code(0, constants)])
+}
+
+/// A module with functions in classes, all that a code object can have, and its source.
+pub fn classes(name: &str) -> Module<'static> {
+    let mut objects: Vec<_> = ["<module>", "C", "f", "self", "x", "<lambda>"].map(text).to_vec();
+    objects.extend([
+        Object::Str(Str::plain("What f does.")),
+        Object::Qualname { constant: 0, interned: true },
+        Object::Str(Str::plain("elsewhere.py")),
+        Object::Container(Container::Tuple, vec![Ref::Code(1), Ref::Object(1)]),
+        Object::Container(Container::List, vec![Ref::Object(9), Ref::Object(9)]),
+        Object::None,
+        text("odd.name"),
+    ]);
+    let function = Code {
+        qualname: Qualname::Member { interned: true },
+        arg_count: 1,
+        names: vec![4, 2],
+        locals: vec![3, 4],
+        local_kinds: [local_kind::LOCAL, local_kind::LOCAL | local_kind::CELL].to_vec().into(),
+        docstring: Some(0),
+        signature: Some(b"{\"x\": \"1\"}".as_slice().into()),
+        exception_table: b"except".as_slice().into(),
+        bytecode: b"function".as_slice().into(),
+        ..code(2, vec![Ref::Object(6), Ref::Object(11)])
+    };
+    let lambda = Code {
+        qualname: Qualname::Local { interned: false },
+        filename: Some(8),
+        stack_size: 70_000,
+        first_line: -3,
+        local_count: Some(9),
+        signature: Some(b"{}".as_slice().into()),
+        ..code(5, vec![Ref::Object(11)])
+    };
+    let odd = Code { qualname: Qualname::Explicit(12), ..code(4, vec![Ref::Object(11)]) };
+    let class = code(1, vec![Ref::Code(0), Ref::Object(7), Ref::Code(2)]);
+    let root = code(0, vec![Ref::Code(3), Ref::Object(7), Ref::Object(10), Ref::Object(11)]);
+    let mut module = module(name, objects, vec![function, lambda, odd, class, root]);
+    let text = b"class C:\n    def f(self, x): ...\n";
+    module.source = Some(Source {
+        path: path(format!("{name}.py")),
+        size: text.len() as u64,
+        digest: digest(text),
+        mtime: Some(1_700_000_000),
+        text: Some(text.as_slice().into()),
+    });
+    module
+}
