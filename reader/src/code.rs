@@ -454,14 +454,6 @@ impl<'a> Code<'a> {
             ));
         }
         let derived = matches!(self.qualname_form().0, QualnameForm::Member | QualnameForm::Local);
-        if !derived && record.form & code_form::QUALNAME_INTERNED != 0 {
-            return Err(Error::value(
-                Rule::C3,
-                self.offset().saturating_add(25),
-                "the form of a code object",
-                record.form,
-            ));
-        }
         let detail = self.detail()?;
         if self.wide.is_some() {
             let narrow =

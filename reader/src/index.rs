@@ -35,6 +35,11 @@ impl<'a> Index<'a> {
         (slot.tag.get() == tag_of(hash) && slot.record.get() != NONE).then(|| slot.record.get())
     }
 
+    /// Bytes of pilots and slots.
+    pub(crate) fn len(&self) -> u64 {
+        (self.pilots.len() as u64).saturating_add(size_of_val(self.slots) as u64)
+    }
+
     /// Checks the slots against `count` names, each of which must already be known to be found in its slot.
     pub(crate) fn verify(&self, count: u32) -> Result<()> {
         let (buckets, slots) = (self.header.bucket_count.get(), self.header.slot_count.get());

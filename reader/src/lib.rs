@@ -23,6 +23,7 @@
 extern crate alloc;
 
 mod archive;
+mod budget;
 mod bytes;
 mod code;
 mod debug;
@@ -42,6 +43,7 @@ mod target;
 mod verify;
 
 pub use archive::Archive;
+pub use budget::Budget;
 pub use code::{Code, Items, is_local};
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "std")]

@@ -10,7 +10,7 @@ use crate::{
     string::Str,
     target::name_in_section,
 };
-use permacode_format::{CodeRecord, ModuleRecord, NONE, Rule, SectionKind, U32, digest, module_flag};
+use permacode_format::{CodeRecord, ModuleRecord, NONE, Rule, SectionKind, U32, module_flag};
 
 /// One module of a target (spec.md 5.5).
 #[derive(Debug, Clone, Copy)]
@@ -120,7 +120,7 @@ impl<'a> Module<'a> {
     }
 
     /// All code objects, children before their parents, the root last.
-    pub fn codes(&self) -> impl DoubleEndedIterator<Item = Result<Code<'a>>> + use<'a> {
+    pub fn codes(&self) -> impl DoubleEndedIterator<Item = Result<Code<'a>>> + ExactSizeIterator + use<'a> {
         let module = *self;
         let available = self.view.records::<CodeRecord>(SectionKind::Code).len().saturating_add(1);
         // One more than there are gives the error of a count that is too large.
@@ -231,17 +231,12 @@ impl<'a> Module<'a> {
         Ok(())
     }
 
-    /// Checks the digest of the source, if its text is there.
-    pub(crate) fn verify_source(&self) -> Result<()> {
-        let Some(source) = self.source()? else { return Ok(()) };
-        match source.text {
-            Some(text) if digest(&text) != source.digest => Err(Error::value(
-                Rule::M7,
-                self.offset().saturating_add(56),
-                "the first byte of the digest",
-                digest(&text)[0],
-            )),
-            _ => Ok(()),
+    /// Checks the digest of the source against that of its text.
+    pub(crate) fn verify_digest(&self, computed: [u8; 16]) -> Result<()> {
+        if self.record.source_digest != computed {
+            let at = self.offset().saturating_add(56);
+            return Err(Error::value(Rule::M7, at, "the first byte of the digest", self.record.source_digest[0]));
         }
+        Ok(())
     }
 }

@@ -134,7 +134,7 @@ impl<'a> Object<'a> {
     /// The bytes from its first one to the end of the section, and whether that is the cold one.
     pub(crate) fn place(&self) -> Result<(Bytes<'a>, bool)> {
         let entries = self.view.records::<U32>(SectionKind::Objects);
-        let at = self.view.offset_of(SectionKind::Objects, self.id.into());
+        let at = self.entry_offset();
         let Some(entry) = entries.get(self.id as usize) else {
             let kind = ErrorKind::OutOfBounds { start: self.id.into(), len: 1, available: entries.len() as u64 };
             return Err(Error::new(kind, Rule::O1, at));
@@ -146,6 +146,18 @@ impl<'a> Object<'a> {
             return Err(Error::value(Rule::O1, at, "the offset of an object", offset));
         }
         Ok((bytes, is_cold))
+    }
+
+    /// Offset in the archive of its entry.
+    pub(crate) fn entry_offset(&self) -> u64 {
+        self.view.offset_of(SectionKind::Objects, self.id.into())
+    }
+
+    /// Its bytes, all of them and no others.
+    pub(crate) fn own_bytes(&self) -> Result<Bytes<'a>> {
+        let (bytes, _) = self.place()?;
+        let (_, rest) = self.parse(bytes)?;
+        bytes.get(0, bytes.len().saturating_sub(rest.len()), Rule::O2)
     }
 
     /// Whether it lies among the docstrings, which are not touched until asked for.

@@ -8,7 +8,7 @@ use crate::{
     resource::Resource,
 };
 use permacode_format::{
-    ExceptionEncoding, LineEncoding, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
+    ExceptionEncoding, LineEncoding, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
 };
 
 /// One target of an archive: a virtual machine, a bytecode version and an optimisation level (spec.md 5.4).
@@ -93,6 +93,9 @@ impl<'a> Target<'a> {
     pub fn tag(&self) -> Result<&'a str> {
         let range = (self.record.tag_offset.get().into(), self.record.tag_len.get().into());
         let bytes = self.view.section(SectionKind::Names).get(range.0, range.1, Rule::T5)?;
+        if range.1 > u64::from(MAX_NAME_LEN) {
+            return Err(Error::value(Rule::T5, self.offset().saturating_add(32), "the length of a tag", range.1));
+        }
         core::str::from_utf8(bytes.data()).map_err(|error| {
             Error::value(Rule::T5, bytes.offset(), "the length of the part that is UTF-8", error.valid_up_to() as u64)
         })
@@ -140,20 +143,20 @@ impl<'a> Target<'a> {
 
     /// All modules in the order of their names, byte by byte.
     pub fn modules(&self) -> impl Iterator<Item = Result<Module<'a>>> + use<'a> {
+        self.modules_from(0)
+    }
+
+    fn modules_from(&self, first: u32) -> impl Iterator<Item = Result<Module<'a>>> + use<'a> {
         let target = *self;
-        let available = self.view.records::<ModuleRecord>(SectionKind::Modules).len() as u64;
+        let available = self.view.records::<ModuleRecord>(SectionKind::Modules).len();
         // One more than there are gives the error of a count that is too large.
-        (0..self.module_count())
-            .take(usize::try_from(available).unwrap_or(usize::MAX).saturating_add(1))
-            .map(move |number| target.module(number))
+        (first..self.module_count()).take(available.saturating_add(1)).map(move |number| target.module(number))
     }
 
     /// The modules directly in a package; those of the top level for the empty name.
     pub fn children(&self, package: &'a str) -> impl Iterator<Item = Result<Module<'a>>> + use<'a> {
-        let target = *self;
-        let first = if package.is_empty() { 0 } else { target.first_not_before(package) };
-        (first..self.module_count())
-            .map(move |number| target.module(number))
+        let first = if package.is_empty() { 0 } else { self.first_not_before(package) };
+        self.modules_from(first)
             .map_while(move |module| {
                 let name = match module.as_ref().map(Module::name_bytes) {
                     Ok(Ok(name)) => name.data(),

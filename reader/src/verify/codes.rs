@@ -1,40 +1,55 @@
 //! All code objects, module by module, and the signatures.
 
-use super::Verifier;
+use super::{Verifier, ranges::Ranges};
 use crate::{
     archive::Archive,
+    bytes::Bytes,
     error::{Error, Result},
     module::Module,
 };
-use alloc::{vec, vec::Vec};
-use permacode_format::{CodeDetail, CodeRecord, LIST_BUDGET, MAX_IDS, MAX_PARENTS, Rule, SectionKind, SignatureRecord};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
+use permacode_format::{CodeRecord, LIST_BUDGET, MAX_PARENTS, Rule, SectionKind, SignatureRecord, digest};
 
 impl<'a> Verifier<'a> {
     pub(super) fn codes<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
-        let codes = self.view.records::<CodeRecord>(SectionKind::Code).len();
-        let details = self.view.records::<CodeDetail>(SectionKind::Details).len();
-        if codes != details || codes as u64 >= u64::from(MAX_IDS) {
-            return Err(Error::value(
-                Rule::C1,
-                self.view.offset_of(SectionKind::Details, 0),
-                "the number of details",
-                details as u64,
-            ));
-        }
         let mut budget = self.view.layout.file_len.saturating_mul(LIST_BUDGET);
         for target in archive.targets() {
             for module in target.modules() {
                 self.codes_of(&module?, &mut budget)?;
             }
         }
-        self.signatures(codes)
+        self.sources(archive)?;
+        self.signatures()
+    }
+
+    /// The digest of each distinct text of a source [M-7].
+    fn sources<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
+        let mut ranges = Ranges::default();
+        let mut sourced = Vec::new();
+        for target in archive.targets() {
+            for module in target.modules() {
+                let module = module?;
+                if let Some(text) = module.source()?.and_then(|source| source.text) {
+                    ranges.add(text.offset(), text.len() as u64, module.offset());
+                    sourced.push((text, module));
+                }
+            }
+        }
+        let mut digests = BTreeMap::new();
+        for (start, len, _) in ranges.distinct(Rule::M6)? {
+            digests.insert(start, digest(self.view.file().get(start, len, Rule::M6)?.data()));
+        }
+        for (text, module) in sourced {
+            let known = if text.is_empty() { None } else { digests.get(&text.offset()).copied() };
+            module.verify_digest(known.unwrap_or_else(|| digest(&[])))?;
+        }
+        Ok(())
     }
 
     pub(super) fn codes_of(&self, module: &Module<'a>, budget: &mut u64) -> Result<()> {
-        module.verify_source()?;
         // Parents have higher ids, so that from the last one on the number above each is known.
         let mut parents = vec![0u16; module.code_count() as usize];
-        for (number, code) in module.codes().enumerate().collect::<Vec<_>>().into_iter().rev() {
+        for (number, code) in module.codes().enumerate().rev() {
             let code = code?;
             let len = code.list_len()?;
             *budget = budget
@@ -59,7 +74,9 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    fn signatures(&self, codes: usize) -> Result<()> {
+    fn signatures(&self) -> Result<()> {
+        let codes = self.view.records::<CodeRecord>(SectionKind::Code).len();
+        let mut ranges = Ranges::default();
         let mut before = None;
         for (index, record) in self.view.records::<SignatureRecord>(SectionKind::Signatures).iter().enumerate() {
             let code = record.code.get();
@@ -68,17 +85,19 @@ impl<'a> Verifier<'a> {
                 return Err(Error::value(Rule::G1, at, "the code object of a signature", code));
             }
             before = Some(code);
-            let section = self.view.section(SectionKind::SignatureText);
-            let text = section.get(record.offset.get().into(), record.len.get().into(), Rule::G2)?;
-            if let Err(error) = core::str::from_utf8(text.data()) {
-                return Err(Error::value(
-                    Rule::G2,
-                    text.offset(),
-                    "the length of the part that is UTF-8",
-                    error.valid_up_to() as u64,
-                ));
-            }
+            ranges.add(record.offset.get(), record.len.get(), at);
+        }
+        for (start, len, _) in ranges.distinct(Rule::G2)? {
+            check_utf8(self.view.section(SectionKind::SignatureText).get(start, len, Rule::G2)?)?;
         }
         Ok(())
     }
+}
+
+/// A signature is UTF-8 [G-2].
+pub(super) fn check_utf8(text: Bytes<'_>) -> Result<()> {
+    core::str::from_utf8(text.data()).map(|_| ()).map_err(|error| {
+        let valid = error.valid_up_to() as u64;
+        Error::value(Rule::G2, text.offset(), "the length of the part that is UTF-8", valid)
+    })
 }

@@ -10,6 +10,7 @@ mod codes;
 mod module;
 mod names;
 mod objects;
+mod ranges;
 
 use crate::{
     archive::{Archive, View},

@@ -1,13 +1,14 @@
 //! One module: what everything checks, for what can be reached from it.
 
-use super::Verifier;
+use super::{Verifier, codes::check_utf8};
 use crate::{
+    bytes::Bytes,
     error::Result,
     module::Module,
     object::{Constant, Item, Object},
 };
 use alloc::{collections::BTreeSet, vec::Vec};
-use permacode_format::{CHUNK_LEN, LIST_BUDGET, Rule, SectionKind};
+use permacode_format::{CHUNK_LEN, LIST_BUDGET, Rule, SectionKind, digest};
 
 impl<'a> Verifier<'a> {
     /// One module: what everything checks, for what can be reached from it.
@@ -29,6 +30,9 @@ impl<'a> Verifier<'a> {
         let mut stack: Vec<Object<'a>> = Vec::new();
         for code in module.codes() {
             let code = code?;
+            if let Some(text) = code.signature()? {
+                check_utf8(Bytes::new(text.as_slice(), text.offset()))?;
+            }
             touch(SectionKind::Bytecode, &code.bytecode()?);
             touch(SectionKind::Tables, &code.line_table()?);
             touch(SectionKind::Tables, &code.exception_table()?);
@@ -61,6 +65,7 @@ impl<'a> Verifier<'a> {
         }
         if let Some(text) = module.source()?.and_then(|source| source.text) {
             touch(SectionKind::Sources, &text);
+            module.verify_digest(digest(&text))?;
         }
         chunks.into_iter().try_for_each(|(kind, chunk)| self.chunk(kind, chunk))
     }

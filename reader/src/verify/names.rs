@@ -1,37 +1,37 @@
 //! Targets, modules, resources and their names: what is touched to find a name.
 
-use super::Verifier;
+use super::{Verifier, ranges::Ranges};
 use crate::{
     archive::Archive,
     bytes::Bytes,
     error::{Error, Result},
     target::Target,
 };
-use alloc::vec::Vec;
-use permacode_format::{Group, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord};
+use alloc::{collections::BTreeSet, vec::Vec};
+use permacode_format::{
+    CodeDetail, CodeRecord, Group, MAX_IDS, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
+};
 
 impl<'a> Verifier<'a> {
     pub(super) fn structure<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
         self.padding()?;
         self.checksums(|kind| kind.group() == Group::Lookup)?;
         let (mut next_module, mut next_resource) = (0u32, 0u32);
-        for (index, target) in archive.targets().enumerate() {
+        self.name_ranges()?;
+        let mut seen = BTreeSet::new();
+        for target in archive.targets() {
             self.target(&target)?;
-            for other in archive.targets().take(index) {
-                let key = |target: &Target<'a>| {
-                    let record = target.record();
-                    (record.vm, record.bytecode_magic, record.vm_version, record.optimization)
-                };
-                if key(&other) == key(&target) {
-                    return Err(Error::value(
-                        Rule::T2,
-                        target.offset(),
-                        "a target that occurs twice, number",
-                        index as u64,
-                    ));
-                }
-            }
             let record = target.record();
+            let key = (record.vm, record.bytecode_magic.get(), record.vm_version.get(), record.optimization);
+            if !seen.insert(key) {
+                let version = record.vm_version.get();
+                return Err(Error::value(
+                    Rule::T2,
+                    target.offset(),
+                    "the version of a target that occurs twice",
+                    version,
+                ));
+            }
             for (field, first, next, count) in [
                 (36, record.first_module, &mut next_module, record.module_count),
                 (44, record.first_resource, &mut next_resource, record.resource_count),
@@ -63,7 +63,32 @@ impl<'a> Verifier<'a> {
                 ));
             }
         }
-        self.code_ranges()
+        self.code_ranges()?;
+        let codes = self.view.records::<CodeRecord>(SectionKind::Code).len();
+        let details = self.view.records::<CodeDetail>(SectionKind::Details).len();
+        if codes != details || codes as u64 >= u64::from(MAX_IDS) {
+            let at = self.view.offset_of(SectionKind::Details, 0);
+            return Err(Error::value(Rule::C1, at, "the number of details", details as u64));
+        }
+        Ok(())
+    }
+
+    /// Names are shared or apart [N-1].
+    fn name_ranges(&self) -> Result<()> {
+        let mut ranges = Ranges::default();
+        for (index, record) in self.view.records::<TargetRecord>(SectionKind::Targets).iter().enumerate() {
+            let at = self.view.offset_of(SectionKind::Targets, index as u64);
+            ranges.add(record.tag_offset.get(), record.tag_len.get(), at);
+        }
+        for (index, record) in self.view.records::<ModuleRecord>(SectionKind::Modules).iter().enumerate() {
+            let at = self.view.offset_of(SectionKind::Modules, index as u64);
+            ranges.add(record.name_offset.get(), record.name_len.get(), at);
+        }
+        for (index, record) in self.view.records::<ResourceRecord>(SectionKind::Resources).iter().enumerate() {
+            let at = self.view.offset_of(SectionKind::Resources, index as u64);
+            ranges.add(record.name_offset.get(), record.name_len.get(), at);
+        }
+        ranges.distinct(Rule::N1).map(|_| ())
     }
 
     fn target(&self, target: &Target<'a>) -> Result<()> {

@@ -1,0 +1,63 @@
+//! How much there may be to walk: lists and objects can be shared, and hostile ones can overlap (spec.md 9).
+
+use crate::{
+    code::Code,
+    error::{Error, Result},
+    module::Module,
+    object::Object,
+};
+use permacode_format::{LIST_BUDGET, Rule, SectionKind};
+
+/// What is left of the work that an archive may ask for, for those who walk more than one code object.
+///
+/// A few bytes can say that a thousand code objects share a list of a million items. An archive that keeps [C-9] does
+/// not; one that nobody has verified may. Who expands lists and containers takes each of them from a budget first, and
+/// so does work and needs memory in proportion to the archive, whatever it holds.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    items: u64,
+    objects: u64,
+}
+
+impl<'a> Module<'a> {
+    /// The budget for a walk over the archive of this module.
+    #[must_use]
+    pub fn budget(&self) -> Budget {
+        let len = |kind| self.view().section(kind).len();
+        Budget {
+            items: self.view().layout.file_len.saturating_mul(LIST_BUDGET),
+            objects: len(SectionKind::Constants).saturating_add(len(SectionKind::Docstrings)),
+        }
+    }
+}
+
+impl Budget {
+    /// Takes the list of a code object; each is to be taken once.
+    ///
+    /// # Errors
+    /// `[C-9]`, and `[C-4]` for a list that does not lie in its section.
+    pub fn take_list(&mut self, code: &Code<'_>) -> Result<()> {
+        let len = code.list_len()?;
+        match self.items.checked_sub(len) {
+            Some(left) => self.items = left,
+            None => return Err(Error::value(Rule::C9, code.offset(), "the number of items of a list", len)),
+        }
+        Ok(())
+    }
+
+    /// Takes an object; each is to be taken once.
+    ///
+    /// # Errors
+    /// `[O-1]` if all that were taken are longer than their sections, which is to say that some overlap; whatever
+    /// [`Object::constant`] finds wrong.
+    pub fn take_object(&mut self, object: &Object<'_>) -> Result<()> {
+        let len = object.own_bytes()?.len();
+        match self.objects.checked_sub(len) {
+            Some(left) => self.objects = left,
+            None => {
+                return Err(Error::value(Rule::O1, object.entry_offset(), "the length of an object among others", len));
+            }
+        }
+        Ok(())
+    }
+}
