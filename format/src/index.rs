@@ -25,7 +25,7 @@ record! {
 record! {
     /// One slot of an index (spec.md 5.6).
     pub struct Slot[8] {
-        /// Low half of the hash of the name.
+        /// Low half of the hash of the name; zero in an empty slot.
         0 tag: U32,
         /// Index of the record, counted from the first one of the target; [`crate::NONE`] in an empty slot.
         4 record: U32,

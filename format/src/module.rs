@@ -20,7 +20,7 @@ record! {
         16 code_count: U32,
         /// First object id of the window that its lists reach with two bytes [M-4].
         20 object_base: U32,
-        /// String object: the file name of its code objects [M-5].
+        /// String object: the file name of its code objects; [`NONE`], for a namespace package only: there is none [M-5].
         24 filename: U32,
         /// String object: the root that the file name is relative to; [`NONE`]: it stands as it is [M-5].
         28 filename_root: U32,
