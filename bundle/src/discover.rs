@@ -1,0 +1,132 @@
+//! Looking for modules and resources: what CPython would import from a folder, and what else lies in it.
+
+mod resolve;
+mod walk;
+
+use std::path::PathBuf;
+
+use crate::{error::Error, filter::Filter, place::Place};
+
+/// A file that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Item {
+    /// Index of its place.
+    pub(crate) place: usize,
+    /// Path below the folder of the place: bytes, `/` between components.
+    pub(crate) path: Vec<u8>,
+    /// The file.
+    pub(crate) file: PathBuf,
+    pub(crate) kind: ItemKind,
+}
+
+/// What a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ItemKind {
+    /// The source of a module.
+    Module { name: String, is_package: bool },
+    /// A file to be carried as it is; for a file that looks like a module: why it is none.
+    Resource(Option<Why>),
+}
+
+/// Why a file that looks like a module is carried as a resource.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(tag = "why", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Why {
+    /// Its name, or that of a folder above it, is no identifier, so no statement imports it.
+    OddName,
+    /// A package of the same name is imported instead.
+    HiddenByPackage,
+    /// A folder above it has no `__init__.py`, and a module of the same name is imported instead.
+    HiddenByModule,
+    /// Another root that is searched first has a module or package of its name, or a package above it.
+    HiddenByRoot {
+        /// Name of that root.
+        root: String,
+    },
+    /// It is bytecode without source.
+    OnlyBytecode,
+    /// It does not compile.
+    NotCompiled {
+        /// Type and text of the exception.
+        message: String,
+    },
+    /// The compiler died over it.
+    CompilerDied {
+        /// How the process ended.
+        message: String,
+    },
+    /// What the compiler made of it cannot be decoded.
+    NotDecoded {
+        /// The error.
+        message: String,
+    },
+}
+
+/// Why an entry of a folder was passed over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Rule {
+    /// A folder of installed packages inside a standard library.
+    SitePackages,
+    /// A `config-*` folder of a standard library: it serves to build interpreters.
+    Config,
+    /// A `__pycache__` folder: what it holds is compiled anew.
+    Cache,
+    /// A shared object or library.
+    SharedObject,
+    /// It matches a pattern to exclude.
+    Excluded,
+    /// It matches no pattern to include.
+    NotIncluded,
+    /// It is a resource, and resources are not wanted.
+    Resource,
+    /// A folder with nothing in it.
+    EmptyFolder,
+    /// A link that leads nowhere.
+    BrokenLink,
+    /// A link to a folder that it lies in.
+    Cycle,
+    /// Neither file nor folder.
+    Special,
+    /// A resource; a root that is searched first has one of the same path.
+    SamePath,
+}
+
+impl Rule {
+    /// Whether each entry is worth naming: few have this fate, and nobody asked for it.
+    pub(crate) fn is_named(self) -> bool {
+        matches!(self, Rule::BrokenLink | Rule::Cycle | Rule::Special | Rule::SamePath)
+    }
+}
+
+/// What [`discover`] found.
+#[derive(Debug, Default)]
+pub(crate) struct Discovery {
+    /// In the order of places and paths.
+    pub(crate) items: Vec<Item>,
+    /// Entries that were passed over, a folder as one: the rule, index of the place, and path below it.
+    pub(crate) skipped: Vec<(Rule, usize, Vec<u8>)>,
+}
+
+/// Walks places and decides what is a module.
+///
+/// # Errors
+/// If a folder cannot be read, or two places that the user named have the same module.
+pub(crate) fn discover(places: &[Place], packages: &[PathBuf], filter: &Filter) -> Result<Discovery, Error> {
+    let mut discovery = Discovery::default();
+    for index in 0..places.len() {
+        walk::walk(places, index, packages, filter, &mut discovery)?;
+    }
+    discovery.items.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
+    resolve::resolve(places, &mut discovery.items)?;
+    Ok(discovery)
+}
+
+/// Names of the packages above a module, innermost first.
+pub(crate) fn ancestors(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(name.rsplit_once('.').map(|(parent, _)| parent), |name| {
+        name.rsplit_once('.').map(|(parent, _)| parent)
+    })
+}

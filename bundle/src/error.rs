@@ -1,0 +1,207 @@
+//! What can go wrong between a tree of files and an archive.
+
+use std::{fmt, io, path::PathBuf};
+
+/// An error of this crate.
+#[derive(Debug)]
+pub struct Error {
+    kind: Box<ErrorKind>,
+}
+
+/// What went wrong.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A program that should be an interpreter could not be started.
+    Start {
+        /// The program.
+        program: PathBuf,
+        /// The answer of the system.
+        error: io::Error,
+    },
+    /// An interpreter did not say what it is.
+    Probe {
+        /// The interpreter.
+        program: PathBuf,
+        /// The end of what it wrote to its standard error, or what is wrong with its answer.
+        message: String,
+    },
+    /// Not one of the supported interpreters.
+    Unsupported {
+        /// The interpreter.
+        program: PathBuf,
+        /// What it says it is, for example `pypy 3.10.14`.
+        found: String,
+    },
+    /// An interpreter has no library in a folder (it may be in a zip file).
+    NoLibrary {
+        /// The interpreter.
+        program: PathBuf,
+        /// Where it says its library lies.
+        folder: PathBuf,
+    },
+    /// The process that compiles does not work.
+    Compiler {
+        /// The interpreter.
+        program: PathBuf,
+        /// The end of what it wrote to its standard error, or what is wrong with its answer.
+        message: String,
+    },
+    /// A pattern of `include` or `exclude` is no glob.
+    Pattern(globset::Error),
+    /// The name of a root is empty or no plain name.
+    RootName(String),
+    /// Two roots have the same name but lie in different places.
+    DuplicateRoot(String),
+    /// Nothing was given to bundle.
+    Nothing,
+    /// Two folders that were given have this module or resource.
+    Conflict {
+        /// Name of the module, or path of the resource.
+        name: String,
+        /// The file that came first.
+        first: PathBuf,
+        /// The other one.
+        second: PathBuf,
+    },
+    /// Reading or writing a file failed.
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file it was done to.
+        path: PathBuf,
+        /// The answer of the system.
+        error: io::Error,
+    },
+    /// The writer refused a module or resource, or could not write the archive.
+    Write(permacode_writer::Error),
+    /// The archive cannot be read.
+    Read(permacode_reader::Error),
+    /// A module of an archive cannot be written as a `.pyc` file.
+    Pyc {
+        /// The module.
+        module: String,
+        /// Why not.
+        error: permacode_pyc::Error,
+    },
+    /// A target is not for an interpreter whose files this crate can write.
+    Target {
+        /// Name of its virtual machine.
+        vm: String,
+        /// Its bytecode magic.
+        magic: u32,
+    },
+    /// The archive has several targets, or none, and none was chosen.
+    TargetChoice {
+        /// How many it has.
+        count: u64,
+    },
+    /// A name in an archive cannot be the name of a file below a folder.
+    UnsafeName {
+        /// The name of the module or resource, or the tag of the target.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// Two things of an archive would become the same file, or a file and a folder of the same name.
+    SameFile {
+        /// Path below the folder that is written to.
+        path: String,
+    },
+    /// The folder to write to has something in it, and overwriting was not asked for.
+    NotEmpty(PathBuf),
+}
+
+impl Error {
+    /// What went wrong.
+    #[must_use]
+    pub fn kind(&self) -> &ErrorKind {
+        &self.kind
+    }
+
+    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, error: io::Error) -> Self {
+        ErrorKind::Io { doing, path: path.into(), error }.into()
+    }
+
+    pub(crate) fn unsafe_name(name: impl Into<String>, problem: &'static str) -> Self {
+        ErrorKind::UnsafeName { name: name.into(), problem }.into()
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Error { kind: Box::new(kind) }
+    }
+}
+
+impl From<permacode_writer::Error> for Error {
+    fn from(error: permacode_writer::Error) -> Self {
+        ErrorKind::Write(error).into()
+    }
+}
+
+impl From<permacode_reader::Error> for Error {
+    fn from(error: permacode_reader::Error) -> Self {
+        ErrorKind::Read(error).into()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind() {
+            ErrorKind::Start { program, .. } => write!(f, "cannot start {}", program.display()),
+            ErrorKind::Probe { program, message } => {
+                write!(f, "{} does not say which Python it is: {message}", program.display())
+            }
+            ErrorKind::Unsupported { program, found } => {
+                write!(f, "{} is {found}; supported are CPython 3.8 to 3.15", program.display())
+            }
+            ErrorKind::NoLibrary { program, folder } => {
+                write!(f, "{} has no library in the folder {}", program.display(), folder.display())
+            }
+            ErrorKind::Compiler { program, message } => {
+                write!(f, "{} does not compile: {message}", program.display())
+            }
+            ErrorKind::Pattern(_) => f.write_str("not a pattern"),
+            ErrorKind::RootName(name) => {
+                write!(f, "{name:?} cannot name a root: letters, digits, '-', '_' and '.' after the first are possible")
+            }
+            ErrorKind::DuplicateRoot(name) => write!(f, "two folders are called {name:?}"),
+            ErrorKind::Nothing => f.write_str("there is nothing to bundle: no interpreter's library, folder or file"),
+            ErrorKind::Conflict { name, first, second } => write!(
+                f,
+                "{name:?} is both {} and {}: leave one of them out with a pattern to exclude",
+                first.display(),
+                second.display()
+            ),
+            ErrorKind::Io { doing, path, .. } => write!(f, "{doing} {}", path.display()),
+            ErrorKind::Write(_) => f.write_str("cannot make the archive"),
+            ErrorKind::Read(_) => f.write_str("cannot read the archive"),
+            ErrorKind::Pyc { module, .. } => write!(f, "cannot write module {module:?} as a .pyc file"),
+            ErrorKind::Target { vm, magic } => {
+                write!(
+                    f,
+                    "a target for {vm:?} with magic {magic:#010x}; .pyc files can be written for CPython 3.8 to 3.15"
+                )
+            }
+            ErrorKind::TargetChoice { count: 0 } => f.write_str("the archive has no target of that number"),
+            ErrorKind::TargetChoice { count } => write!(f, "the archive has {count} targets: say which"),
+            ErrorKind::UnsafeName { name, problem } => write!(f, "{name:?} cannot be the name of a file: {problem}"),
+            ErrorKind::SameFile { path } => write!(f, "two things of the archive would become {path:?}"),
+            ErrorKind::NotEmpty(path) => write!(f, "the folder {} is not empty", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self.kind() {
+            ErrorKind::Start { error, .. } | ErrorKind::Io { error, .. } => Some(error),
+            ErrorKind::Pattern(error) => Some(error),
+            ErrorKind::Write(error) => Some(error),
+            ErrorKind::Read(error) => Some(error),
+            ErrorKind::Pyc { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+}

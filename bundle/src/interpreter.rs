@@ -1,0 +1,179 @@
+//! Interpreters: which Python a program is, and where its library lies.
+
+mod find;
+
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use permacode_pyc::Version;
+
+use crate::error::{Error, ErrorKind};
+
+pub use find::{Found, find_all};
+
+/// What an interpreter says about itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interpreter {
+    /// The program, as an absolute path.
+    pub executable: PathBuf,
+    /// Its version by the magic number of its bytecode.
+    pub version: Version,
+    /// Its version in words, for example `3.11.7`.
+    pub version_text: String,
+    /// `sys.hexversion`
+    pub hexversion: u32,
+    /// The tag in the names of its compiled files, for example `cpython-311`.
+    pub tag: String,
+    /// Whether it runs without the global lock.
+    pub free_threaded: bool,
+    /// Folder of the modules of its standard library.
+    pub stdlib: PathBuf,
+    /// Folder of those that depend on the platform; mostly the same.
+    pub platstdlib: PathBuf,
+    /// Folders of installed packages, in the order in which they are searched.
+    pub site_packages: Vec<PathBuf>,
+}
+
+/// The answer of `python/probe.py`.
+#[derive(serde::Deserialize)]
+struct Answer {
+    implementation: String,
+    version: String,
+    hexversion: u32,
+    executable: Option<PathBuf>,
+    magic: Option<Vec<u8>>,
+    tag: Option<String>,
+    stdlib: Option<PathBuf>,
+    platstdlib: Option<PathBuf>,
+    #[serde(default)]
+    site_packages: Vec<PathBuf>,
+    #[serde(default)]
+    free_threaded: bool,
+}
+
+impl Interpreter {
+    /// Runs a program and asks what it is.
+    ///
+    /// A program without a folder in its name is searched for as the shell would. It is started without the variables
+    /// by which Python can be told where to look for modules, in an empty folder.
+    ///
+    /// # Errors
+    /// If it cannot be started, is no Python, or is not CPython 3.8 to 3.15; the error says what it is instead.
+    pub fn probe(program: impl AsRef<Path>) -> Result<Self, Error> {
+        let program = absolute_program(program.as_ref())?;
+        let folder = tempfile::tempdir().map_err(|error| Error::io("cannot create", std::env::temp_dir(), error))?;
+        let output = command(&program)
+            .args(["-E", "-s", "-B", "-c", include_str!("python/probe.py")])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .map_err(|error| ErrorKind::Start { program: program.clone(), error })?;
+        let refused = |message: String| Error::from(ErrorKind::Probe { program: program.clone(), message });
+        if !output.status.success() {
+            return Err(refused(format!("{}: {}", output.status, last_line(&output.stderr))));
+        }
+        // What site or a .pth file prints stands before it.
+        let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+        let answer: Answer = serde_json::from_slice(line).map_err(|error| refused(error.to_string()))?;
+        Self::of_answer(&program, answer)
+    }
+
+    fn of_answer(program: &Path, answer: Answer) -> Result<Self, Error> {
+        let unsupported = || {
+            let found = format!("{} {}", answer.implementation, answer.version);
+            Error::from(ErrorKind::Unsupported { program: program.to_owned(), found })
+        };
+        let missing = |what: &str| {
+            let message = format!("it does not know its {what}");
+            Error::from(ErrorKind::Probe { program: program.to_owned(), message })
+        };
+        if answer.implementation != permacode_pyc::VM {
+            return Err(unsupported());
+        }
+        let version = match answer.magic.as_deref() {
+            Some(&[low, high, b'\r', b'\n']) => Version::of_magic(u16::from_le_bytes([low, high])),
+            _ => return Err(unsupported()),
+        };
+        let version = version.map_err(|_| unsupported())?;
+        let stdlib = answer.stdlib.ok_or_else(|| missing("library"))?;
+        Ok(Interpreter {
+            executable: answer.executable.unwrap_or_else(|| program.to_owned()),
+            version,
+            version_text: answer.version,
+            hexversion: answer.hexversion,
+            tag: answer.tag.unwrap_or_else(|| version.tag()),
+            free_threaded: answer.free_threaded,
+            platstdlib: answer.platstdlib.unwrap_or_else(|| stdlib.clone()),
+            stdlib,
+            site_packages: answer.site_packages,
+        })
+    }
+}
+
+/// A command that inherits no variable that Python reads.
+pub(crate) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"PYTHON") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The last line that is not empty: of a traceback, the one that says what happened.
+pub(crate) fn last_line(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
+    line.unwrap_or("it said nothing").to_owned()
+}
+
+/// It is started from another folder; only what has a folder in its name is affected by that.
+fn absolute_program(program: &Path) -> Result<PathBuf, Error> {
+    if program.components().count() <= 1 {
+        return Ok(program.to_owned());
+    }
+    std::path::absolute(program).map_err(|error| Error::io("cannot find", program, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(json: &str) -> Result<Interpreter, Error> {
+        Interpreter::of_answer(Path::new("py"), serde_json::from_str(json).unwrap())
+    }
+
+    #[test]
+    fn what_is_not_supported_is_refused_by_name() {
+        for (json, text) in [
+            (
+                r#"{"implementation":"pypy","version":"3.10.14","hexversion":51,"executable":null}"#,
+                "py is pypy 3.10.14",
+            ),
+            (
+                r#"{"implementation":"Python 2","version":"2.7.18","hexversion":51,"executable":null}"#,
+                "Python 2 2.7.18",
+            ),
+            (
+                r#"{"implementation":"cpython","version":"3.7.16","hexversion":51,"executable":null,"magic":[66,13,13,10]}"#,
+                "py is cpython 3.7.16; supported are CPython 3.8 to 3.15",
+            ),
+        ] {
+            let error = answer(json).unwrap_err().to_string();
+            assert!(error.contains(text), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_is_no_python_is_refused() {
+        let error = Interpreter::probe("permacode-no-such-program").unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Start { .. }), "{error}");
+        let error = Interpreter::probe("false").unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Probe { .. }), "{error}");
+        let error = Interpreter::probe("true").unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Probe { .. }), "{error}");
+    }
+}

@@ -1,0 +1,140 @@
+//! Places: folders to look in, and the named roots that paths below them are relative to.
+
+use std::path::{Path, PathBuf};
+
+use crate::{
+    error::{Error, ErrorKind},
+    interpreter::Interpreter,
+    name::is_root_name,
+};
+
+/// Name of the root of folders and files that were given without one.
+pub(crate) const DEFAULT_ROOT: &str = "root";
+
+/// What kind of place it is: what is skipped in it, and who wins if two have the same module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum PlaceKind {
+    /// A folder of the standard library.
+    Library,
+    /// A folder of installed packages.
+    SitePackages,
+    /// What the user named.
+    Given,
+}
+
+/// A folder to look in.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) kind: PlaceKind,
+    /// Position in the order in which an interpreter searches; zero for what the user named.
+    pub(crate) rank: usize,
+    /// Name of the root.
+    pub(crate) root: String,
+    /// The folder that `root` stands for, absolute, as the interpreter or the user wrote it.
+    pub(crate) folder: PathBuf,
+    /// The only entry of it that is wanted.
+    pub(crate) only: Option<std::ffi::OsString>,
+}
+
+/// A folder or file that the user named, with the name of its root if one was said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Given {
+    pub(crate) root: Option<String>,
+    pub(crate) path: PathBuf,
+}
+
+/// The places of an interpreter, in the order in which it searches them.
+pub(crate) fn of_interpreter(interpreter: &Interpreter, library: bool, packages: bool) -> Result<Vec<Place>, Error> {
+    let mut folders: Vec<(PlaceKind, String, PathBuf)> = Vec::new();
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut add = |kind, root: String, folder: &Path| {
+        if folders.iter().all(|(.., other)| real(other) != real(folder)) {
+            folders.push((kind, root, folder.to_owned()));
+        }
+    };
+    if library {
+        add(PlaceKind::Library, "stdlib".into(), &interpreter.stdlib);
+        add(PlaceKind::Library, "platstdlib".into(), &interpreter.platstdlib);
+    }
+    if packages {
+        for (number, folder) in interpreter.site_packages.iter().enumerate() {
+            let root = if number == 0 { "site-packages".into() } else { format!("site-packages-{}", number + 1) };
+            add(PlaceKind::SitePackages, root, folder);
+        }
+    }
+    folders.retain(|(_, root, folder)| root == "stdlib" || folder.is_dir());
+    if library && !interpreter.stdlib.is_dir() {
+        let (program, folder) = (interpreter.executable.clone(), interpreter.stdlib.clone());
+        return Err(ErrorKind::NoLibrary { program, folder }.into());
+    }
+    let place = |(rank, (kind, root, folder))| Place { kind, rank, root, folder, only: None };
+    Ok(folders.into_iter().enumerate().map(place).collect())
+}
+
+/// The places of what the user named, in an order that does not depend on the order of naming.
+///
+/// A folder is a root, unless it is a package (it has an `__init__.py`) and no name of a root was said: then the root is the
+/// folder that it lies in, and so it is for a file.
+pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, Error> {
+    let mut places: Vec<(bool, Place)> = Vec::new();
+    for Given { root, path } in given {
+        if let Some(root) = root.as_ref().filter(|root| !is_root_name(root)) {
+            return Err(ErrorKind::RootName(root.clone()).into());
+        }
+        let of_error = |error| Error::io("cannot read", path, error);
+        let metadata = path.metadata().map_err(of_error)?;
+        let mut folder = std::path::absolute(path).map_err(of_error)?;
+        let mut only = None;
+        if metadata.is_file() || root.is_none() && folder.join("__init__.py").is_file() {
+            if folder.file_name().is_none() {
+                // `..`: which name the folder has is known only when it is followed.
+                folder = folder.canonicalize().map_err(of_error)?;
+            }
+            only = folder.file_name().map(ToOwned::to_owned);
+            folder.pop();
+        }
+        let is_named = root.is_some();
+        let root = root.clone().unwrap_or_else(|| DEFAULT_ROOT.to_owned());
+        places.push((is_named, Place { kind: PlaceKind::Given, rank: 0, root, folder, only }));
+    }
+    places.sort_by(|one, other| one.1.cmp(&other.1));
+    places.dedup();
+    for (index, (is_named, place)) in places.iter().enumerate() {
+        let is_same_root = |other: &Place| other.root == place.root && other.folder != place.folder;
+        let mut others = places[..index].iter().filter(|(other_named, _)| *is_named || *other_named);
+        if taken.iter().any(|other| other.root == place.root) || others.any(|(_, other)| is_same_root(other)) {
+            return Err(ErrorKind::DuplicateRoot(place.root.clone()).into());
+        }
+    }
+    Ok(places.into_iter().map(|(_, place)| place).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_below_its_root_and_order_does_not_matter() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = |name: &str| temporary.path().join(name);
+        std::fs::create_dir_all(path("a/pack")).unwrap();
+        std::fs::create_dir_all(path("plain")).unwrap();
+        std::fs::write(path("a/pack/__init__.py"), "").unwrap();
+        std::fs::write(path("single.py"), "").unwrap();
+        let given = |name: &str| Given { root: None, path: path(name) };
+        let places = of_given(&[given("a/pack"), given("plain"), given("single.py")], &[]).unwrap();
+        let mut shuffled = of_given(&[given("single.py"), given("plain"), given("a/pack")], &[]).unwrap();
+        assert_eq!(places, shuffled);
+        shuffled.sort();
+        assert_eq!(places, shuffled);
+        let only: Vec<_> = places.iter().map(|place| place.only.as_deref().and_then(|name| name.to_str())).collect();
+        assert_eq!(only, [Some("single.py"), Some("pack"), None]);
+
+        let named = |root: &str, name: &str| Given { root: Some(root.to_owned()), path: path(name) };
+        assert_eq!(of_given(&[named("app", "a/pack")], &[]).unwrap()[0].only, None);
+        assert!(of_given(&[named("app", "a"), named("app", "plain")], &[]).is_err());
+        assert!(of_given(&[named("../x", "a")], &[]).is_err());
+        assert!(of_given(&[named("stdlib", "a")], &places).is_ok());
+        assert!(of_given(&[named("root", "a")], &places).is_err());
+    }
+}

@@ -1,0 +1,50 @@
+# Says what an interpreter is and where its library lies: one JSON object on stdout.
+# It runs under anything that calls itself Python, so that what is not supported can be refused by its name.
+import json
+import sys
+
+
+def implementation():
+    found = getattr(sys, "implementation", None)
+    return found.name if found else "Python 2"
+
+
+def folders():
+    import os
+    import site
+    import sysconfig
+
+    # In a virtual environment the library is that of the interpreter it was made from.
+    base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
+    paths = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    paths += getattr(site, "getsitepackages", list)()
+    packages = []
+    for path in paths:
+        if path and path not in packages and os.path.isdir(path):
+            packages.append(path)
+    return {
+        "stdlib": sysconfig.get_path("stdlib", vars=base),
+        "platstdlib": sysconfig.get_path("platstdlib", vars=base),
+        "site_packages": packages,
+        "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
+    }
+
+
+def about():
+    result = {
+        "implementation": implementation(),
+        "version": "%d.%d.%d" % sys.version_info[:3],
+        "hexversion": sys.hexversion,
+        "executable": sys.executable or None,
+    }
+    if result["implementation"] == "cpython":
+        import importlib.util
+
+        result["magic"] = list(importlib.util.MAGIC_NUMBER)
+        result["tag"] = sys.implementation.cache_tag
+        result.update(folders())
+    return result
+
+
+# ASCII only: a path that is no text comes out with lone surrogates, which the reader of this refuses.
+print(json.dumps(about()))
