@@ -1,6 +1,7 @@
 //! How much there may be to walk: lists and objects can be shared, and hostile ones can overlap (spec.md 9).
 
 use crate::{
+    archive::View,
     code::Code,
     error::{Error, Result},
     module::Module,
@@ -23,15 +24,19 @@ impl<'a> Module<'a> {
     /// The budget for a walk over the archive of this module.
     #[must_use]
     pub fn budget(&self) -> Budget {
-        let len = |kind| self.view().section(kind).len();
-        Budget {
-            items: self.view().layout.file_len.saturating_mul(LIST_BUDGET),
-            objects: len(SectionKind::Constants).saturating_add(len(SectionKind::Docstrings)),
-        }
+        Budget::of(self.view())
     }
 }
 
 impl Budget {
+    pub(crate) fn of(view: View<'_>) -> Budget {
+        let len = |kind| view.section(kind).len();
+        Budget {
+            items: view.layout.file_len.saturating_mul(LIST_BUDGET),
+            objects: len(SectionKind::Constants).saturating_add(len(SectionKind::Docstrings)),
+        }
+    }
+
     /// Takes the list of a code object; each is to be taken once.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use crate::{
     qualname::Qualname,
     string::Str,
 };
+use alloc::collections::BTreeMap;
 use permacode_format::{
     CodeDetail, CodeRecord, NO_DOCSTRING, NONE, QualnameForm, Rule, SectionKind, SignatureRecord, U16, U32, WideCode,
     code_form, list_item, local_kind,
@@ -474,7 +475,9 @@ impl<'a> Code<'a> {
     }
 
     /// Checks that each item of its list is what its place says.
-    pub(crate) fn verify_list(&self) -> Result<()> {
+    ///
+    /// `first_codes` says for containers through which code objects can be reached which one is the first of them.
+    pub(crate) fn verify_list(&self, first_codes: &BTreeMap<u32, u32>) -> Result<()> {
         self.local_kinds()?;
         self.name()?;
         if let Some(object) = self.qualname_object()? {
@@ -486,7 +489,14 @@ impl<'a> Code<'a> {
         }
         let constants = self.constants()?;
         for item in constants.iter() {
-            if let crate::object::Constant::Qualname { constant, .. } = item?.constant()? {
+            let item = item?;
+            if let Item::Object(object) = item
+                && let Some(first) = first_codes.get(&object.id()).filter(|first| **first < self.module.first_code())
+            {
+                let at = object.own_bytes()?.offset();
+                return Err(Error::value(Rule::C11, at, "a code object of another module, id", *first));
+            }
+            if let crate::object::Constant::Qualname { constant, .. } = item.constant()? {
                 match constants.get(constant as usize).transpose()? {
                     Some(Item::Code(_)) => {}
                     _ => {

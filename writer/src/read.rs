@@ -43,7 +43,7 @@ pub fn resource<'a>(resource: &reader::Resource<'a>) -> Result<Resource<'a>> {
 /// # Errors
 /// If anything that can be reached from it breaks a rule of the format.
 pub fn module<'a>(module: &reader::Module<'a>) -> Result<Module<'a>> {
-    let mut arena = Arena::default();
+    let mut arena = Arena { objects: Vec::new(), places: HashMap::new(), budget: module.budget() };
     let mut codes = Vec::new();
     for code in module.codes() {
         codes.push(arena.code(module, &code?)?);
@@ -84,15 +84,17 @@ fn text(text: reader::Str<'_>) -> Cow<'_, str> {
 }
 
 /// The objects of a module, each once.
-#[derive(Default)]
 struct Arena<'a> {
     objects: Vec<Object<'a>>,
-    /// Place of each object of the archive that is in the arena.
-    places: HashMap<u32, u32>,
+    /// Place of each object of the archive that is in the arena; `None` while its members are being put there.
+    places: HashMap<u32, Option<u32>>,
+    /// An archive that nobody has verified may claim lists and containers without end.
+    budget: reader::Budget,
 }
 
 impl<'a> Arena<'a> {
     fn code(&mut self, module: &reader::Module<'a>, code: &reader::Code<'a>) -> Result<Code<'a>> {
+        self.budget.take_list(code)?;
         let constants: Result<Vec<Ref>> = code.constants()?.iter().map(|item| self.reference(module, item?)).collect();
         let mut strings = |items: reader::Items<'a>| -> Result<Vec<u32>> {
             items.objects().map(|object| self.object(module, object?)).collect()
@@ -141,9 +143,16 @@ impl<'a> Arena<'a> {
     fn object(&mut self, module: &reader::Module<'a>, object: reader::Object<'a>) -> Result<u32> {
         let mut stack = vec![object];
         while let Some(object) = stack.last().copied() {
-            if self.places.contains_key(&object.id()) {
-                stack.pop();
-                continue;
+            match self.places.get(&object.id()) {
+                Some(Some(_)) => {
+                    stack.pop();
+                    continue;
+                }
+                Some(None) => {}
+                None => {
+                    self.budget.take_object(&object)?;
+                    self.places.insert(object.id(), None);
+                }
             }
             let value = match object.constant()? {
                 Constant::Container(container) => {
@@ -153,8 +162,8 @@ impl<'a> Arena<'a> {
                         match item? {
                             Item::Code(code) => items.push(Ref::Code(code.id() - module.first_code())),
                             Item::Object(member) => match self.places.get(&member.id()) {
-                                Some(place) => items.push(Ref::Object(*place)),
-                                None => stack.push(member),
+                                Some(Some(place)) => items.push(Ref::Object(*place)),
+                                _ => stack.push(member),
                             },
                         }
                     }
@@ -165,11 +174,11 @@ impl<'a> Arena<'a> {
                 }
                 constant => scalar(constant),
             };
-            self.places.insert(object.id(), self.objects.len() as u32);
+            self.places.insert(object.id(), Some(self.objects.len() as u32));
             self.objects.push(value);
             stack.pop();
         }
-        Ok(self.places.get(&object.id()).copied().unwrap_or_default())
+        Ok(self.places.get(&object.id()).copied().flatten().unwrap_or_default())
     }
 }
 

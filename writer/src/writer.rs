@@ -8,7 +8,9 @@ use crate::{
     plan::Plan,
 };
 use hashbrown::HashSet;
-use permacode_format::{MAX_NAME_LEN, ObjectKind, PAGE_LOG2, QualnameForm, code_form, module_flag, resource_flag};
+use permacode_format::{
+    MAX_NAME_LEN, NONE, ObjectKind, PAGE_LOG2, QualnameForm, code_form, digest, module_flag, resource_flag,
+};
 
 /// How an archive is laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -221,6 +223,9 @@ impl Writer {
             if source.text.as_ref().is_some_and(|text| text.len() as u64 != source.size) {
                 return Err(Error::invalid(&module.name, "the size of its source is not that of the text"));
             }
+            if source.text.as_ref().is_some_and(|text| digest(text) != source.digest) {
+                return Err(Error::invalid(&module.name, "the digest of its source is not that of the text"));
+            }
             let path = self.path(&module.name, &source.path)?;
             let text = source.text.as_ref().map(|text| self.sources.intern(&[text]));
             entry.flags |= if text.is_some() { module_flag::SOURCE_TEXT } else { 0 };
@@ -301,6 +306,12 @@ impl Writer {
         };
         if parent.is_none() && matches!(code.qualname, Qualname::Member { .. } | Qualname::Local { .. }) {
             return Err(Error::invalid(owner, "the qualified name of its root follows from no parent"));
+        }
+        if code.signature.as_ref().is_some_and(|text| std::str::from_utf8(text).is_err()) {
+            return Err(Error::invalid(owner, "a signature is not UTF-8"));
+        }
+        if code.local_count == Some(NONE) {
+            return Err(Error::limit(owner, "stated local variables", NONE.into(), u64::from(NONE) - 1));
         }
         let count =
             |what, len: usize| u32::try_from(len).map_err(|_| Error::limit(owner, what, len as u64, u32::MAX.into()));

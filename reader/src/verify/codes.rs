@@ -3,19 +3,24 @@
 use super::{Verifier, ranges::Ranges};
 use crate::{
     archive::Archive,
+    budget::Budget,
     bytes::Bytes,
     error::{Error, Result},
     module::Module,
 };
 use alloc::{collections::BTreeMap, vec, vec::Vec};
-use permacode_format::{CodeRecord, LIST_BUDGET, MAX_PARENTS, Rule, SectionKind, SignatureRecord, digest};
+use permacode_format::{CodeRecord, MAX_PARENTS, Rule, SectionKind, SignatureRecord, digest};
 
 impl<'a> Verifier<'a> {
-    pub(super) fn codes<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
-        let mut budget = self.view.layout.file_len.saturating_mul(LIST_BUDGET);
+    pub(super) fn codes<D: AsRef<[u8]>>(
+        &self,
+        archive: &'a Archive<D>,
+        first_codes: &BTreeMap<u32, u32>,
+    ) -> Result<()> {
+        let mut budget = Budget::of(self.view);
         for target in archive.targets() {
             for module in target.modules() {
-                self.codes_of(&module?, &mut budget)?;
+                self.codes_of(&module?, &mut budget, first_codes)?;
             }
         }
         self.sources(archive)?;
@@ -46,17 +51,19 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    pub(super) fn codes_of(&self, module: &Module<'a>, budget: &mut u64) -> Result<()> {
+    pub(super) fn codes_of(
+        &self,
+        module: &Module<'a>,
+        budget: &mut Budget,
+        first_codes: &BTreeMap<u32, u32>,
+    ) -> Result<()> {
         // Parents have higher ids, so that from the last one on the number above each is known.
         let mut parents = vec![0u16; module.code_count() as usize];
         for (number, code) in module.codes().enumerate().rev() {
             let code = code?;
-            let len = code.list_len()?;
-            *budget = budget
-                .checked_sub(len)
-                .ok_or_else(|| Error::value(Rule::C9, code.offset(), "the number of items of a list", len))?;
+            budget.take_list(&code)?;
             code.verify_record()?;
-            code.verify_list()?;
+            code.verify_list(first_codes)?;
             if let Some(parent) = code.parent()? {
                 let above = parents
                     .get(parent.id().saturating_sub(module.first_code()) as usize)

@@ -46,8 +46,8 @@ impl<D: AsRef<[u8]>> Archive<D> {
         verifier.structure(self)?;
         verifier.checksums(|_| true)?;
         verifier.all_chunks()?;
-        verifier.objects()?;
-        verifier.codes(self)
+        let first_codes = verifier.objects()?;
+        verifier.codes(self, &first_codes)
     }
 }
 

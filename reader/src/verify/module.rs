@@ -6,24 +6,28 @@ use crate::{
     error::Result,
     module::Module,
     object::{Constant, Item, Object},
+    perma_bytes::PermaBytes,
 };
-use alloc::{collections::BTreeSet, vec::Vec};
-use permacode_format::{CHUNK_LEN, LIST_BUDGET, Rule, SectionKind, digest};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    vec::Vec,
+};
+use permacode_format::{CHUNK_LEN, SectionKind, digest};
 
 impl<'a> Verifier<'a> {
     /// One module: what everything checks, for what can be reached from it.
     pub(super) fn module(&self, module: &Module<'a>) -> Result<()> {
         self.checksums(|kind| !kind.is_chunked() && kind != SectionKind::Signatures)?;
-        let mut chunks: BTreeSet<(SectionKind, u64)> = BTreeSet::new();
-        let mut budget = self.view.layout.file_len.saturating_mul(LIST_BUDGET);
-        self.codes_of(module, &mut budget)?;
-        let mut touch = |kind: SectionKind, bytes: &crate::PermaBytes<'a>| {
+        // First and last chunk of what is touched: it may overlap, and be as much as it is often.
+        let mut chunks: Vec<(SectionKind, u64, u64)> = Vec::new();
+        let mut budget = module.budget();
+        // What containers hold is looked at below, item by item.
+        self.codes_of(module, &mut budget, &BTreeMap::new())?;
+        let mut touch = |kind: SectionKind, bytes: &PermaBytes<'a>| {
             let start = bytes.offset().saturating_sub(self.view.section(kind).offset());
             let last = start.saturating_add((bytes.len() as u64).saturating_sub(1));
-            for chunk in start / CHUNK_LEN..=last / CHUNK_LEN {
-                if !bytes.is_empty() {
-                    chunks.insert((kind, chunk));
-                }
+            if !bytes.is_empty() {
+                chunks.push((kind, start / CHUNK_LEN, last / CHUNK_LEN));
             }
         };
         let mut seen: BTreeSet<u32> = BTreeSet::new();
@@ -49,9 +53,10 @@ impl<'a> Verifier<'a> {
         while let Some(object) = stack.pop() {
             let (bytes, is_cold) = object.place()?;
             let kind = if is_cold { SectionKind::Docstrings } else { SectionKind::Constants };
-            let (constant, rest) = object.parse(bytes)?;
-            let own = bytes.get(0, bytes.len().saturating_sub(rest.len()), Rule::O2)?;
-            touch(kind, &crate::PermaBytes::new(own));
+            // Objects that overlap could be many and large at once.
+            budget.take_object(&object)?;
+            let constant = object.constant()?;
+            touch(kind, &PermaBytes::new(object.own_bytes()?));
             object.verify_form(bytes.offset(), &constant, object.kind()?)?;
             if let Constant::Container(container) = constant {
                 for item in container.iter() {
@@ -67,6 +72,13 @@ impl<'a> Verifier<'a> {
             touch(SectionKind::Sources, &text);
             module.verify_digest(digest(&text))?;
         }
-        chunks.into_iter().try_for_each(|(kind, chunk)| self.chunk(kind, chunk))
+        chunks.sort_unstable();
+        let mut next = None;
+        for (kind, first, last) in chunks {
+            let first = next.filter(|(of, _)| *of == kind).map_or(first, |(_, next)| first.max(next));
+            (first..=last).try_for_each(|chunk| self.chunk(kind, chunk))?;
+            next = Some((kind, last.saturating_add(1).max(first)));
+        }
+        Ok(())
     }
 }

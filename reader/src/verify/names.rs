@@ -19,9 +19,17 @@ impl<'a> Verifier<'a> {
         let (mut next_module, mut next_resource) = (0u32, 0u32);
         self.name_ranges()?;
         let mut seen = BTreeSet::new();
+        // Indexes that overlap could be many and large at once.
+        let mut index_room = self.view.section(SectionKind::Index).len();
         for target in archive.targets() {
             self.target(&target)?;
             let record = target.record();
+            for (field, index) in [(52, target.module_index()?), (76, target.resource_index()?)] {
+                index_room = index_room.checked_sub(index.len()).ok_or_else(|| {
+                    let at = target.offset().saturating_add(field);
+                    Error::value(Rule::X1, at, "the length of an index that overlaps another", index.len())
+                })?;
+            }
             let key = (record.vm, record.bytecode_magic.get(), record.vm_version.get(), record.optimization);
             if !seen.insert(key) {
                 let version = record.vm_version.get();

@@ -5,12 +5,14 @@ use crate::{
     error::{Error, Result},
     object::{Constant, Container, Object, Owner},
 };
-use alloc::{vec, vec::Vec};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 use permacode_format::{ItemRef, MAX_IDS, NONE, Rule, SectionKind, U32};
 
 impl<'a> Verifier<'a> {
     /// All objects: each section is walked once from its start to its end [O-*].
-    pub(super) fn objects(&self) -> Result<()> {
+    ///
+    /// Returns the first code object that can be reached, for each container through which one can.
+    pub(super) fn objects(&self) -> Result<BTreeMap<u32, u32>> {
         let entries = self.view.records::<U32>(SectionKind::Objects);
         if entries.len() as u64 >= u64::from(MAX_IDS) {
             return Err(Error::value(
@@ -28,6 +30,7 @@ impl<'a> Verifier<'a> {
         let mut depths: Vec<u16> = Vec::with_capacity(entries.len());
         // One more than the highest code object that can be reached; and whether it is a derived qualified name.
         let mut facts: Vec<(u32, bool)> = Vec::with_capacity(entries.len());
+        let mut first_codes = BTreeMap::new();
         for id in 0..entries.len() as u32 {
             // Every bound is allowed here: who lists the container checks it against its own id.
             let object = Object::new(self.view, id, Owner::any());
@@ -48,6 +51,9 @@ impl<'a> Verifier<'a> {
             let (mut depth, mut bound) = (0u16, 0u32);
             if let Constant::Container(container) = constant {
                 (depth, bound) = self.container(&container, &depths, &facts, bytes.offset())?;
+                if let Some(first) = first_code(&container, &first_codes)? {
+                    first_codes.insert(id, first);
+                }
             }
             depths.push(depth);
             facts.push((bound, matches!(constant, Constant::Qualname { .. })));
@@ -58,7 +64,7 @@ impl<'a> Verifier<'a> {
                 return Err(Error::value(Rule::O1, at, "the offset of an object without an entry", offset));
             }
         }
-        Ok(())
+        Ok(first_codes)
     }
 
     /// Where objects begin in a section that is nothing but objects.
@@ -110,6 +116,22 @@ impl<'a> Verifier<'a> {
         }
         Ok((depth, bound))
     }
+}
+
+/// The first code object that can be reached through a container whose members are known.
+fn first_code(container: &Container<'_>, known: &BTreeMap<u32, u32>) -> Result<Option<u32>> {
+    let mut first = None;
+    if container.has_code() {
+        for index in 0..container.len() {
+            let code = match container.item_ref(index).transpose()? {
+                Some(ItemRef::Object(id)) => known.get(&id).copied(),
+                Some(ItemRef::Code(code)) => Some(code),
+                None => None,
+            };
+            first = [first, code].into_iter().flatten().min();
+        }
+    }
+    Ok(first)
 }
 
 /// One bit for each byte of a section.
