@@ -1,1 +1,43 @@
-fn main() {}
+//! `cargo xtask`: what is done to the project itself.
+#![forbid(unsafe_code)]
+
+mod ci;
+mod demo;
+mod pythons;
+mod run;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+Usage: cargo xtask <TASK>
+
+Tasks:
+  demo [PYTHON]  bundle the standard library of an interpreter (python3) and show what is in it
+  ci             everything that must pass: format, lints, tests, documentation, each crate alone
+  pythons        the interpreters that take part in the tests";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let result = match args[..] {
+        ["demo"] => demo::demo("python3"),
+        ["demo", python] => demo::demo(python),
+        ["ci"] => ci::ci(),
+        ["pythons"] => pythons::list(),
+        ["help" | "-h" | "--help"] => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask ci`: everything that must pass.
+
+use crate::{
+    pythons,
+    run::{cargo, run},
+};
+use anyhow::{Context, Result};
+use std::{env, ffi::OsString, time::Instant};
+
+/// Each library has to build alone: what another crate happens to turn on must not be needed.
+const LIBRARIES: [&str; 5] =
+    ["permacode-format", "permacode-reader", "permacode-writer", "permacode-pyc", "permacode-bundle"];
+
+/// Those that have a default feature that can be left out.
+const BARE: [&str; 2] = ["permacode-reader", "permacode-writer"];
+
+/// Runs all of it; the first step that fails is the last one.
+pub(crate) fn ci() -> Result<()> {
+    let start = Instant::now();
+    let pythons = pythons::taking_part();
+    pythons::check(&pythons)?;
+    // The same interpreters for every test of every crate.
+    let list = env::join_paths(pythons.values()).context("the path of an interpreter cannot be in a list of paths")?;
+    let environment: [(&str, OsString); 1] = [(pythons::VARIABLE, list)];
+
+    let step = |name: &str, args: &[&str], more: &[(&str, &str)]| -> Result<()> {
+        let start = Instant::now();
+        println!("\n== {name}");
+        run(cargo(args).envs(environment.iter().cloned()).envs(more.iter().copied()))?;
+        println!("== {name}: ok, {:.1} s", start.elapsed().as_secs_f64());
+        Ok(())
+    };
+    step("format", &["fmt", "--all", "--check"], &[])?;
+    step("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
+    step("tests", &["test", "--workspace"], &[])?;
+    step("documentation", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
+    for library in LIBRARIES {
+        step(&format!("{library} alone"), &["clippy", "--package", library, "--", "-D", "warnings"], &[])?;
+    }
+    for library in BARE {
+        let args = ["clippy", "--package", library, "--no-default-features", "--", "-D", "warnings"];
+        step(&format!("{library} without default features"), &args, &[])?;
+    }
+    println!("\nall passed in {:.0} s", start.elapsed().as_secs_f64());
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Which interpreters take part in the tests.
+
+use anyhow::{Context, Result, bail};
+use permacode_bundle::interpreter::find_all;
+use std::{collections::BTreeMap, path::PathBuf, process::Command};
+
+/// The variable that names the interpreters of all tests.
+pub(crate) const VARIABLE: &str = "PERMACODE_PYTHONS";
+
+/// Minor versions of Python 3 that take part wherever they are installed.
+const EXPECTED: std::ops::RangeInclusive<u8> = 8..=13;
+
+/// `cargo xtask pythons`: a line for each minor version.
+pub(crate) fn list() -> Result<()> {
+    for (minor, program) in taking_part() {
+        println!("3.{minor}\t{}", program.display());
+    }
+    Ok(())
+}
+
+/// One interpreter for each minor version, those of [`VARIABLE`] or those that are installed.
+pub(crate) fn taking_part() -> BTreeMap<u8, PathBuf> {
+    let found = find_all();
+    found.one_per_minor().iter().map(|found| (found.version.minor(), found.executable.clone())).collect()
+}
+
+/// Fails if a version of [`EXPECTED`] is installed and does not take part.
+pub(crate) fn check(taking_part: &BTreeMap<u8, PathBuf>) -> Result<()> {
+    println!("{} of {} versions of Python take part:", taking_part.len(), EXPECTED.len());
+    for (minor, program) in taking_part {
+        println!("  3.{minor:<3} {}", program.display());
+    }
+    if taking_part.is_empty() {
+        bail!("no CPython 3.8 or later was found: install one, or name some in {VARIABLE}");
+    }
+    for (minor, program) in installed()? {
+        if EXPECTED.contains(&minor) && !taking_part.contains_key(&minor) {
+            bail!("Python 3.{minor} is installed ({program}) but takes no part");
+        }
+    }
+    Ok(())
+}
+
+/// What is installed, whatever [`VARIABLE`] says. A process of its own, as the variable is looked at deep down.
+fn installed() -> Result<BTreeMap<u8, String>> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let output =
+        Command::new(program).arg("pythons").env_remove(VARIABLE).output().context("cannot list what is installed")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = |line: &str| {
+        let (version, program) = line.split_once('\t')?;
+        Some((version.strip_prefix("3.")?.parse().ok()?, program.to_owned()))
+    };
+    Ok(text.lines().filter_map(line).collect())
+}

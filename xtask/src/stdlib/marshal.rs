@@ -1,0 +1,66 @@
+//! Looking for marshal bytes where none should be.
+//!
+//! In a marshal stream a code object is a type byte, five or six 32-bit numbers, and a bytes object with the instructions: 26 or
+//! more bytes that nothing but a marshal stream has in a row. So the start of every code object of the compiled
+//! files is looked for in the archive.
+
+use std::collections::HashSet;
+
+/// Type bytes of a code object and of a bytes object, without the flag that says that others may refer to them.
+const CODE: u8 = b'c';
+const BYTES: u8 = b's';
+const FLAG_REF: u8 = 0x80;
+
+/// Bytes of the numbers between the two type bytes: CPython 3.11 and later, and before.
+const NUMBERS: [usize; 2] = [20, 24];
+
+/// Bytes that are compared: type byte, numbers of the longer form, type byte, length, and two of the instructions.
+const LEN: usize = 1 + 24 + 1 + 4 + 2;
+
+/// The starts of all code objects in marshal streams.
+#[derive(Debug, Default)]
+pub(super) struct Starts(HashSet<[u8; LEN]>);
+
+impl Starts {
+    /// Notes the starts of the code objects of one stream.
+    pub(super) fn add(&mut self, stream: &[u8]) {
+        self.0.extend(windows(stream));
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Where in `bytes` a code object in marshal form begins.
+    pub(super) fn find_in(&self, bytes: &[u8]) -> Option<usize> {
+        bytes.windows(LEN).position(|window| window[0] & !FLAG_REF == CODE && self.0.contains(window))
+    }
+}
+
+fn windows(stream: &[u8]) -> impl Iterator<Item = [u8; LEN]> + '_ {
+    stream.windows(LEN).filter(|window| is_start(window)).filter_map(|window| window.try_into().ok())
+}
+
+fn is_start(window: &[u8]) -> bool {
+    window[0] & !FLAG_REF == CODE && NUMBERS.iter().any(|numbers| window[1 + numbers] & !FLAG_REF == BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_marshal_stream_is_found_wherever_it_lies() {
+        let mut stream = vec![CODE | FLAG_REF];
+        stream.extend([7; 20]);
+        stream.push(BYTES);
+        stream.extend([9; 40]);
+        let mut starts = Starts::default();
+        starts.add(&stream);
+        assert_eq!(starts.len(), 1);
+        let mut file = vec![0; 100];
+        assert_eq!(starts.find_in(&file), None);
+        file.extend(&stream);
+        assert_eq!(starts.find_in(&file), Some(100));
+    }
+}
