@@ -59,6 +59,9 @@ pub(crate) fn docstring(version: Version, facts: &Facts<'_>, is_text: impl Fn(us
     if index < facts.constants && is_text(index) { u32::try_from(index).ok() } else { None }
 }
 
+/// Longest name that is compared with others.
+const MAX_COMPARED: usize = 1 << 16;
+
 /// Whether the first constant of a function is its docstring if it is a string (`PyFunction_New` up to 3.13). Lambdas begin
 /// with None; comprehensions, generator expressions and the scopes of type parameters begin with whatever they use first.
 fn may_have_docstring(facts: &Facts<'_>) -> bool {
@@ -68,7 +71,8 @@ fn may_have_docstring(facts: &Facts<'_>) -> bool {
     }
     // In the scope for the type parameters of X, code objects of other names than X are bounds of a variable.
     match facts.parent.and_then(|parent| parent.strip_prefix(TYPE_PARAMETERS)) {
-        Some(of) => of.strip_suffix(b">") == Some(facts.name),
+        // What is longer is not compared: names may be shared by many code objects.
+        Some(of) => of.len() > MAX_COMPARED || of.strip_suffix(b">") == Some(facts.name),
         None => true,
     }
 }

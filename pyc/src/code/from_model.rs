@@ -32,10 +32,13 @@ pub(crate) fn from_model<'m>(
         filename: NodeId::default(),
         values: Values::default(),
         known: HashMap::new(),
+        places: HashMap::new(),
+        containers: HashMap::new(),
         objects: vec![State::New; module.objects.len()],
         codes: vec![State::New; module.codes.len()],
         parents: parents(module),
         qualnames: vec![None; module.codes.len()],
+        qualname_constants: HashMap::new(),
         derived: 0,
     };
     let interned = module.filename.as_ref().is_some_and(|path| path.path.interned);
@@ -48,6 +51,10 @@ fn problem(problem: &'static str) -> Error {
     Error::new(ErrorKind::Model { problem }, 0)
 }
 
+fn too_long() -> Error {
+    Error::new(ErrorKind::TooLarge { what: "derived qualified names are" }, 0)
+}
+
 /// What is made of a value, so that equal ones are made once.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'m> {
@@ -55,9 +62,8 @@ enum Key<'m> {
     Int(&'m [u8]),
     Float(u64),
     Complex(u64, u64),
-    Bytes(Cow<'m, [u8]>),
+    Bytes(&'m [u8]),
     Str(Cow<'m, [u8]>, bool),
-    Container(Container, Vec<NodeId>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,10 +101,16 @@ struct Builder<'m, 'a> {
     filename: NodeId,
     values: Values<'m>,
     known: HashMap<Key<'m>, NodeId>,
+    /// Bytes by where they lie.
+    places: HashMap<(usize, usize), NodeId>,
+    /// Immutable containers by what is in them.
+    containers: HashMap<(Container, Vec<NodeId>), NodeId>,
     objects: Vec<State>,
     codes: Vec<State>,
     parents: Vec<Option<u32>>,
     qualnames: Vec<Option<Cow<'m, [u8]>>>,
+    /// Qualified names that are constants, by code object and whether they are interned.
+    qualname_constants: HashMap<(u32, bool), NodeId>,
     /// Length of all derived qualified names together.
     derived: usize,
 }
@@ -171,18 +183,13 @@ impl<'m, 'a> Builder<'m, 'a> {
         }
     }
 
-    fn unite(&mut self, key: Key<'m>, value: impl FnOnce(&Key<'m>) -> Value<'m>) -> NodeId {
-        if let Some(&id) = self.known.get(&key) {
-            return id;
-        }
-        let id = self.values.push(value(&key));
-        self.known.insert(key, id);
-        id
+    fn unite(&mut self, key: Key<'m>, value: Value<'m>) -> NodeId {
+        *self.known.entry(key).or_insert_with(|| self.values.push(value))
     }
 
     fn object(&mut self, index: u32) -> Result<NodeId, Error> {
         let module = self.module;
-        let single = |builder: &mut Self, number, value| builder.unite(Key::Single(number), |_| value);
+        let single = |builder: &mut Self, number, value| builder.unite(Key::Single(number), value);
         Ok(match &module.objects[index as usize] {
             Object::None => single(self, 0, Value::None),
             Object::False => single(self, 1, Value::False),
@@ -191,13 +198,13 @@ impl<'m, 'a> Builder<'m, 'a> {
             Object::StopIteration => single(self, 4, Value::StopIteration),
             Object::Int(bytes) => {
                 let bytes = text::shortest(bytes);
-                self.unite(Key::Int(bytes), |_| Value::Int(Cow::Borrowed(bytes)))
+                self.unite(Key::Int(bytes), Value::Int(Cow::Borrowed(bytes)))
             }
-            &Object::Float(bits) => self.unite(Key::Float(bits), |_| Value::Float(bits)),
+            &Object::Float(bits) => self.unite(Key::Float(bits), Value::Float(bits)),
             &Object::Complex(real, imaginary) => {
-                self.unite(Key::Complex(real, imaginary), |_| Value::Complex(real, imaginary))
+                self.unite(Key::Complex(real, imaginary), Value::Complex(real, imaginary))
             }
-            Object::Bytes(bytes) => self.bytes(Cow::Borrowed(bytes)),
+            Object::Bytes(bytes) => self.bytes(bytes),
             Object::Str(Str { text, interned }) => self.string(Cow::Borrowed(text), *interned)?,
             Object::Qualname { .. } => return Err(problem("a qualified name outside of a list of constants")),
             Object::Container(container, items) => {
@@ -213,19 +220,21 @@ impl<'m, 'a> Builder<'m, 'a> {
     }
 
     fn container(&mut self, container: Container, items: Vec<NodeId>) -> NodeId {
-        let key = Key::Container(container, items);
-        if let Some(&id) = self.known.get(&key) {
-            return id;
-        }
-        let Key::Container(_, items) = &key else { unreachable!("just made") };
-        let id = self.values.push_container(container, items.iter().copied());
-        self.known.insert(key, id);
-        id
+        *self
+            .containers
+            .entry((container, items))
+            .or_insert_with_key(|(container, items)| self.values.push_container(*container, items.iter().copied()))
     }
 
-    fn bytes(&mut self, bytes: Cow<'m, [u8]>) -> NodeId {
-        let copy = bytes.clone();
-        self.unite(Key::Bytes(bytes), |_| Value::Bytes(copy))
+    fn bytes(&mut self, bytes: &'m [u8]) -> NodeId {
+        // Code objects may share bytes: those are hashed once, so that the work does not exceed what the module holds.
+        let place = (bytes.as_ptr().addr(), bytes.len());
+        if let Some(&id) = self.places.get(&place) {
+            return id;
+        }
+        let id = self.unite(Key::Bytes(bytes), Value::Bytes(Cow::Borrowed(bytes)));
+        self.places.insert(place, id);
+        id
     }
 
     fn string(&mut self, text: Cow<'m, [u8]>, interned: bool) -> Result<NodeId, Error> {
@@ -233,12 +242,17 @@ impl<'m, 'a> Builder<'m, 'a> {
             return Err(problem("a string is not UTF-8"));
         }
         let copy = text.clone();
-        Ok(self.unite(Key::Str(text, interned), |_| Value::Str(copy, interned)))
+        Ok(self.unite(Key::Str(text, interned), Value::Str(copy, interned)))
     }
 
     fn string_object(&mut self, index: u32) -> Result<NodeId, Error> {
         let Str { text, interned } = self.text_object(index)?;
-        self.string(Cow::Borrowed(text), *interned)
+        if let Ok(State::Done(id)) = self.state(Ref::Object(index)) {
+            return Ok(id);
+        }
+        let id = self.string(Cow::Borrowed(text), *interned)?;
+        self.set(Ref::Object(index), State::Done(id));
+        Ok(id)
     }
 
     fn text_object(&self, index: u32) -> Result<&'m Str<'a>, Error> {
@@ -290,12 +304,26 @@ impl<'m, 'a> Builder<'m, 'a> {
             let len = text.len() + separator.len() + name.len();
             self.derived += len;
             if len > MAX_DERIVED || self.derived > MAX_DERIVED_TOTAL {
-                return Err(Error::new(ErrorKind::TooLarge { what: "derived qualified names are" }, 0));
+                return Err(too_long());
             }
             text = Cow::Owned([&text, separator, name].concat());
             self.qualnames[next as usize] = Some(text.clone());
         }
         Ok(text)
+    }
+
+    fn qualname_constant(&mut self, child: u32, interned: bool) -> Result<NodeId, Error> {
+        if let Some(&id) = self.qualname_constants.get(&(child, interned)) {
+            return Ok(id);
+        }
+        self.state(Ref::Code(child))?;
+        let text = self.qualname(child)?;
+        if text.len() > MAX_DERIVED {
+            return Err(too_long());
+        }
+        let id = self.string(text, interned)?;
+        self.qualname_constants.insert((child, interned), id);
+        Ok(id)
     }
 
     fn constants(&mut self, code: &model::Code<'_>) -> Result<NodeId, Error> {
@@ -309,9 +337,7 @@ impl<'m, 'a> Builder<'m, 'a> {
                 let Some(&Ref::Code(child)) = code.constants.get(constant as usize) else {
                     return Err(problem("the qualified name of a constant that is no code object"));
                 };
-                self.state(Ref::Code(child))?;
-                let text = self.qualname(child)?;
-                self.string(text, interned)?
+                self.qualname_constant(child, interned)?
             } else {
                 self.done(reference)?
             });
@@ -329,8 +355,8 @@ impl<'m, 'a> Builder<'m, 'a> {
             Some(object) => self.string_object(object)?,
             None => self.filename,
         };
-        let bytecode = self.bytes(Cow::Borrowed(&code.bytecode));
-        let line_table = self.bytes(Cow::Borrowed(&code.line_table));
+        let bytecode = self.bytes(&code.bytecode);
+        let line_table = self.bytes(&code.line_table);
         if code.locals.len() != code.local_kinds.len() {
             return Err(problem("names and kinds of local variables differ in number"));
         }
@@ -348,8 +374,8 @@ impl<'m, 'a> Builder<'m, 'a> {
                 }
             };
             let locals = self.strings(code.locals.iter().copied())?;
-            let kinds = self.bytes(Cow::Borrowed(&code.local_kinds));
-            let exception_table = self.bytes(Cow::Borrowed(&code.exception_table));
+            let kinds = self.bytes(&code.local_kinds);
+            let exception_table = self.bytes(&code.exception_table);
             self.values.push_items([
                 bytecode,
                 constants,

@@ -151,11 +151,17 @@ impl Qualnames {
         let form = |code: &Checked<'_>, parent: Parent| {
             let Some(id) = code.qualname else { return Name::Derived(Qualname::Name) };
             let ((name, name_interned), (qualname, interned)) = (text(values, code.name), text(values, id));
-            if id == code.name || (name == qualname && name_interned == interned) {
+            if id == code.name {
+                return Name::Derived(Qualname::Name);
+            }
+            if qualname.len() > MAX_DERIVED {
+                return Name::Explicit(id);
+            }
+            if name == qualname && name_interned == interned {
                 return Name::Derived(Qualname::Name);
             }
             let parent = parent.one().and_then(|parent| codes.get(parent as usize)).and_then(|code| code.qualname);
-            let Some(parent) = parent.filter(|_| qualname.len() <= MAX_DERIVED) else { return Name::Explicit(id) };
+            let Some(parent) = parent else { return Name::Explicit(id) };
             let parent = text(values, parent).0;
             [Form::Member, Form::Local]
                 .into_iter()

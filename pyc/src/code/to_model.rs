@@ -91,7 +91,12 @@ fn filenames<'a>(values: &Values<'a>, codes: &[Checked<'a>], root: u32) -> (Opti
         Value::Str(text, interned) => Some(Str { text: text.clone(), interned: *interned }),
         _ => None,
     };
-    let same = |id| id == module || text(values, id) == text(values, module);
+    // Each name is compared once, however many code objects share it: they may be long.
+    let mut known = vec![None; values.len()];
+    let mut same = |id: NodeId| {
+        let equal = || id == module || text(values, id) == text(values, module);
+        known.get_mut(id.index()).is_some_and(|known| *known.get_or_insert_with(equal))
+    };
     let others = codes.iter().map(|code| Some(code.filename).filter(|&id| !same(id))).collect();
     (name, others)
 }
