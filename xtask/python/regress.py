@@ -1,0 +1,324 @@
+#!/usr/bin/env python3
+"""Run CPython's own tests on an extracted library and compare with the interpreter's own.
+
+`regress.py --python EXE --tree DIR` runs `python -m test NAME` for test_json, test_dataclasses,
+test_typing, test_asyncio and test_inspect twice: on DIR (through PYTHONHOME, with the interpreter's
+own lib-dynload as exec prefix, so that DIR is neither changed nor added to), and on the library that
+the interpreter came with.  The outcome has to be the same: tests run and skipped, names of failing
+tests, exit status.
+
+`--sourceless`: DIR holds .pyc in place of .py.  The interpreter itself fails some of its tests
+without sources, so the yardstick is a copy of its library compiled by stock `compileall -b` with the
+.py removed; and as discovery wants an `__init__.py`, modules of a test package are named singly.
+`--stock` takes no DIR but makes one from the interpreter's library: a check of this procedure.
+
+An audit hook (hook/sitecustomize.py) reports every compilation of a file below DIR.  The import
+system may do none for a module that DIR holds compiled: it would mean that its .pyc was not used.
+(What a test compiles by itself, as test_inspect does with a source of its own, is only listed.)
+
+`--spoil header|code` checks the check: json/decoder is spoiled in an overlay of DIR, by its header
+(which makes the interpreter compile the source) or by a word inside its code.  Then status 0 means
+that it was noticed.
+
+Tests that disagree are run again, three times in all on both sides.  What fails each time on one
+side has to fail each time on the other; what fails now and then is listed as flaky.
+
+Exit status: 0 same outcome, 1 not, 2 usage error.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+
+TESTS = ["test_json", "test_dataclasses", "test_typing", "test_asyncio", "test_inspect"]
+HOOK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hook")
+PRUNED = ("site-packages", "dist-packages", "lib-dynload", "__pycache__")
+FACTS = """
+import json, os, sys
+print(json.dumps({"lib": os.path.dirname(os.__file__), "prefix": sys.prefix, "exec_prefix": sys.exec_prefix,
+                  "tag": sys.implementation.cache_tag, "version": "%d.%d.%d" % sys.version_info[:3]}))
+"""
+
+
+def say(*words):
+    print(*words, file=sys.stderr, flush=True)
+
+
+class Interpreter:
+    def __init__(self, exe):
+        self.exe = exe
+        done = subprocess.run([exe, "-I", "-c", FACTS], stdout=subprocess.PIPE, check=True)
+        facts = json.loads(done.stdout.decode())
+        self.lib, self.tag, self.version = facts["lib"], facts["tag"], facts["version"]
+        self.exec_prefix = facts["exec_prefix"]
+        self.inside = os.path.relpath(self.lib, facts["prefix"])  # lib/python3.13
+
+    def copy_library(self, to, *compile_options):
+        """A copy of its library, compiled by stock compileall."""
+        def pruned(folder, names):
+            return [n for n in names if n in PRUNED or n.startswith("config-") or n.endswith((".pyc", ".a", ".so"))]
+        shutil.copytree(self.lib, to, symlinks=True, ignore=pruned)
+        # It answers 1 for test data that is no Python on purpose.
+        subprocess.run([self.exe, "-I", "-m", "compileall", "-qq", *compile_options, to],
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return to
+
+    def stock(self, to, sourceless, base):
+        if not sourceless:
+            return self.copy_library(to, "--invalidation-mode", "checked-hash")
+        self.copy_library(to, "-b", *(["-d", base] if base else []))
+        for where, _, names in os.walk(to):
+            for name in names:
+                if name.endswith(".py"):
+                    os.remove(os.path.join(where, name))
+        return to
+
+
+class Library:
+    """A library to run tests on: the interpreter's own, or a tree."""
+
+    def __init__(self, interpreter, work, name, tree=None):
+        self.interpreter, self.work, self.name = interpreter, work, name
+        self.log = os.path.join(work, name + ".log")
+        self.env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+        self.env.update(PYTHONPATH=HOOK, PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0",
+                        REGRESS_LOG=self.log)
+        if tree is None:
+            self.lib = interpreter.lib
+        else:
+            home = os.path.join(work, name)
+            self.lib = os.path.join(home, interpreter.inside)
+            os.makedirs(os.path.dirname(self.lib))
+            os.symlink(os.path.abspath(tree), self.lib)
+            self.env.update(PYTHONHOME=home + os.pathsep + interpreter.exec_prefix,
+                            REGRESS_OWN=interpreter.lib)
+        self.env["REGRESS_TREE"] = self.lib
+
+    def call(self, *argv, **options):
+        out = os.path.join(self.work, self.name + ".out")
+        with open(out, "wb") as file:  # a file, as children that outlive the test would keep a pipe open
+            try:
+                status = subprocess.run([self.interpreter.exe, *argv], env=self.env, cwd=self.work,
+                                        stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
+                                        timeout=options.get("timeout", 1800)).returncode
+            except subprocess.TimeoutExpired:
+                status = "timeout"
+        with open(out, "rb") as file:
+            return status, file.read().decode("utf-8", "replace")
+
+    def units(self, test, sourceless):
+        """What to name to `python -m test` for one test: itself, or the modules of its package."""
+        folder = os.path.join(self.lib, "test", test)
+        if sourceless and os.path.isdir(folder):
+            names = sorted({n.partition(".")[0] for n in os.listdir(folder) if n.startswith("test_")
+                            and n.endswith((".py", ".pyc"))})
+            if names:
+                return ["%s.%s" % (test, n) for n in names]
+        return [test]
+
+    def run(self, test, sourceless):
+        start, xml = time.monotonic(), os.path.join(self.work, self.name + ".xml")
+        if os.path.exists(xml):
+            os.remove(xml)
+        # Verbose, or it names the first failing test of each file at most.
+        status, text = self.call("-m", "test", "-v", "--junit-xml", xml, *self.units(test, sourceless))
+        failing = set(re.findall(r"^(?:FAIL|ERROR): (.+?)\s*$", text, re.M))
+        # Test files that could not even be imported have no test of their own to name.
+        failing.update("file " + name for name in re.findall(r"^test (\S+) (?:crashed|failed)", text, re.M))
+        outcome = {"status": status, "run": 0, "skipped": 0, "failures": 0, "errors": 0, "failing": sorted(failing)}
+        if os.path.exists(xml):
+            root = ElementTree.parse(xml).getroot()
+            outcome["run"] = sum(int(s.get("tests", 0)) for s in root.iter("testsuite"))
+            outcome["failures"] = sum(int(s.get("failures", 0)) for s in root.iter("testsuite"))
+            outcome["errors"] = sum(int(s.get("errors", 0)) for s in root.iter("testsuite"))
+            outcome["skipped"] = sum(1 for _ in root.iter("skipped"))
+        outcome["seconds"] = round(time.monotonic() - start, 1)
+        self.text = text
+        say("  %-8s %-16s status %s, %d run, %d skipped, %d failing, %.0f s" % (
+            self.name, test, status, outcome["run"], outcome["skipped"], len(failing), outcome["seconds"]))
+        return outcome
+
+    def started(self):
+        """Files below the tree that start-up compiles, before the hook is there to see it."""
+        _, text = self.call("-v", "-c", "pass", timeout=120)
+        # The import system quotes the name of a .pyc that it took code from, but not that of a source.
+        return re.findall(r"^# code object from (%s[^\r\n]*)" % re.escape(self.lib + os.sep), text, re.M)
+
+    def seen(self):
+        """What the hook has told: {compiled file: by whom}, modules loaded at most, modules gone astray."""
+        compiled, most, strayed = dict.fromkeys(self.started(), "import"), 0, set()
+        if os.path.exists(self.log):
+            with open(self.log, encoding="utf-8") as file:
+                for line in file:
+                    words = line.rstrip("\n").split("\t")
+                    if words[0] == "compile":
+                        if compiled.get(words[1]) != "import":
+                            compiled[words[1]] = words[2]
+                    elif words[0] == "loaded":
+                        most = max(most, int(words[1]))
+                        strayed.update(n for n in words[3].split(",") if n)
+        return compiled, most, strayed
+
+    def archived(self, path):
+        """Does the tree hold that source compiled?"""
+        folder, name = os.path.split(path)
+        stem = os.path.splitext(name)[0]
+        cached = os.path.join(folder, "__pycache__", "%s.%s.pyc" % (stem, self.interpreter.tag))
+        return os.path.exists(cached) or os.path.exists(os.path.join(folder, stem + ".pyc"))
+
+
+def overlay(tree, to, spoil, sourceless, tag):
+    """A folder like `tree`, all symlinks but for json/decoder, which is spoiled."""
+    name = "decoder.pyc" if sourceless else os.path.join("__pycache__", "decoder.%s.pyc" % tag)
+    inner = os.path.join("json", name)
+    with open(os.path.join(tree, inner), "rb") as file:
+        data = bytearray(file.read())
+    if spoil == "header":
+        if sourceless or data[4] == 1:
+            data[0] ^= 1  # the magic number: without sources and if unchecked, nothing else is looked at
+        data[12] ^= 1  # the second half of the source's hash, or its size
+    else:
+        word = b"Expecting value"
+        if word not in data:
+            raise SystemExit("json/decoder holds no %r to spoil" % word)
+        data = data.replace(word, b"Expecting velue")
+    here = ""
+    for step in inner.split(os.sep)[:-1] + [""]:
+        os.mkdir(os.path.join(to, here))
+        for name in os.listdir(os.path.join(tree, here)):
+            path = os.path.join(here, name)
+            if name != step and path != inner:
+                os.symlink(os.path.abspath(os.path.join(tree, path)), os.path.join(to, path))
+        here = os.path.join(here, step)
+    with open(os.path.join(to, inner), "wb") as file:
+        file.write(data)
+    return to
+
+
+COUNTED = ("status", "run", "skipped", "failing")
+
+
+def agree(a, b):
+    return all(a[key] == b[key] for key in COUNTED)
+
+
+def judge(tree, own):
+    """(same, flaky names) after several tries on both sides."""
+    if agree(tree[0], own[0]):
+        return True, []
+    names = {n for tries in (tree, own) for t in tries for n in t["failing"]}
+    always = [{n for n in names if all(n in t["failing"] for t in tries)} for tries in (tree, own)]
+    same = always[0] == always[1] and all({t[k] for t in tree} & {t[k] for t in own} for k in ("status", "run", "skipped"))
+    return same, sorted(names - always[0] - always[1])
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="regress.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", required=True, metavar="EXE", help="the interpreter to run")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--tree", metavar="DIR", help="the extracted library")
+    what.add_argument("--stock", action="store_true", help="make a tree from the interpreter's own library")
+    parser.add_argument("--sourceless", action="store_true", help="the tree holds .pyc in place of .py")
+    parser.add_argument("--base", metavar="DIR", help="folder that co_filename names in the stock copy"
+                        " for --sourceless; give the one the tree was compiled for")
+    parser.add_argument("--spoil", choices=("header", "code"), help="spoil json/decoder; 0 if noticed")
+    parser.add_argument("--tests", nargs="+", default=None, metavar="NAME", help="instead of: " + " ".join(TESTS))
+    parser.add_argument("--tries", type=int, default=3, metavar="N", help="runs of a test that disagrees (3)")
+    parser.add_argument("--baseline", metavar="FILE", help="outcome of the yardstick: read if there, else written")
+    parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of lines")
+    options = parser.parse_args()
+    if options.tree and not os.path.isdir(os.path.join(options.tree, "json")):
+        parser.error("%s is no extracted library: it has no folder json" % options.tree)
+    if options.tests is None:
+        options.tests = ["test_json"] if options.spoil else TESTS
+    return options
+
+
+def main():
+    options = arguments()
+    interpreter = Interpreter(options.python)
+    with tempfile.TemporaryDirectory(prefix="regress-") as work:
+        tree = options.tree or interpreter.stock(os.path.join(work, "made"), options.sourceless, options.base)
+        if options.spoil:
+            tree = overlay(tree, os.path.join(work, "spoiled"), options.spoil, options.sourceless, interpreter.tag)
+        tested = Library(interpreter, work, "tree", tree)
+        own = None
+        if options.sourceless:
+            own = options.stock and not options.spoil and tree or interpreter.stock(
+                os.path.join(work, "stock"), True, options.base)
+        return report(options, interpreter, tested, Library(interpreter, work, "own", own))
+
+
+def report(options, interpreter, tested, own):
+    baseline = {}
+    if options.baseline and os.path.exists(options.baseline):
+        with open(options.baseline) as file:
+            baseline = json.load(file)
+    results, same = {}, True
+    for test in options.tests:
+        tries = {"own": [baseline[test]] if test in baseline else [own.run(test, options.sourceless)],
+                 "tree": [tested.run(test, options.sourceless)]}
+        text = tested.text
+        # A spoiled tree disagrees for good; nothing is learnt from running it again.
+        while not options.spoil and not agree(tries["tree"][0], tries["own"][0]) and len(tries["tree"]) < options.tries:
+            tries["own"].append(own.run(test, options.sourceless))
+            tries["tree"].append(tested.run(test, options.sourceless))
+        equal, flaky = judge(tries["tree"], tries["own"])
+        baseline.setdefault(test, tries["own"][0])
+        results[test] = {"same": equal, "flaky": flaky, "tree": tries["tree"], "own": tries["own"]}
+        same = same and equal
+        if not equal and not options.spoil:
+            say("\n".join("    | " + line for line in text.splitlines()[-30:]))
+    if options.baseline and not options.spoil:
+        with open(options.baseline, "w") as file:
+            json.dump(baseline, file, indent=1)
+    compiled, most, strayed = tested.seen()
+    answer = {"python": interpreter.version, "sourceless": options.sourceless, "tests": results,
+              "compiled": sorted(p for p in compiled if compiled[p] == "import" and tested.archived(p)),
+              "compiled_unarchived": sorted(p for p in compiled if not tested.archived(p)),
+              "compiled_by_tests": {p: by for p, by in sorted(compiled.items()) if by != "import"},
+              "modules_from_tree": most, "modules_from_elsewhere": sorted(strayed)}
+    good = same and not answer["compiled"] and not strayed and most > 0
+    if options.spoil:
+        # Noticed means by a test or by the hook, not by a library that could not be used at all.
+        good = not same or bool(answer["compiled"])
+    answer["good"] = good
+    if options.json:
+        print(json.dumps(answer, indent=1))
+    else:
+        lines(options, answer)
+    return 0 if good else 1
+
+
+def lines(options, answer):
+    for test, result in answer["tests"].items():
+        a, b = result["tree"][-1], result["own"][-1]
+        print("%s: %s: status %s, %d run, %d skipped, %d failing (own: %s, %d, %d, %d)" % (
+            test, "same" if result["same"] else "DIFFERS", a["status"], a["run"], a["skipped"],
+            len(a["failing"]), b["status"], b["run"], b["skipped"], len(b["failing"])))
+        for name in sorted(set(a["failing"]) ^ set(b["failing"])):
+            print("  only %s fails: %s" % ("the tree" if name in a["failing"] else "the own library", name))
+        for name in result["flaky"]:
+            print("  flaky: %s" % name)
+    for path in answer["compiled"]:
+        print("compiled although archived: %s" % path)
+    for path, by in answer["compiled_by_tests"].items():
+        print("compiled by a test itself, not by an import: %s (%s)" % (path, by))
+    print("%d modules from the tree, %d from elsewhere%s, %d archived modules compiled" % (
+        answer["modules_from_tree"], len(answer["modules_from_elsewhere"]),
+        " (%s)" % ", ".join(answer["modules_from_elsewhere"]) if answer["modules_from_elsewhere"] else "",
+        len(answer["compiled"])))
+    if options.spoil:
+        print("spoiled json/decoder (%s): %s" % (options.spoil, "noticed" if answer["good"] else "NOT NOTICED"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
