@@ -81,7 +81,7 @@ record! {
         28 kwonly_count: U32,
         /// Index of the docstring among the constants; [`crate::NONE`]: it has none [C-7].
         32 docstring: U32,
-        /// Number of locals that the machine states; [`crate::NONE`]: those whose kind says local [C-8].
+        /// Number of locals that the machine states; [`crate::NONE`]: those whose kind says local.
         36 stated_local_count: U32,
         /// See [`CodeDetail::line_len`] [C-5].
         40 line_len: U32,

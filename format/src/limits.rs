@@ -9,11 +9,11 @@ pub const MAX_DEPTH: u32 = 2000;
 /// Most parents above a code object: the same limit, since code objects nest through constants [C-6].
 pub const MAX_PARENTS: u32 = 2000;
 
-/// Longest module or resource name in bytes [N-2].
+/// Longest module name, resource name [N-2] or tag [T-5] in bytes.
 pub const MAX_NAME_LEN: u32 = 65_535;
 
-/// Length in bytes that the sections of lists, objects' entries, instructions and tables may reach [S-8]:
-/// what refers into them is a 32-bit offset.
+/// Length in bytes that a section may reach [S-8], but for the two of objects, sources and files: what refers into it is a
+/// 32-bit offset or index.
 pub const MAX_U32_SECTION: u64 = 1 << 32;
 
 /// Length in bytes that each of the two sections of objects may reach [O-1]: an entry spends one bit on which.

@@ -59,22 +59,22 @@ rules! {
     T2 "T-2" "No two targets agree in machine, bytecode magic, version and optimisation level.";
     T3 "T-3" "A bytecode unit has at least one byte.";
     T4 "T-4" "The encodings of line tables and exception tables are known.";
-    T5 "T-5" "The tag of a target lies in the names section and is UTF-8.";
+    T5 "T-5" "The tag of a target lies in the names section, is UTF-8 and has at most 65,535 bytes.";
     T6 "T-6" "The records of the targets follow each other and are all records there are.";
     T7 "T-7" "Reserved bytes of a target are zero.";
-    N1 "N-1" "A name lies in the names section.";
+    N1 "N-1" "A name lies in the names section, and two names are the same bytes of it or do not overlap.";
     N2 "N-2" "A name has 1 to 65,535 bytes.";
     N3 "N-3" "A module name is UTF-8 without NUL, and no component between its dots is empty.";
     N4 "N-4" "A resource name is a relative path: no component is empty, a dot or two dots, and none has a NUL.";
-    X1 "X-1" "Pilots and slots of an index lie in the index section.";
+    X1 "X-1" "Pilots and slots of an index lie in the index section, and no two indexes share bytes of it.";
     X2 "X-2" "An index of n names has at least n slots, and at least one bucket if it has slots.";
-    X3 "X-3" "Each name is found in its slot, and the other slots are empty.";
+    X3 "X-3" "Each name is found in its slot, and the other slots are empty, their tags zero.";
     M1 "M-1" "Module records of a target are sorted by name, each name once.";
     M2 "M-2" "Only defined flags are set in a module record; a namespace package is a package.";
     M3 "M-3" "The code objects of the modules lie in the code section and do not overlap; only a namespace package has none.";
     M4 "M-4" "The object base of a module is at most the number of objects.";
     M5 "M-5" "File name and root of a module are string objects, and only a namespace package has no file name.";
-    M6 "M-6" "Path and root of a source are string objects, and its text lies in the sources section.";
+    M6 "M-6" "Path and root of a source are string objects, and its text lies in the sources section; two texts are the same bytes or do not overlap.";
     M7 "M-7" "The digest of a source is that of its text.";
     R1 "R-1" "Resource records of a target are sorted by name, each name once.";
     R2 "R-2" "The root of a resource is a string object.";
@@ -85,22 +85,22 @@ rules! {
     C3 "C-3" "Only defined bits are set in a code record, its wide form exists, and fields it replaces are zero.";
     C4 "C-4" "The list of a code object lies in the lists section, and what it refers to exists.";
     C5 "C-5" "Line table and exception table lie in the tables section.";
-    C6 "C-6" "The parent of a code object is a later one of the same module, and there are at most 2,000 above it.";
+    C6 "C-6" "The parent of a code object is a later one of the same module, there are at most 2,000 above it, and a derived name has one.";
     C7 "C-7" "The docstring of a code object is one of its constants, and a string.";
     C8 "C-8" "The local kinds of a code object are bytes, one for each local.";
     C9 "C-9" "The lists of all code objects together hold at most 64 items for each byte of the archive.";
     C10 "C-10" "Names, locals, qualified name and file name of a code object are string objects.";
     C11 "C-11" "A code object refers only to earlier code objects of its own module.";
-    O1 "O-1" "Each entry points at the start of an object, and each object has one entry.";
+    O1 "O-1" "Objects follow each other without a gap, each entry points at the start of one, and each has one entry.";
     O2 "O-2" "An object starts with a known kind and flags of that kind, its numbers are the shortest, and it lies in its section.";
     O3 "O-3" "An integer is the shortest two's complement.";
     O4 "O-4" "A string is of the narrowest of the three kinds that hold it.";
     O5 "O-5" "A qualified name is a constant of a code object and names another constant of it that is a code object.";
     O6 "O-6" "A container refers to objects with lower ids, and its depth is one more than the largest of theirs, at most 2,000.";
-    O7 "O-7" "A container from which code objects can be reached states the highest of them, and a code object lists it only if all are earlier.";
+    O7 "O-7" "A container from which code objects can be reached is wide and states one more than the highest of them, and a code object lists it only if all are earlier.";
     O8 "O-8" "A container has as many items as its kind takes.";
     G1 "G-1" "Signature records are sorted by code id, each once, and the code object exists.";
-    G2 "G-2" "A signature lies in the signature-text section and is UTF-8.";
+    G2 "G-2" "A signature lies in the signature-text section and is UTF-8; two are the same bytes or do not overlap.";
 }
 
 #[cfg(test)]

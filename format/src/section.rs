@@ -78,6 +78,16 @@ macro_rules! kinds {
                 match self { $(Self::$name => $record_len,)* }
             }
 
+            /// Most bytes that the section may have [S-8].
+            #[must_use]
+            pub const fn max_len(self) -> u64 {
+                match self {
+                    Self::Constants | Self::Docstrings => crate::MAX_POOL,
+                    Self::Sources | Self::Files => u64::MAX,
+                    _ => crate::MAX_U32_SECTION,
+                }
+            }
+
             /// Whether each chunk of the section has a CRC of its own [K-1].
             #[must_use]
             pub const fn is_chunked(self) -> bool {

@@ -7,9 +7,9 @@ use crate::{
     target::Target,
 };
 use permacode_format::{
-    CHUNK_LOG2, CodeDetail, CodeRecord, FORMAT_VERSION, GenericHeader, HEADER_LEN, Header, MAGIC, MAX_POOL,
-    MAX_SECTIONS, MAX_U32_SECTION, ModuleRecord, PAGE_LEN, PAGE_LOG2, ResourceRecord, Rule, SectionEntry, SectionKind,
-    SignatureRecord, TargetRecord, U32, WideCode, crc32, header_crc, incompat, section_flag,
+    CHUNK_LOG2, CodeDetail, CodeRecord, FORMAT_VERSION, GenericHeader, HEADER_LEN, Header, MAGIC, MAX_SECTIONS,
+    ModuleRecord, PAGE_LEN, PAGE_LOG2, ResourceRecord, Rule, SectionEntry, SectionKind, SignatureRecord, TargetRecord,
+    U32, WideCode, crc32, header_crc, incompat, section_flag,
 };
 
 /// An archive over any storage: a mapping, a slice, a `&'static [u8]`, a [`crate::Block`].
@@ -252,12 +252,7 @@ impl Layout {
                     if let (Some(seen), Some(section)) = (seen.get_mut(slot), layout.sections.get_mut(slot)) {
                         (*seen, *section) = (true, place);
                     }
-                    let limit = match kind {
-                        SectionKind::Constants | SectionKind::Docstrings => MAX_POOL,
-                        SectionKind::Sources | SectionKind::Files => u64::MAX,
-                        _ => MAX_U32_SECTION,
-                    };
-                    if place.len.checked_rem(kind.record_len()) != Some(0) || place.len > limit {
+                    if place.len.checked_rem(kind.record_len()) != Some(0) || place.len > kind.max_len() {
                         return Err(Error::value(
                             Rule::S8,
                             at.saturating_add(16),

@@ -437,6 +437,12 @@ impl<'a> Code<'a> {
         text.get(record.offset.get().into(), record.len.get().into(), Rule::G2).map(|text| Some(PermaBytes::new(text)))
     }
 
+    /// All items of its list.
+    pub(crate) fn all_items(&self) -> Result<Items<'a>> {
+        let len = self.list_len()?;
+        self.items(0, u32::try_from(len).unwrap_or(u32::MAX))
+    }
+
     /// Number of items of its list.
     pub(crate) fn list_len(&self) -> Result<u64> {
         let list = self.list()?;

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 pub use permacode_format::{Container, ExceptionEncoding, LineEncoding};
 
-/// Who runs the modules: one virtual machine, one bytecode version, one optimisation level (spec.md 5.3).
+/// Who runs the modules: one virtual machine, one bytecode version, one optimisation level (spec.md 5.4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Target {
     /// Name of the virtual machine, for example `cpython`: 1 to 16 bytes of ASCII.

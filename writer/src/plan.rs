@@ -134,7 +134,13 @@ impl Plan {
             (SectionKind::Sources, Content::Blobs { blobs: writer.sources, placed: payloads.sources }),
             (SectionKind::Files, Content::Blobs { blobs: writer.files, placed: payloads.files }),
         ];
-        let contents = contents.into_iter().filter(|(_, content)| content.len() > 0).collect();
+        let contents: Vec<_> = contents.into_iter().filter(|(_, content)| content.len() > 0).collect();
+        for (kind, content) in &contents {
+            let limit = kind.max_len();
+            if content.len() > limit {
+                return Err(Error::limit("", "bytes of a section", content.len(), limit));
+            }
+        }
         let (head, sections) = place(contents, writer.options.code_align_log2);
         report.file_len = sections.last().map_or(head.len() as u64, |last| last.offset + last.content.len());
         report.sections = sections.iter().map(|section| (section.kind, section.content.len())).collect();

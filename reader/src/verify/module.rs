@@ -3,7 +3,7 @@
 use super::{Verifier, codes::check_utf8};
 use crate::{
     bytes::Bytes,
-    error::Result,
+    error::{Error, Result},
     module::Module,
     object::{Constant, Item, Object},
     perma_bytes::PermaBytes,
@@ -12,7 +12,7 @@ use alloc::{
     collections::{BTreeMap, BTreeSet},
     vec::Vec,
 };
-use permacode_format::{CHUNK_LEN, SectionKind, digest};
+use permacode_format::{CHUNK_LEN, ObjectKind, Rule, SectionKind, digest};
 
 impl<'a> Verifier<'a> {
     /// One module: what everything checks, for what can be reached from it.
@@ -40,13 +40,11 @@ impl<'a> Verifier<'a> {
             touch(SectionKind::Bytecode, &code.bytecode()?);
             touch(SectionKind::Tables, &code.line_table()?);
             touch(SectionKind::Tables, &code.exception_table()?);
-            for items in [code.locals()?, code.constants()?, code.names()?] {
-                for item in items.iter() {
-                    if let Item::Object(object) = item?
-                        && seen.insert(object.id())
-                    {
-                        stack.push(object);
-                    }
+            for item in code.all_items()?.iter() {
+                if let Item::Object(object) = item?
+                    && seen.insert(object.id())
+                {
+                    stack.push(object);
                 }
             }
         }
@@ -60,10 +58,13 @@ impl<'a> Verifier<'a> {
             object.verify_form(bytes.offset(), &constant, object.kind()?)?;
             if let Constant::Container(container) = constant {
                 for item in container.iter() {
-                    if let Item::Object(object) = item?
-                        && seen.insert(object.id())
-                    {
-                        stack.push(object);
+                    let Item::Object(member) = item? else { continue };
+                    if member.kind()? == ObjectKind::Qualname {
+                        let what = "the id of a qualified name in a container";
+                        return Err(Error::value(Rule::O5, bytes.offset(), what, member.id()));
+                    }
+                    if seen.insert(member.id()) {
+                        stack.push(member);
                     }
                 }
             }
