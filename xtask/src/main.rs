@@ -3,8 +3,11 @@
 
 mod ci;
 mod demo;
+mod open_cost;
 mod pythons;
 mod run;
+mod spec;
+mod stdlib;
 
 use std::process::ExitCode;
 
@@ -14,6 +17,10 @@ Usage: cargo xtask <TASK>
 Tasks:
   demo [PYTHON]  bundle the standard library of an interpreter (python3) and show what is in it
   ci             everything that must pass: format, lints, tests, documentation, each crate alone
+  open-cost      count the instructions of opening, for few and for many modules
+  spec           compare the generated blocks of spec.md, or write them [--bless]
+  stdlib         whole standard libraries into archives and back [--no-tests] [--reproduce] [--regress] [--keep DIR]
+                 [PYTHON...]
   pythons        the interpreters that take part in the tests";
 
 fn main() -> ExitCode {
@@ -23,6 +30,10 @@ fn main() -> ExitCode {
         ["demo"] => demo::demo("python3"),
         ["demo", python] => demo::demo(python),
         ["ci"] => ci::ci(),
+        ["spec"] => spec::spec(false),
+        ["spec", "--bless"] => spec::spec(true),
+        ["open-cost"] => open_cost::open_cost(),
+        ["stdlib", ref args @ ..] => stdlib::stdlib(args),
         ["pythons"] => pythons::list(),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

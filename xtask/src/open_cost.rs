@@ -1,6 +1,6 @@
 //! `cargo xtask open-cost`: opening takes the same number of instructions for ten modules as for ten thousand.
 
-use crate::run::{cargo, output};
+use crate::run::{cargo, output, release_folder, run};
 use anyhow::{Context, Result, ensure};
 use permacode_writer::{
     Options, Writer,
@@ -9,8 +9,8 @@ use permacode_writer::{
 use std::process::Command;
 
 /// Counts under callgrind and compares, within one percent.
-pub(crate) fn run() -> Result<()> {
-    cargo(["build", "--quiet", "--release", "--package", "permacode-reader", "--example", "open"])?;
+pub(crate) fn open_cost() -> Result<()> {
+    run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode-reader", "--example", "open"]))?;
     let folder = tempfile::tempdir()?;
     let mut counts = Vec::new();
     for modules in [10, 10_000] {
@@ -27,12 +27,11 @@ pub(crate) fn run() -> Result<()> {
 
 fn instructions(archive: &std::path::Path, folder: &std::path::Path) -> Result<u64> {
     let profile = folder.join("callgrind.out");
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
     output(
         Command::new("valgrind")
             .args(["--tool=callgrind", "--collect-atstart=no", "--toggle-collect=*open_mapped*"])
             .arg(format!("--callgrind-out-file={}", profile.display()))
-            .arg(std::path::Path::new(&target).join("release/examples/open"))
+            .arg(release_folder().join("examples/open"))
             .arg(archive),
     )?;
     let profile = std::fs::read_to_string(profile)?;

@@ -1,0 +1,160 @@
+//! The worked example: the smallest archive with code in it, field by field.
+
+use anyhow::{Context, Result};
+use permacode_format::{Field, HEADER_LEN, RECORDS, SectionKind};
+use permacode_reader::Archive;
+use permacode_writer::{
+    Options, Writer,
+    model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Str, Target},
+};
+use std::fmt::Write as _;
+
+/// Bytes on a line of what has no fields.
+const WIDTH: usize = 16;
+
+/// The annotated hexdump, in its fence.
+pub(super) fn block() -> Result<String> {
+    let bytes = smallest()?;
+    Archive::open(&bytes)?.verify().context("the example breaks a rule")?;
+    Ok(format!("```hexdump\n{}```\n", dump(&bytes)?))
+}
+
+/// One target, one module, one code object that returns a constant.
+fn smallest() -> Result<Vec<u8>> {
+    let mut writer = Writer::new(Options::default());
+    let target = writer.target(&Target {
+        vm: "toy".into(),
+        bytecode_magic: 7,
+        vm_version: 0x0100,
+        optimization: 0,
+        tag: "toy-1".into(),
+        unit_size: 2,
+        line_encoding: LineEncoding::Private,
+        exception_encoding: ExceptionEncoding::Private,
+    })?;
+    writer.module(
+        target,
+        &Module {
+            name: "m".into(),
+            kind: ModuleKind::Module,
+            objects: vec![Object::Str(Str::interned("<module>")), Object::Int(vec![42].into())],
+            codes: vec![Code {
+                name: 0,
+                qualname: Qualname::Name,
+                filename: None,
+                arg_count: 0,
+                posonly_count: 0,
+                kwonly_count: 0,
+                stack_size: 1,
+                flags: 0,
+                first_line: 1,
+                constants: vec![Ref::Object(1)],
+                names: vec![],
+                locals: vec![],
+                local_kinds: vec![].into(),
+                local_count: None,
+                bytecode: vec![0x01, 0x00, 0x02, 0x00].into(),
+                line_table: vec![].into(),
+                exception_table: vec![].into(),
+                docstring: None,
+                signature: None,
+            }],
+            root: Some(0),
+            filename: Some(Path { root: Some("app".into()), path: Str::plain("m.toy") }),
+            source: None,
+        },
+    )?;
+    Ok(writer.plan()?.to_bytes())
+}
+
+fn dump(bytes: &[u8]) -> Result<String> {
+    let archive = Archive::open(bytes)?;
+    let sections: Vec<_> = archive.sections().collect();
+    let mut out = String::new();
+    let mut at = 0;
+    fields(&mut out, bytes, &mut at, "Header")?;
+    for (kind, _, _) in &sections {
+        writeln!(out, "# section table: {}", kind.name())?;
+        fields(&mut out, bytes, &mut at, "SectionEntry")?;
+    }
+    debug_assert_eq!(at, HEADER_LEN as usize + sections.len() * 32);
+    for (kind, offset, len) in sections {
+        let (offset, len) = (offset as usize, len as usize);
+        if offset > at {
+            writeln!(out, "{at:08x}  {} bytes of zero", offset - at)?;
+            at = offset;
+        }
+        writeln!(out, "# {}", kind.name())?;
+        match record_of(kind) {
+            Some(record) => {
+                while at < offset + len {
+                    fields(&mut out, bytes, &mut at, record)?;
+                }
+            }
+            None => {
+                for line in bytes[offset..offset + len].chunks(WIDTH) {
+                    let text: String =
+                        line.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).collect();
+                    writeln!(out, "{at:08x}  {:<47}  {text}", hex(line))?;
+                    at += line.len();
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn record_of(kind: SectionKind) -> Option<&'static str> {
+    Some(match kind {
+        SectionKind::Targets => "TargetRecord",
+        SectionKind::Modules => "ModuleRecord",
+        SectionKind::Resources => "ResourceRecord",
+        SectionKind::Code => "CodeRecord",
+        SectionKind::Wide => "WideCode",
+        SectionKind::Details => "CodeDetail",
+        SectionKind::Signatures => "SignatureRecord",
+        _ => return None,
+    })
+}
+
+/// One line for each field of a record.
+fn fields(out: &mut String, bytes: &[u8], at: &mut usize, record: &str) -> Result<()> {
+    let (_, len, fields) = RECORDS.iter().find(|(name, ..)| *name == record).context("no such record")?;
+    for field in *fields {
+        field_line(out, &bytes[*at + field.offset..][..field.size], *at + field.offset, record, field)?;
+    }
+    *at += len;
+    Ok(())
+}
+
+fn field_line(out: &mut String, bytes: &[u8], at: usize, record: &str, field: &Field) -> Result<()> {
+    if field.size == 24 {
+        // An index inside of a target.
+        let (_, _, inner) = RECORDS.iter().find(|(name, ..)| *name == "IndexHeader").context("no such record")?;
+        for part in *inner {
+            let name = format!("{record}.{}", field.name);
+            field_line(out, &bytes[part.offset..][..part.size], at + part.offset, &name, part)?;
+        }
+        return Ok(());
+    }
+    let mut value = String::new();
+    if matches!(field.size, 1 | 2 | 4 | 8) && field.name != "magic" {
+        let mut wide = [0; 8];
+        wide[..bytes.len()].copy_from_slice(bytes);
+        let number = u64::from_le_bytes(wide);
+        let is_none = field.size == 4 && number == u64::from(u32::MAX);
+        value = if is_none {
+            " = NONE".into()
+        } else if number < 10 {
+            format!(" = {number}")
+        } else {
+            format!(" = {number} ({number:#x})")
+        };
+    }
+    writeln!(out, "{at:08x}  {:<47}  {record}.{}{value}", hex(bytes), field.name)?;
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,35 @@
+//! `cargo xtask spec`: the parts of spec.md that a tool writes.
+//!
+//! Without `--bless` it fails if what stands there is not what it would write.
+
+mod example;
+mod vectors;
+
+use crate::run::root;
+use anyhow::{Context, Result, bail};
+use std::fs;
+
+/// Writes or compares the generated blocks of spec.md.
+pub(crate) fn spec(bless: bool) -> Result<()> {
+    let path = root().join("spec.md");
+    let text = fs::read_to_string(&path).context("cannot read spec.md")?;
+    let mut new = text.clone();
+    for (name, block) in [("worked-example", example::block()?), ("test-vectors", vectors::block()?)] {
+        new = replaced(&new, name, &block)?;
+    }
+    if bless {
+        fs::write(&path, new).context("cannot write spec.md")?;
+    } else if new != text {
+        bail!("the generated blocks of spec.md are out of date: cargo xtask spec --bless");
+    }
+    println!("spec.md: the generated blocks are {}", if bless { "written" } else { "up to date" });
+    Ok(())
+}
+
+/// The text with the block between the markers of this name replaced.
+fn replaced(text: &str, name: &str, block: &str) -> Result<String> {
+    let (start, end) = (format!("<!-- generated: {name} -->\n"), format!("<!-- end of generated: {name} -->"));
+    let split = text.split_once(&start).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
+    let (before, after) = split.with_context(|| format!("spec.md has no block {name}"))?;
+    Ok(format!("{before}{start}{block}{end}{after}"))
+}

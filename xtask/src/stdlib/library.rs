@@ -1,0 +1,177 @@
+//! One standard library on its way into an archive and back.
+
+use super::marshal::Starts;
+use crate::run::{output, permacode, root, run};
+use anyhow::{Context, Result, bail, ensure};
+use permacode_bundle::Interpreter;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Instant,
+};
+
+/// Patterns that leave the test suites out.
+const TESTS: [&str; 5] = ["test", "**/test", "**/tests", "**/idle_test", "**/_test"];
+
+/// The library of an interpreter, and where its archive and trees lie.
+#[derive(Debug)]
+pub(super) struct Library {
+    pub(super) interpreter: Interpreter,
+    folder: PathBuf,
+}
+
+/// What an archive without sources and resources is compared with.
+#[derive(Debug)]
+pub(super) struct Size {
+    pub(super) files: u64,
+    pub(super) compiled: u64,
+    pub(super) archive: u64,
+}
+
+impl Library {
+    pub(super) fn new(interpreter: Interpreter, folder: PathBuf) -> Self {
+        Library { interpreter, folder }
+    }
+
+    pub(super) fn python(&self) -> &Path {
+        &self.interpreter.executable
+    }
+
+    pub(super) fn archive(&self) -> PathBuf {
+        self.folder.join("library.perma")
+    }
+
+    fn compiled(&self) -> PathBuf {
+        self.folder.join("compiled")
+    }
+
+    fn extracted(&self) -> PathBuf {
+        self.folder.join("extracted")
+    }
+
+    /// `permacode bundle` for this interpreter.
+    pub(super) fn command(&self, archive: &Path) -> Command {
+        let mut command = permacode();
+        command.arg("bundle").arg("--python").arg(self.python()).arg("--output").arg(archive);
+        command
+    }
+
+    pub(super) fn bundle(&self, with_tests: bool) -> Result<()> {
+        fs::create_dir_all(&self.folder)?;
+        let mut command = self.command(&self.archive());
+        command.arg("--keep-compiled").arg(self.compiled());
+        if !with_tests {
+            exclude_tests(&mut command);
+        }
+        timed("bundle", || run(&mut command))
+    }
+
+    pub(super) fn verify(&self) -> Result<()> {
+        timed("verify", || run(permacode().args(["verify", "--deep"]).arg(self.archive())))
+    }
+
+    /// No section holds marshal bytes.
+    pub(super) fn search_for_marshal(&self) -> Result<()> {
+        let mut starts = Starts::default();
+        for file in files(&self.compiled())? {
+            starts.add(fs::read(file)?.get(16..).unwrap_or_default());
+        }
+        ensure!(starts.len() > 0, "no code object was found in the compiled files");
+        let archive = fs::read(self.archive())?;
+        if let Some(at) = starts.find_in(&archive) {
+            bail!("a code object in marshal form lies at {at:#x} of the archive");
+        }
+        println!("marshal: none of {} code objects is in the archive in marshal form", starts.len());
+        Ok(())
+    }
+
+    /// Extracts for the original folders, so that file names are what they were.
+    pub(super) fn extract(&self) -> Result<()> {
+        let mut command = permacode();
+        command.arg("extract").arg(self.archive()).arg("--output").arg(self.extracted());
+        for (name, folder) in [("stdlib", &self.interpreter.stdlib), ("platstdlib", &self.interpreter.platstdlib)] {
+            let mut base = std::ffi::OsString::from(format!("{name}="));
+            base.push(folder);
+            command.arg("--base").arg(base);
+        }
+        timed("extract", || run(&mut command))
+    }
+
+    /// Every extracted file equals what the compiler made.
+    pub(super) fn compare(&self) -> Result<()> {
+        let mut command = Command::new(self.python());
+        command.arg(root().join("xtask/python/compare.py")).arg(self.compiled()).arg(self.extracted());
+        timed("compare", || run(&mut command))
+    }
+
+    /// The archive without sources and resources, beside the sum of the compiled files.
+    pub(super) fn size(&self, with_tests: bool) -> Result<Size> {
+        let archive = self.folder.join("bare.perma");
+        let compiled = self.folder.join("compiled-bare");
+        let mut command = self.command(&archive);
+        command.args(["--no-source", "--no-resources", "--json", "--keep-compiled"]).arg(&compiled);
+        if !with_tests {
+            exclude_tests(&mut command);
+        }
+        output(&mut command)?;
+        let mut size = Size { files: 0, compiled: 0, archive: fs::metadata(&archive)?.len() };
+        for file in files(&compiled)? {
+            size.files += 1;
+            size.compiled += fs::metadata(file)?.len();
+        }
+        fs::remove_dir_all(compiled)?;
+        Ok(size)
+    }
+
+    /// A tree extracted without a base: file names are those in the tree.
+    pub(super) fn tree_with_sources(&self) -> Result<PathBuf> {
+        let tree = self.folder.join("tree");
+        run(permacode().arg("extract").arg(self.archive()).arg("--output").arg(&tree))?;
+        Ok(tree)
+    }
+
+    /// The same from an archive without sources.
+    pub(super) fn tree_without_sources(&self) -> Result<PathBuf> {
+        let archive = self.folder.join("sourceless.perma");
+        output(self.command(&archive).arg("--no-source").arg("--json"))?;
+        let tree = self.folder.join("sourceless");
+        run(permacode().arg("extract").arg(archive).arg("--output").arg(&tree))?;
+        Ok(tree)
+    }
+
+    pub(super) fn remove(&self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn exclude_tests(command: &mut Command) {
+    for pattern in TESTS {
+        command.args(["--exclude", pattern]);
+    }
+}
+
+/// All files below a folder.
+fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                folders.push(entry.path());
+            } else {
+                files.push(entry.path());
+            }
+        }
+    }
+    Ok(files)
+}
+
+/// Says how long a step took.
+fn timed<T>(step: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
+    let result = what().with_context(|| step.to_owned())?;
+    println!("{step}: {:.1} s", start.elapsed().as_secs_f64());
+    Ok(result)
+}

@@ -1,0 +1,138 @@
+//! `cargo xtask stdlib`: whole standard libraries into archives and back, by the command that users have.
+//!
+//! For each interpreter: bundle its library, verify the archive, look for marshal bytes in it, extract it for the original
+//! folder, and compare each extracted file with what the compiler made, strictly, in that interpreter. Then the sizes, and
+//! with flags: the same bytes whatever the circumstances (`--reproduce`), and CPython's own tests on the extracted tree
+//! (`--regress`).
+
+mod library;
+mod marshal;
+mod reproduce;
+
+use crate::{
+    pythons,
+    run::{cargo, root, run},
+};
+use anyhow::{Context, Result, bail, ensure};
+use library::{Library, Size};
+use permacode_bundle::Interpreter;
+use std::{path::PathBuf, process::Command};
+
+/// What is asked for.
+#[derive(Debug, Default)]
+struct Wanted {
+    /// Leave the test suites out.
+    no_tests: bool,
+    reproduce: bool,
+    regress: bool,
+    /// Where archives and trees are kept; a temporary folder if nobody says.
+    keep: Option<PathBuf>,
+    pythons: Vec<PathBuf>,
+}
+
+/// Share of the compiled files that an archive without sources and resources may have, in percent: without and with the
+/// test suites.
+const MOST_PERCENT: [u64; 2] = [89, 87];
+
+/// Runs the checks for the interpreters that are named, or for all that take part.
+pub(crate) fn stdlib(args: &[&str]) -> Result<()> {
+    let wanted = parse(args)?;
+    run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
+    let pythons =
+        if wanted.pythons.is_empty() { pythons::taking_part().into_values().collect() } else { wanted.pythons.clone() };
+    ensure!(!pythons.is_empty(), "no CPython 3.8 or later was found");
+    let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let folder = wanted.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+
+    let mut failed = Vec::new();
+    let mut rows = Vec::new();
+    for python in pythons {
+        let interpreter = Interpreter::probe(&python).with_context(|| format!("cannot use {}", python.display()))?;
+        let name = interpreter.version_text.clone();
+        println!("\n== CPython {name}");
+        let library = Library::new(interpreter, folder.join(&name));
+        match check(&library, &wanted) {
+            Ok(sizes) => rows.push((name, sizes)),
+            Err(error) => {
+                println!("FAILED: {error:#}");
+                failed.push(name);
+            }
+        }
+        if wanted.keep.is_none() {
+            library.remove();
+        }
+    }
+    println!("\n{:<8} {:<8} {:>7} {:>12} {:>12} {:>7}", "CPython", "tests", "files", ".pyc bytes", "archive", "ratio");
+    for (name, sizes) in &rows {
+        for (tests, size) in [("without", &sizes[0]), ("with", &sizes[1])] {
+            if let Some(size) = size {
+                let ratio = size.archive as f64 / size.compiled as f64;
+                let (files, compiled, archive) = (size.files, size.compiled, size.archive);
+                println!("{name:<8} {tests:<8} {files:>7} {compiled:>12} {archive:>12} {ratio:>7.4}");
+            }
+        }
+    }
+    ensure!(failed.is_empty(), "failed for {}", failed.join(", "));
+    println!("\n{} interpreters, all equal", rows.len());
+    Ok(())
+}
+
+fn check(library: &Library, wanted: &Wanted) -> Result<[Option<Size>; 2]> {
+    let with_tests = !wanted.no_tests;
+    library.bundle(with_tests)?;
+    library.verify()?;
+    library.search_for_marshal()?;
+    library.extract()?;
+    library.compare()?;
+    if wanted.reproduce {
+        reproduce::check(library)?;
+    }
+    if wanted.regress {
+        regress(library)?;
+    }
+    let sizes = [Some(library.size(false)?), if with_tests { Some(library.size(true)?) } else { None }];
+    for (size, most) in sizes.iter().zip(MOST_PERCENT) {
+        if let Some(size) = size
+            && size.archive * 100 > size.compiled * most
+        {
+            bail!(
+                "the archive has {} bytes for {} bytes of .pyc files: more than {most} %",
+                size.archive,
+                size.compiled
+            );
+        }
+    }
+    Ok(sizes)
+}
+
+/// CPython's own tests on trees that were extracted without a base: with sources, and without.
+fn regress(library: &Library) -> Result<()> {
+    let script = root().join("xtask/python/regress.py");
+    for (tree, flags) in [(library.tree_with_sources()?, &[][..]), (library.tree_without_sources()?, &["--sourceless"])]
+    {
+        let mut command = Command::new("python3");
+        command.arg(&script).arg("--python").arg(library.python()).arg("--tree").arg(&tree).args(flags);
+        run(&mut command)?;
+        if flags.is_empty() {
+            // A check of the check: what is spoiled has to be noticed.
+            run(command.args(["--spoil", "code"]))?;
+        }
+    }
+    Ok(())
+}
+
+fn parse(args: &[&str]) -> Result<Wanted> {
+    let mut wanted = Wanted::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match *arg {
+            "--no-tests" => wanted.no_tests = true,
+            "--reproduce" => wanted.reproduce = true,
+            "--regress" => wanted.regress = true,
+            "--keep" => wanted.keep = Some(args.next().context("--keep wants a folder")?.into()),
+            flag if flag.starts_with('-') => bail!("unknown flag {flag}"),
+            python => wanted.pythons.push(python.into()),
+        }
+    }
+    Ok(wanted)
+}
