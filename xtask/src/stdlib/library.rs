@@ -90,7 +90,10 @@ impl Library {
     pub(super) fn extract(&self) -> Result<()> {
         let mut command = permacode();
         command.arg("extract").arg(self.archive()).arg("--output").arg(self.extracted());
-        for (name, folder) in [("stdlib", &self.interpreter.stdlib), ("platstdlib", &self.interpreter.platstdlib)] {
+        let (stdlib, platstdlib) = (&self.interpreter.stdlib, &self.interpreter.platstdlib);
+        // Where both are one folder, the archive knows it as stdlib.
+        let platstdlib = (platstdlib != stdlib).then_some(("platstdlib", platstdlib));
+        for (name, folder) in [("stdlib", stdlib)].into_iter().chain(platstdlib) {
             let mut base = std::ffi::OsString::from(format!("{name}="));
             base.push(folder);
             command.arg("--base").arg(base);

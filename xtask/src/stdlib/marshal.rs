@@ -42,7 +42,11 @@ fn windows(stream: &[u8]) -> impl Iterator<Item = [u8; LEN]> + '_ {
 }
 
 fn is_start(window: &[u8]) -> bool {
-    window[0] & !FLAG_REF == CODE && NUMBERS.iter().any(|numbers| window[1 + numbers] & !FLAG_REF == BYTES)
+    // Text may have these letters at these distances; it has no numbers below 65,536 in between.
+    let is_number = |at: usize| window[at + 2..at + 4] == [0, 0];
+    window[0] & !FLAG_REF == CODE
+        && [1, 5, 9, 13].into_iter().all(is_number)
+        && NUMBERS.iter().any(|numbers| window[1 + numbers] & !FLAG_REF == BYTES)
 }
 
 #[cfg(test)]
@@ -52,7 +56,7 @@ mod tests {
     #[test]
     fn a_marshal_stream_is_found_wherever_it_lies() {
         let mut stream = vec![CODE | FLAG_REF];
-        stream.extend([7; 20]);
+        stream.extend([7, 1, 0, 0].repeat(5));
         stream.push(BYTES);
         stream.extend([9; 40]);
         let mut starts = Starts::default();
