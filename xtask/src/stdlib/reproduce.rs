@@ -3,67 +3,68 @@
 use super::library::Library;
 use crate::run::run;
 use anyhow::{Context, Result, ensure};
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
-/// Bundles again: as before; with one process; from another working folder; from a copy of the tree elsewhere, with other
-/// modification times.
+/// Bundles again: as before; with one process; from another working folder; and, as folders, two copies of the tree that
+/// were made in other orders and have other modification times.
 pub(super) fn check(library: &Library) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let expected = again(library, folder.path(), "first", |command| command)?;
-    let copy = folder.path().join("copy");
-    copy_tree(&library.interpreter.stdlib, &copy)?;
-    let root = |name: &str| {
-        let mut root = std::ffi::OsString::from(format!("{name}="));
+    let archive = folder.path().join("again.perma");
+    let expected = bytes_of(library.command(&archive), &archive)?;
+
+    same("a second time", &expected, &bytes_of(library.command(&archive), &archive)?)?;
+    let mut one_process = library.command(&archive);
+    one_process.args(["--jobs", "1"]);
+    same("one process", &expected, &bytes_of(one_process, &archive)?)?;
+    let mut elsewhere = library.command(&archive);
+    elsewhere.current_dir(folder.path());
+    same("another working folder", &expected, &bytes_of(elsewhere, &archive)?)?;
+
+    let mut copies = Vec::new();
+    for (name, is_reversed) in [("copy", false), ("another copy", true)] {
+        let copy = folder.path().join(name);
+        copy_tree(&library.interpreter.stdlib, &copy, is_reversed)?;
+        let mut root = std::ffi::OsString::from("stdlib=");
         root.push(&copy);
-        root
-    };
-    type Change<'c> = Box<dyn Fn(&mut Command) -> &mut Command + 'c>;
-    let changes: [(&str, Change<'_>); 4] = [
-        ("a second time", Box::new(|command| command)),
-        ("one process", Box::new(|command| command.args(["--jobs", "1"]))),
-        ("another working folder", Box::new(|command| command.current_dir(folder.path()))),
-        ("a copy of the tree", Box::new(|command| command.arg(root("stdlib")))),
-    ];
-    for (what, change) in changes {
-        let found = again(library, folder.path(), "again", change)?;
-        ensure!(found == expected, "{what}: other bytes");
-        println!("reproduce: {what}: the same {} bytes", found.len());
+        let mut command = library.command(&archive);
+        command.arg(root);
+        copies.push(bytes_of(command, &archive)?);
     }
+    same("another copy of the tree", &copies[0], &copies[1])
+}
+
+fn same(what: &str, expected: &[u8], found: &[u8]) -> Result<()> {
+    ensure!(found == expected, "{what}: other bytes");
+    println!("reproduce: {what}: the same {} bytes", found.len());
     Ok(())
 }
 
-fn again(
-    library: &Library,
-    folder: &Path,
-    name: &str,
-    change: impl Fn(&mut Command) -> &mut Command,
-) -> Result<Vec<u8>> {
-    let archive: PathBuf = folder.join(name).with_extension("perma");
-    let mut command = library.command(&archive);
-    command.stdout(std::process::Stdio::null());
-    change(&mut command);
-    run(&mut command)?;
+/// The archive that a command makes.
+fn bytes_of(mut command: Command, archive: &Path) -> Result<Vec<u8>> {
+    run(command.stdout(std::process::Stdio::null()))?;
     Ok(fs::read(archive)?)
 }
 
-/// Copies a folder in another order than it is read in by, and without its modification times.
-fn copy_tree(from: &Path, to: &Path) -> Result<()> {
+/// Copies a folder in one order or the other, without its modification times.
+fn copy_tree(from: &Path, to: &Path, is_reversed: bool) -> Result<()> {
     fs::create_dir_all(to)?;
     let mut entries: Vec<_> = fs::read_dir(from)?.collect::<std::io::Result<_>>()?;
-    entries.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
+    entries.sort_by_key(fs::DirEntry::file_name);
+    if is_reversed {
+        entries.reverse();
+    }
     for entry in entries {
         let name = entry.file_name();
         let target = to.join(&name);
         if entry.file_type()?.is_dir() {
-            if name != "site-packages" && name != "__pycache__" && name != "lib-dynload" {
-                copy_tree(&entry.path(), &target)?;
+            if name != "site-packages" && name != "__pycache__" {
+                copy_tree(&entry.path(), &target, is_reversed)?;
             }
         } else {
-            fs::copy(entry.path(), target).with_context(|| format!("cannot copy {}", entry.path().display()))?;
+            fs::copy(entry.path(), &target).with_context(|| format!("cannot copy {}", entry.path().display()))?;
+            let time = std::time::SystemTime::UNIX_EPOCH
+                + std::time::Duration::from_secs(if is_reversed { 1_000_000_000 } else { 0 });
+            fs::File::options().write(true).open(&target)?.set_modified(time)?;
         }
     }
     Ok(())
