@@ -34,7 +34,6 @@ use permacode_format::{
 /// assert!(target.find("absent")?.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct Archive<D> {
     data: D,
     layout: Layout,
@@ -149,7 +148,7 @@ impl Archive<crate::Mapping> {
 }
 
 /// The bytes of an archive and where its sections lie: what every view carries.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     file: &'a [u8],
     pub(crate) layout: &'a Layout,

@@ -5,7 +5,7 @@ use permacode_format::{Rule, read_varint};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
 /// A slice of the archive and its offset. No method panics.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Bytes<'a> {
     data: &'a [u8],
     offset: u64,

@@ -1,6 +1,9 @@
-//! Showing constants, within a budget: a few hundred bytes of shared tuples can describe 2^60 leaves.
+//! Showing constants, within a budget: a few hundred bytes of shared tuples can describe 2^60 leaves. And showing what
+//! borrows from an archive without all the bytes of the archive.
 
 use crate::{
+    archive::{Archive, View},
+    bytes::Bytes,
     error::Result,
     object::{Constant, Container, Item},
 };
@@ -11,6 +14,30 @@ use permacode_format::Container as ContainerKind;
 const BUDGET: u32 = 1000;
 /// Levels of containers that are shown; this is also how deep the showing nests.
 const LEVELS: u32 = 16;
+
+impl<D: AsRef<[u8]>> fmt::Debug for Archive<D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Archive")
+            .field("file_len", &self.file_len())
+            .field("code_align", &self.code_align())
+            .field("targets", &self.targets().len())
+            .field("codes", &self.code_count())
+            .field("objects", &self.object_count())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<archive of {} bytes>", self.file().len())
+    }
+}
+
+impl fmt::Debug for Bytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<{} bytes at {:#x}>", self.len(), self.offset())
+    }
+}
 
 impl fmt::Debug for Constant<'_> {
     /// The value in the manner of Python; what exceeds the budget is shown as `...`.

@@ -2,5 +2,7 @@
 // Each test binary uses a part of this.
 #![allow(dead_code, unreachable_pub)]
 
+pub mod assemble;
 pub mod edit;
 pub mod shapes;
+pub mod walk;

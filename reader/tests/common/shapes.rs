@@ -6,7 +6,7 @@ use permacode_writer::{Options, Writer, model::*};
 /// Names and bytes of all of them; the last one has something of everything.
 pub fn all() -> Vec<(&'static str, Vec<u8>)> {
     vec![
-        ("empty", write(0, &[])),
+        ("empty", write(3, &[])),
         ("target", write(3, &[(target(0), vec![], vec![])])),
         ("namespace", write(3, &[(target(0), vec![namespace("ns")], vec![])])),
         ("module", write(3, &[(target(0), vec![plain("ma")], vec![])])),

@@ -1,0 +1,248 @@
+//! Calls every accessor of an archive that may be broken in any way; none may panic or run for long.
+
+use permacode_reader::{
+    Archive, Budget, Code, Constant, Error, Item, Items, Module, Object, PermaBytes, Resource, Result, Target,
+};
+use std::{collections::BTreeSet, fmt::Debug, hint::black_box};
+
+/// How often each step was reached with a value, and errors.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Reached {
+    pub targets: u64,
+    pub modules: u64,
+    pub resources: u64,
+    pub codes: u64,
+    pub objects: u64,
+    pub containers: u64,
+    pub errors: u64,
+}
+
+impl Reached {
+    fn get<T>(&mut self, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.errors += 1;
+                show(&error);
+                None
+            }
+        }
+    }
+}
+
+fn show(value: &(impl Debug + ?Sized)) {
+    let _ = black_box(format!("{value:?}"));
+}
+
+/// Walks all of it.
+pub fn walk<D: AsRef<[u8]>>(archive: &Archive<D>) -> Reached {
+    let mut reached = Reached::default();
+    black_box((archive.file_len(), archive.code_align(), archive.code_count(), archive.sections().count()));
+    for id in [0, 1, archive.object_count() as u32, u32::MAX] {
+        if let Some(object) = archive.object(id) {
+            value(&object, &mut reached);
+        }
+    }
+    // Targets may share modules where nobody has verified them: no more than there are records for.
+    let mut left = 2000usize;
+    for target in archive.targets().take(200) {
+        reached.targets += 1;
+        of_target(&target, &mut reached);
+        for module in target.modules().take(left) {
+            left -= 1;
+            if let Some(module) = reached.get(module) {
+                of_module(&target, &module, &mut reached);
+            }
+        }
+        for resource in target.resources().take(2000) {
+            if let Some(resource) = reached.get(resource) {
+                of_resource(&target, &resource, &mut reached);
+            }
+        }
+    }
+    reached
+}
+
+fn of_target(target: &Target<'_>, reached: &mut Reached) {
+    reached.get(target.vm());
+    reached.get(target.tag());
+    reached.get(target.line_encoding());
+    reached.get(target.exception_encoding());
+    black_box((target.bytecode_magic(), target.vm_version(), target.optimization(), target.unit_size()));
+    show(target);
+    for name in ["", "a", "pkg.mod", "\u{10FFFF}"] {
+        reached.get(target.find(name));
+        reached.get(target.find_resource(name.as_bytes()));
+        for module in target.children(name).take(100) {
+            reached.get(module);
+        }
+    }
+    for number in [0, target.module_count(), target.resource_count(), u32::MAX] {
+        reached.get(target.module(number));
+        reached.get(target.resource(number));
+    }
+}
+
+fn of_resource(target: &Target<'_>, resource: &Resource<'_>, reached: &mut Reached) {
+    reached.resources += 1;
+    reached.get(resource.root());
+    reached.get(resource.data());
+    black_box((resource.len(), resource.is_empty(), resource.is_executable()));
+    if let Some(name) = reached.get(resource.name()) {
+        reached.get(target.find_resource(&name));
+    }
+    show(resource);
+}
+
+fn of_module(target: &Target<'_>, module: &Module<'_>, reached: &mut Reached) {
+    reached.modules += 1;
+    if let Some(name) = reached.get(module.name()) {
+        reached.get(target.find(name));
+        for child in target.children(name).take(20) {
+            reached.get(child);
+        }
+    }
+    reached.get(module.filename());
+    reached.get(module.source());
+    reached.get(module.root());
+    for number in [0, module.code_count().wrapping_sub(1), u32::MAX] {
+        reached.get(module.code(number));
+    }
+    reached.get(module.find_code("C.f"));
+    black_box((module.is_package(), module.is_namespace(), module.object_base(), module.offset()));
+    show(module);
+    let mut budget = module.budget();
+    let mut seen = BTreeSet::new();
+    for code in module.codes().take(2000) {
+        if let Some(code) = reached.get(code) {
+            of_code(&code, &mut budget, &mut seen, reached);
+        }
+    }
+}
+
+fn of_code(code: &Code<'_>, budget: &mut Budget, seen: &mut BTreeSet<u32>, reached: &mut Reached) {
+    reached.codes += 1;
+    reached.get(code.bytecode().map(|bytes| of_bytes(&bytes)));
+    reached.get(code.name());
+    reached.get(code.name_object());
+    reached.get(code.qualname_object());
+    reached.get(code.qualname().parts());
+    reached.get(code.has_qualname(b"C.f"));
+    reached.get(code.filename_object());
+    reached.get(code.filename());
+    reached.get(code.local_kinds());
+    reached.get(code.line_table());
+    reached.get(code.exception_table());
+    reached.get(code.first_line());
+    reached.get(code.docstring());
+    reached.get(code.signature());
+    if let Some(parent) = reached.get(code.parent()).flatten() {
+        assert!(parent.id() > code.id(), "a parent comes later");
+    }
+    black_box((code.flags(), code.arg_count(), code.posonly_count(), code.kwonly_count(), code.stack_size()));
+    black_box((code.stated_local_count(), code.docstring_index(), code.qualname_form(), code.offset()));
+    show(code);
+    if reached.get(budget.take_list(code)).is_none() {
+        return;
+    }
+    if let Some(children) = reached.get(code.children()) {
+        for child in children {
+            if let Some(child) = reached.get(child) {
+                assert!(child.id() < code.id(), "a child comes before its parent");
+            }
+        }
+    }
+    for items in [code.locals(), code.names()] {
+        if let Some(items) = reached.get(items) {
+            for text in items.strings() {
+                reached.get(text);
+            }
+            of_items(&items, code.id(), budget, seen, reached);
+        }
+    }
+    if let Some(items) = reached.get(code.constants()) {
+        assert!(items.get(items.len()).is_none());
+        of_items(&items, code.id(), budget, seen, reached);
+    }
+}
+
+/// What can be reached from items, each object once.
+fn of_items(items: &Items<'_>, code: u32, budget: &mut Budget, seen: &mut BTreeSet<u32>, reached: &mut Reached) {
+    let mut stack: Vec<Result<Item<'_>>> = items.iter().collect();
+    while let Some(item) = stack.pop() {
+        match reached.get(item) {
+            Some(Item::Code(inner)) => assert!(inner.id() < code, "a code object refers to earlier ones"),
+            Some(Item::Object(object)) if seen.insert(object.id()) => {
+                if reached.get(budget.take_object(&object)).is_some()
+                    && let Some(Constant::Container(container)) = value(&object, reached)
+                {
+                    reached.containers += 1;
+                    assert!((1..=2000).contains(&container.depth()));
+                    assert_eq!(container.iter().next().is_none(), container.is_empty());
+                    stack.extend(container.iter());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn value<'a>(object: &Object<'a>, reached: &mut Reached) -> Option<Constant<'a>> {
+    reached.objects += 1;
+    reached.get(object.is_cold());
+    reached.get(object.kind());
+    show(object);
+    let constant = reached.get(object.constant())?;
+    match constant {
+        Constant::Int(bytes) | Constant::Bytes(bytes) => of_bytes(&bytes),
+        Constant::Str(text) => {
+            of_bytes(&text.bytes());
+            black_box((text.as_str(), text.is_interned(), text.to_string().len()));
+        }
+        _ => {}
+    }
+    Some(constant)
+}
+
+fn of_bytes(bytes: &PermaBytes<'_>) {
+    black_box((bytes.offset(), bytes.as_units(), bytes.find(b"x"), bytes.slice(1..), bytes.slice(..=usize::MAX)));
+}
+
+/// All depths of verification; what each finds first.
+pub fn verify<D: AsRef<[u8]>>(archive: &Archive<D>) -> (Result<()>, Result<()>, Result<()>) {
+    let modules = archive.targets().take(200).flat_map(|target| target.modules().take(20).collect::<Vec<_>>());
+    let module = modules.take(60).try_for_each(|module| archive.verify_module(&module?));
+    let (structure, everything) = (archive.verify_structure(), archive.verify());
+    for error in [&structure, &module, &everything].into_iter().filter_map(|result| result.as_ref().err()) {
+        check(error, archive.file_len());
+    }
+    if everything.is_ok() {
+        assert!(structure.is_ok() && module.is_ok(), "what is valid as a whole is valid in its parts");
+        let reached = walk(archive);
+        assert_eq!(reached.errors, lookups_beyond(archive), "no accessor refuses what is valid");
+    }
+    (structure, module, everything)
+}
+
+/// Errors that [`walk`] provokes in a valid archive, by asking for records that there are not.
+fn lookups_beyond<D: AsRef<[u8]>>(archive: &Archive<D>) -> u64 {
+    let mut count = 0;
+    for target in archive.targets() {
+        let (modules, resources) = (target.module_count(), target.resource_count());
+        for number in [0, modules, resources, u32::MAX] {
+            count += u64::from(number >= modules) + u64::from(number >= resources);
+        }
+        for module in target.modules().flatten() {
+            let codes = module.code_count();
+            count += [0, codes.wrapping_sub(1), u32::MAX].iter().filter(|number| **number >= codes).count() as u64;
+        }
+    }
+    count
+}
+
+fn check(error: &Error, file_len: u64) {
+    assert!(error.rule().is_some(), "{error}");
+    // A range may begin behind the end, at most where 32 bits of an offset lead from a section.
+    assert!(error.offset() <= file_len.saturating_add(1 << 34) || error.offset() > 1 << 60, "{error}");
+    assert!(error.to_string().contains("at offset"), "{error}");
+}

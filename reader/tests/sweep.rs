@@ -1,0 +1,112 @@
+//! Every field of every record with every extreme value: checksums are right, so that what is behind them is reached.
+
+mod common;
+
+use common::{
+    assemble::Sections,
+    edit::{Edited, Repair},
+    shapes, walk,
+};
+use permacode_format::{RECORDS, SectionKind};
+use permacode_reader::Archive;
+use std::collections::BTreeMap;
+
+#[test]
+fn what_is_taken_apart_and_assembled_is_the_same() {
+    for (name, bytes) in shapes::all() {
+        if name != "aligned" {
+            assert!(Sections::of(&bytes).archive() == bytes, "{name}");
+        }
+    }
+}
+
+#[test]
+fn every_shape_is_valid_at_every_depth_and_every_accessor_answers() {
+    for (name, bytes) in shapes::all() {
+        let (structure, module, everything) = walk::verify(&Archive::open(&bytes[..]).unwrap());
+        assert!(structure.is_ok() && module.is_ok() && everything.is_ok(), "{name}: {everything:?}");
+    }
+    let archive = shapes::everything();
+    let reached = walk::walk(&Archive::open(&archive[..]).unwrap());
+    // What borrows from an archive shows itself, not the archive.
+    let whole = Archive::open(&archive[..]).unwrap();
+    let target = whole.targets().next().unwrap();
+    let module = target.find("pkg.mod").unwrap().unwrap();
+    let code = module.root().unwrap().unwrap();
+    let shown = format!("{whole:?}{target:?}{module:?}{:?}{:?}", whole.object(0), code.constants());
+    assert!(shown.len() < 4000, "{shown}");
+    assert!(reached.targets == 2 && reached.codes > 8 && reached.containers >= 10, "{reached:?}");
+}
+
+fn paths(archive: &Edited) -> Vec<String> {
+    let kinds = [
+        (SectionKind::Targets, "TargetRecord"),
+        (SectionKind::Modules, "ModuleRecord"),
+        (SectionKind::Resources, "ResourceRecord"),
+        (SectionKind::Code, "CodeRecord"),
+        (SectionKind::Details, "CodeDetail"),
+        (SectionKind::Wide, "WideCode"),
+        (SectionKind::Signatures, "SignatureRecord"),
+    ];
+    let fields = |name: &str| RECORDS.iter().find(|(record, ..)| *record == name).unwrap().2;
+    let mut paths: Vec<String> =
+        fields("Header").iter().filter(|field| field.size <= 8).map(|field| format!("header.{}", field.name)).collect();
+    for (kind, record) in kinds {
+        for index in 0..archive.section(kind).len() / kind.record_len() as usize {
+            for field in fields(record).iter().filter(|field| field.size <= 8) {
+                paths.push(format!("{}[{index}].{}", kind.name(), field.name));
+            }
+            if kind == SectionKind::Targets {
+                for index_of in ["module_index", "resource_index"] {
+                    let inner = fields("IndexHeader").iter();
+                    paths.extend(inner.map(|field| format!("targets[{index}].{index_of}.{}", field.name)));
+                }
+            }
+        }
+    }
+    for kind in [SectionKind::Lists, SectionKind::Objects, SectionKind::Checksums] {
+        let count = archive.section(kind).len() / kind.record_len() as usize;
+        paths.extend((0..count).map(|index| format!("{}[{index}]", kind.name())));
+    }
+    for kind in SectionKind::ALL {
+        paths.extend(
+            ["kind", "flags", "offset", "len", "first_chunk"].map(|field| format!("section:{}.{field}", kind.name())),
+        );
+    }
+    for kind in [SectionKind::Index, SectionKind::Names, SectionKind::Constants, SectionKind::Docstrings] {
+        paths.extend((0..archive.section(kind).len()).map(|at| format!("{}@{at}", kind.name())));
+    }
+    paths
+}
+
+#[test]
+fn no_value_of_any_field_makes_an_accessor_panic() {
+    let whole = Edited(shapes::everything());
+    let mut by_rule: BTreeMap<String, u32> = BTreeMap::new();
+    let mut runs = 0;
+    for path in paths(&whole) {
+        let before = whole.get(&path);
+        let size = whole.place(&path).len() as u32;
+        let most = u64::MAX >> (64 - 8 * size);
+        for value in [0, 1, before + 1, before.wrapping_sub(1), before ^ 0x80, most / 2, most / 2 + 1, most - 1, most] {
+            let mut broken = whole.clone();
+            broken.set(&path, value & most);
+            broken.repair(match path.split(['.', ':']).next() {
+                Some("header") => Repair::Header,
+                Some("section") => Repair::Table,
+                _ => Repair::Chunks,
+            });
+            runs += 1;
+            let found = match Archive::open(&broken.0) {
+                Err(error) => error.rule(),
+                Ok(archive) => {
+                    walk::walk(&archive);
+                    walk::verify(&archive).2.err().and_then(|error| error.rule())
+                }
+            };
+            *by_rule.entry(found.map_or("valid".into(), |rule| rule.to_string())).or_default() += 1;
+        }
+    }
+    println!("{runs} archives; by the rule that the last check names: {by_rule:?}");
+    assert!(by_rule.len() > 45, "{by_rule:?}");
+}
