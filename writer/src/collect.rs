@@ -224,7 +224,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             let item = self.item(*constant)?;
             let is_docstring = code.docstring.is_some_and(|docstring| docstring as usize == position);
             match item {
-                Item::Object(_) if is_docstring => {
+                _ if is_docstring => {
                     self.string(match constant {
                         Ref::Object(object) => *object,
                         Ref::Code(_) => u32::MAX,

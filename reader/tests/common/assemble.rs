@@ -44,16 +44,17 @@ impl<'a> Sections<'a> {
             bytes.resize(bytes.len().next_multiple_of(align), 0);
             let first_chunk = if is_chunked(number) { next_chunk as u32 } else { NONE };
             next_chunk += if is_chunked(number) { chunks(content) } else { 0 };
-            let entry = SectionEntry {
-                kind: (*number).into(),
-                flags: u32::from(kind.is_some()).into(),
-                offset: (bytes.len() as u64).into(),
-                len: (content.len() as u64).into(),
-                crc: 0.into(),
-                first_chunk: first_chunk.into(),
-            };
+            let (flags, offset, len) = (u32::from(kind.is_some()), bytes.len() as u64, content.len() as u64);
+            let entry = [
+                &number.to_le_bytes()[..],
+                &flags.to_le_bytes(),
+                &offset.to_le_bytes(),
+                &len.to_le_bytes(),
+                &[0; 4],
+                &first_chunk.to_le_bytes(),
+            ];
             let at = HEADER_LEN as usize + index * SectionEntry::LEN;
-            bytes[at..at + SectionEntry::LEN].copy_from_slice(zerocopy::IntoBytes::as_bytes(&entry));
+            bytes[at..at + SectionEntry::LEN].copy_from_slice(&entry.concat());
             bytes.extend_from_slice(content);
         }
         let len = bytes.len() as u64;
