@@ -14,7 +14,8 @@ without sources, so the yardstick is a copy of its library compiled by stock `co
 
 An audit hook (hook/sitecustomize.py) reports every compilation of a file below DIR.  The import
 system may do none for a module that DIR holds compiled: it would mean that its .pyc was not used.
-(What a test compiles by itself, as test_inspect does with a source of its own, is only listed.)
+(What a test compiles by itself, as test_inspect does with a source of its own, or names as a script
+on a command line, is only listed: it has no .pyc to use.)
 
 `--spoil header|code` checks the check: json/decoder is spoiled in an overlay of DIR, by its header
 (which makes the interpreter compile the source) or by a word inside its code.  Then status 0 means
@@ -107,7 +108,7 @@ class Library:
             try:
                 status = subprocess.run([self.interpreter.exe, *argv], env=self.env, cwd=self.work,
                                         stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-                                        timeout=options.get("timeout", 1800)).returncode
+                                        timeout=options.get("timeout", 900)).returncode
             except subprocess.TimeoutExpired:
                 status = "timeout"
         with open(out, "rb") as file:

@@ -4,7 +4,9 @@ Written to the file named by REGRESS_LOG, one line each:
 
 * `compile<TAB>FILE<TAB>CALLER` whenever source text is compiled under the name of a file below
   REGRESS_TREE.  CALLER is `import` if the import system does it, as it will when a .pyc is missing,
-  stale or refused; else FILE:LINE of who did (test_inspect compiles a source by itself);
+  stale or refused; `script` for a file named on a command line, whose .pyc no interpreter looks for
+  (test_asyncio runs such); else FILE:LINE of who did (test_inspect compiles a source by itself).
+  A hook that raises would make the compilation fail, so it must not;
 * `loaded<TAB>N<TAB>M<TAB>NAMES` at exit: N modules came from the tree, M from the interpreter's own
   library (REGRESS_OWN) although they should have come from the tree, and their names.
 
@@ -17,7 +19,7 @@ import sys
 
 _LOG = os.environ.get("REGRESS_LOG")
 _TREE = os.environ.get("REGRESS_TREE", "") + os.sep
-_OWN = os.environ.get("REGRESS_OWN", "") + os.sep
+_OWN = os.environ.get("REGRESS_OWN", "\0") + os.sep  # not set for the own library itself
 _ELSEWHERE = tuple(_OWN + name for name in ("lib-dynload", "site-packages", "dist-packages"))
 
 
@@ -36,9 +38,13 @@ def _hook(event, args, tell=_tell, tree=_TREE, caller=sys._getframe):
         if isinstance(name, bytes):
             name = os.fsdecode(name)
         if isinstance(name, str) and name.startswith(tree):
-            frame = caller(1)
-            by = frame.f_code.co_filename
-            by = "import" if by.startswith("<frozen importlib.") else "%s:%d" % (by, frame.f_lineno)
+            frame = caller().f_back
+            if frame is None:
+                by = "script"
+            elif frame.f_code.co_filename.startswith("<frozen importlib."):
+                by = "import"
+            else:
+                by = "%s:%d" % (frame.f_code.co_filename, frame.f_lineno)
             tell("compile\t%s\t%s\n" % (name, by))
 
 
