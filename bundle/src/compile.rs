@@ -185,6 +185,9 @@ impl Process {
         let Process { mut child, requests, answers, .. } = self;
         drop(requests);
         drop(answers);
-        child.wait().ok().map(|status| status.to_string())
+        let status = child.wait().ok()?;
+        // So says the script when a child of it was killed.
+        let signal = status.code().filter(|code| *code > 128).map(|code| format!("signal: {}", code - 128));
+        Some(signal.unwrap_or_else(|| status.to_string()))
     }
 }

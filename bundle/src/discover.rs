@@ -130,3 +130,13 @@ pub(crate) fn ancestors(name: &str) -> impl Iterator<Item = &str> {
         name.rsplit_once('.').map(|(parent, _)| parent)
     })
 }
+
+impl Item {
+    /// The name of the module that it is the source of.
+    pub(crate) fn module_name(&self) -> Option<&str> {
+        match &self.kind {
+            ItemKind::Module { name, .. } => Some(name),
+            ItemKind::Resource(_) => None,
+        }
+    }
+}

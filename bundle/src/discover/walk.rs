@@ -152,10 +152,8 @@ impl Walk<'_> {
             };
         }
         let is_library_top = self.place.kind == PlaceKind::Library && folder.path.is_empty();
-        let is_packages = || {
-            matches!(name, b"site-packages" | b"dist-packages")
-                || self.packages.iter().any(|known| *known == entry.location)
-        };
+        let is_packages =
+            || matches!(name, b"site-packages" | b"dist-packages") || self.packages.contains(&entry.location);
         let module = folder.prefix.as_deref().and_then(|prefix| module_name(prefix, name));
         match () {
             () if name == b"__pycache__" => Some(Rule::Cache),

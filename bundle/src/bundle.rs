@@ -1,0 +1,240 @@
+//! From files to an archive.
+
+mod module;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    path::{Path, PathBuf},
+    time::Instant,
+};
+
+use permacode_pyc::target_for;
+use permacode_writer::{
+    Options, Plan, TargetId, Writer,
+    model::{Module, ModuleKind, Resource},
+};
+
+use crate::{
+    compile::Compiler,
+    discover::{Discovery, Item, ItemKind, Rule, ancestors, discover},
+    error::{Error, ErrorKind},
+    filter::Filter,
+    layout::Layout,
+    options::BundleOptions,
+    parallel::threads,
+    place::{self, Place, PlaceKind},
+    progress::{Phase, Progress},
+    report::{ArchiveReport, BundleReport, NotModule, RootReport, skipped},
+    text::shown,
+    tree::Tree,
+};
+
+/// An archive that is laid out and can be written.
+#[derive(Debug)]
+pub struct Bundle {
+    plan: Plan,
+    report: BundleReport,
+}
+
+impl Bundle {
+    /// What it holds.
+    #[must_use]
+    pub fn report(&self) -> &BundleReport {
+        &self.report
+    }
+
+    /// The archive as the writer planned it.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Writes it to a file, atomically: who has an older one open keeps that.
+    ///
+    /// # Errors
+    /// If that fails; a file that was there before is then untouched.
+    pub fn publish(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        Ok(self.plan.publish(path.as_ref())?)
+    }
+}
+
+/// Finds modules and resources, compiles, and lays an archive out.
+///
+/// Same files, same interpreter and same options give the same bytes, wherever the files lie and whenever they were changed.
+/// Nothing is written but temporaries and what [`BundleOptions::keep_compiled`] asks for.
+///
+/// # Errors
+/// If a folder or file cannot be read, the interpreter does not work, two things that were named have the same module, or a
+/// limit of the format is exceeded. A source that does not compile is none: the report names it.
+pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle, Error> {
+    let begin = Instant::now();
+    progress.begin(Phase::Discover, 0);
+    let interpreter = &options.interpreter;
+    let mut places = place::of_interpreter(interpreter, options.library, options.site_packages)?;
+    places.extend(place::of_given(&options.given, &places)?);
+    if places.is_empty() {
+        return Err(ErrorKind::Nothing.into());
+    }
+    let filter = Filter::new(&options.include, &options.exclude)?;
+    let found = discover(&places, &interpreter.site_packages, &filter)?;
+    let roots: BTreeSet<&str> = places.iter().map(|place| place.root.as_str()).collect();
+    let kept = match &options.keep_compiled {
+        Some(folder) => Some(Tree::create(folder, false)?),
+        None => None,
+    };
+
+    let mut writer = Writer::new(Options::default());
+    let target = writer.target(&target_for(interpreter.version, interpreter.hexversion, options.optimize))?;
+    let mut join = Join {
+        options,
+        places: &places,
+        progress,
+        writer,
+        target,
+        kept,
+        layout: Layout::new(roots, &interpreter.tag, options.optimize)?,
+        report: BundleReport {
+            tag: interpreter.tag.clone(),
+            version: interpreter.version_text.clone(),
+            optimization: options.optimize,
+            roots: root_reports(&places),
+            ..BundleReport::default()
+        },
+    };
+    let Discovery { items, skipped: mut passed_over } = found;
+    let resources = join.modules(items)?;
+    join.resources(resources, &mut passed_over)?;
+    progress.begin(Phase::Layout, 0);
+    let plan = join.writer.plan()?;
+    let mut report = join.report;
+    report.not_modules.sort();
+    report.verbatim_filenames.sort();
+    report.skipped = skipped(&places, &mut passed_over);
+    report.archive = ArchiveReport::new(plan.report());
+    report.elapsed = begin.elapsed();
+    Ok(Bundle { plan, report })
+}
+
+/// Where modules and resources come together.
+struct Join<'j> {
+    options: &'j BundleOptions,
+    places: &'j [Place],
+    progress: &'j dyn Progress,
+    writer: Writer,
+    target: TargetId,
+    kept: Option<Tree>,
+    layout: Layout,
+    report: BundleReport,
+}
+
+impl Join<'_> {
+    /// Compiles and adds modules. Returns what is to be carried as it is.
+    fn modules(&mut self, items: Vec<Item>) -> Result<Vec<Item>, Error> {
+        let is_module = |item: &Item| matches!(item.kind, ItemKind::Module { .. });
+        let (sources, mut resources): (Vec<Item>, Vec<Item>) = items.into_iter().partition(is_module);
+        let known: BTreeSet<String> = sources.iter().filter_map(Item::module_name).map(ToOwned::to_owned).collect();
+        self.progress.begin(Phase::Compile, sources.len() as u64);
+        let compiler = Compiler::new(&self.options.interpreter, self.options.optimize)?;
+        let mut added = BTreeSet::new();
+        let read = module::Reading {
+            version: self.options.interpreter.version,
+            compiler: &compiler,
+            items: &sources,
+            threads: threads(self.options.threads),
+        };
+        read.run(|item, compiled| {
+            match self.module(item, compiled)? {
+                None => drop(added.insert(item.module_name().unwrap_or_default().to_owned())),
+                Some(why) => resources.push(Item { kind: ItemKind::Resource(Some(why)), ..item.clone() }),
+            }
+            self.progress.step();
+            Ok(())
+        })?;
+        self.namespaces(&known, &added)?;
+        resources.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
+        Ok(resources)
+    }
+
+    /// Adds folders without `__init__.py` that have modules in them. `known` are the names of all sources, `added` of those
+    /// that compile: a package whose own source does not compile is none.
+    fn namespaces(&mut self, known: &BTreeSet<String>, added: &BTreeSet<String>) -> Result<(), Error> {
+        let all: BTreeSet<&str> = added.iter().flat_map(|name| ancestors(name)).collect();
+        for name in all.into_iter().filter(|name| !known.contains(*name)) {
+            self.report.namespaces += 1;
+            let module = Module {
+                name: name.to_owned(),
+                kind: ModuleKind::Namespace,
+                objects: Vec::new(),
+                codes: Vec::new(),
+                root: None,
+                filename: None,
+                source: None,
+            };
+            self.writer.module(self.target, &module)?;
+        }
+        Ok(())
+    }
+
+    /// Adds resources. Expects them in the order of places: of two with one path the first is taken, as the first is that
+    /// an interpreter finds.
+    fn resources(&mut self, items: Vec<Item>, skipped: &mut Vec<(Rule, usize, Vec<u8>)>) -> Result<(), Error> {
+        self.progress.begin(Phase::Resources, items.len() as u64);
+        let mut taken: HashMap<Vec<u8>, PathBuf> = HashMap::new();
+        for item in items {
+            self.progress.step();
+            let place = &self.places[item.place];
+            if let ItemKind::Resource(Some(why)) = &item.kind {
+                let (root, path) = (place.root.clone(), shown(&item.path));
+                self.report.not_modules.push(NotModule { root, path, why: why.clone() });
+            }
+            if !self.options.resources {
+                skipped.push((Rule::Resource, item.place, item.path));
+                continue;
+            }
+            if let Some(first) = taken.get(&item.path) {
+                if place.kind == PlaceKind::Given {
+                    let name = shown(&item.path);
+                    return Err(ErrorKind::Conflict { name, first: first.clone(), second: item.file }.into());
+                }
+                skipped.push((Rule::SamePath, item.place, item.path));
+                continue;
+            }
+            let of_error = |error| Error::io("cannot read", &item.file, error);
+            let data = fs::read(&item.file).map_err(of_error)?;
+            self.report.resources += 1;
+            self.report.resource_bytes += data.len() as u64;
+            let resource = Resource {
+                root: place.root.as_str().into(),
+                path: item.path.as_slice().into(),
+                executable: is_executable(&fs::metadata(&item.file).map_err(of_error)?),
+                data: data.into(),
+            };
+            self.writer.resource(self.target, &resource)?;
+            taken.insert(item.path, item.file);
+        }
+        Ok(())
+    }
+}
+
+fn root_reports(places: &[Place]) -> Vec<RootReport> {
+    let mut roots: Vec<RootReport> = Vec::new();
+    for place in places {
+        let root = RootReport { name: place.root.clone(), folder: place.folder.clone() };
+        if !roots.contains(&root) {
+            roots.push(root);
+        }
+    }
+    roots
+}
+
+#[cfg(unix)]
+fn is_executable(metadata: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &fs::Metadata) -> bool {
+    false
+}

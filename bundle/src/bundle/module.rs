@@ -1,0 +1,173 @@
+//! Modules: reading and compiling with several threads, and adding in a fixed order.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeMap,
+    fs,
+    sync::{
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{SyncSender, sync_channel},
+    },
+    thread,
+    time::UNIX_EPOCH,
+};
+
+use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash};
+use permacode_writer::model::{ModuleKind, Object, Path, Source, Str};
+
+use super::Join;
+use crate::{
+    compile::{Compiler, Outcome, Worker},
+    discover::{Item, ItemKind, Why},
+    error::Error,
+    layout::Kind,
+    report::VerbatimFilename,
+    text,
+};
+
+/// What is read ahead of the writer: a bound for memory.
+const READ_AHEAD: usize = 64;
+
+/// A source and what the compiler made of it.
+pub(super) struct Compiled {
+    source: Vec<u8>,
+    mtime: Option<i64>,
+    /// A whole `.pyc` file.
+    pyc: Result<Vec<u8>, Why>,
+}
+
+/// Reading and compiling.
+pub(super) struct Reading<'r> {
+    pub(super) version: Version,
+    pub(super) compiler: &'r Compiler,
+    pub(super) items: &'r [Item],
+    pub(super) threads: usize,
+}
+
+impl Reading<'_> {
+    /// Hands over each item in the order of `items`.
+    pub(super) fn run(&self, mut sink: impl FnMut(&Item, Compiled) -> Result<(), Error>) -> Result<(), Error> {
+        let next = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            let (sender, receiver) = sync_channel(READ_AHEAD);
+            for _ in 0..self.threads.min(self.items.len()) {
+                let (sender, next) = (sender.clone(), &next);
+                scope.spawn(move || self.work(next, &sender));
+            }
+            drop(sender);
+            // When this returns early, the receiver goes, and the threads end at their next result.
+            let mut early = BTreeMap::new();
+            let mut expected = 0;
+            for (number, compiled) in receiver {
+                early.insert(number, compiled);
+                while let Some(compiled) = early.remove(&expected) {
+                    sink(&self.items[expected], compiled?)?;
+                    expected += 1;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn work(&self, next: &AtomicUsize, sender: &SyncSender<(usize, Result<Compiled, Error>)>) {
+        let mut worker = self.compiler.worker();
+        while let number = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(item) = self.items.get(number)
+        {
+            if sender.send((number, self.compile(&mut worker, item))).is_err() {
+                break;
+            }
+        }
+    }
+
+    fn compile(&self, worker: &mut Worker<'_>, item: &Item) -> Result<Compiled, Error> {
+        let of_error = |error| Error::io("cannot read", &item.file, error);
+        // Read once: what is compiled is what is carried, whatever happens to the file meanwhile.
+        let source = fs::read(&item.file).map_err(of_error)?;
+        let modified = fs::metadata(&item.file).map_err(of_error)?.modified().ok();
+        let pyc = match worker.compile(&item.file, &source)? {
+            Outcome::Compiled(code) => {
+                let validation = Validation::CheckedHash(source_hash(self.version, &source));
+                let header = Header { version: self.version, validation };
+                Ok([&header.encode()[..], &code].concat())
+            }
+            Outcome::Refused(message) => Err(Why::NotCompiled { message }),
+            Outcome::Died(message) => Err(Why::CompilerDied { message }),
+        };
+        Ok(Compiled { source, mtime: modified.and_then(seconds), pyc })
+    }
+}
+
+/// Seconds since 1970, rounded down.
+fn seconds(time: std::time::SystemTime) -> Option<i64> {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).ok(),
+        Err(before) => {
+            let before = before.duration();
+            i64::try_from(before.as_secs() + u64::from(before.subsec_nanos() > 0)).ok().map(|seconds| -seconds)
+        }
+    }
+}
+
+impl Join<'_> {
+    /// Adds a module, or says why it is none.
+    pub(super) fn module(&mut self, item: &Item, compiled: Compiled) -> Result<Option<Why>, Error> {
+        let ItemKind::Module { name, is_package } = &item.kind else { return Ok(None) };
+        let pyc = match compiled.pyc {
+            Ok(pyc) => pyc,
+            Err(why) => return Ok(Some(why)),
+        };
+        let mut module = match decode_pyc(&pyc) {
+            Ok(decoded) => decoded.module,
+            Err(error) => return Ok(Some(Why::NotDecoded { message: error.to_string() })),
+        };
+        let root = &self.places[item.place].root;
+        let below = text::fsdecode(&item.path);
+        module.name.clone_from(name);
+        module.kind = if *is_package { ModuleKind::Package } else { ModuleKind::Module };
+        let mut is_verbatim = true;
+        if let Some(filename) = &mut module.filename {
+            // What the compiler was told. Below the root, it is stored without the folder that the root stands for.
+            if *filename.path.text == *text::of_path(&item.file) {
+                filename.root = Some(Cow::Borrowed(root.as_str()));
+                filename.path.text = Cow::Borrowed(&below);
+                is_verbatim = false;
+            }
+        }
+        if is_verbatim && let Some(filename) = &module.filename {
+            let filename = text::shown(&filename.path.text);
+            self.report.verbatim_filenames.push(VerbatimFilename { module: name.clone(), filename });
+        }
+        for code in &module.codes {
+            if let Some(index) = code.filename
+                && let Some(Object::Str(filename)) = module.objects.get(index as usize)
+            {
+                let filename = VerbatimFilename { module: name.clone(), filename: text::shown(&filename.text) };
+                if self.report.verbatim_filenames.last() != Some(&filename) {
+                    self.report.verbatim_filenames.push(filename);
+                }
+            }
+        }
+        module.source = Some(Source {
+            path: Path {
+                root: Some(Cow::Borrowed(root.as_str())),
+                path: Str { text: Cow::Borrowed(&below), interned: false },
+            },
+            size: compiled.source.len() as u64,
+            digest: permacode_format::digest(&compiled.source),
+            mtime: compiled.mtime.filter(|_| self.options.mtime),
+            text: self.options.source.then_some(Cow::Borrowed(&compiled.source)),
+        });
+        self.writer.module(self.target, &module)?;
+        if let Some(kept) = &self.kept {
+            let kind = if *is_package { Kind::Package } else { Kind::Module };
+            let path = self.layout.cached(Some(root), name, kind)?;
+            kept.make_folders_above(&path)?;
+            kept.write(&path, &pyc, false, None)?;
+        }
+        self.report.source_bytes += compiled.source.len() as u64;
+        self.report.pyc_bytes += pyc.len() as u64;
+        *(if *is_package { &mut self.report.packages } else { &mut self.report.modules }) += 1;
+        Ok(None)
+    }
+}

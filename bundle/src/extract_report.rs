@@ -1,0 +1,43 @@
+//! What came out of an archive.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Serialize;
+
+use crate::report::{VerbatimFilename, seconds};
+
+/// What [`extract`](crate::extract) did. Serialises to JSON with the names of the fields.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct ExtractReport {
+    /// Roots, and where what was below them is now.
+    pub roots: Vec<ExtractedRoot>,
+    /// Modules that are no package.
+    pub modules: u64,
+    /// Packages with code of their own.
+    pub packages: u64,
+    /// Packages without: they are folders, made for what is in them.
+    pub namespaces: u64,
+    /// Sources that were written.
+    pub sources: u64,
+    /// Resources that were written.
+    pub resources: u64,
+    /// Bytes of all files that were written.
+    pub bytes: u64,
+    /// Code objects whose file name stands in the archive as it is now in the file.
+    pub verbatim_filenames: Vec<VerbatimFilename>,
+    /// How long it took, in seconds.
+    #[serde(serialize_with = "seconds")]
+    pub elapsed: Duration,
+}
+
+/// A root that was extracted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ExtractedRoot {
+    /// Its name.
+    pub name: String,
+    /// Its folder below the one that was written to; empty: that one itself.
+    pub folder: PathBuf,
+    /// The folder that `co_filename` says.
+    pub base: PathBuf,
+}

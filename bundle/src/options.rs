@@ -1,0 +1,150 @@
+//! What to bundle, and how.
+
+use std::path::PathBuf;
+
+use crate::{interpreter::Interpreter, place::Given};
+
+/// What to bundle for an interpreter, and how.
+///
+/// Unless told otherwise: its standard library whole, with sources and resources, at optimisation level 0.
+///
+/// ```no_run
+/// use permacode_bundle::{BundleOptions, Interpreter, bundle};
+///
+/// let interpreter = Interpreter::probe("python3.13")?;
+/// let options = BundleOptions::new(interpreter).exclude("test").exclude("idlelib");
+/// let bundle = bundle(&options, &())?;
+/// println!("{} modules", bundle.report().modules);
+/// bundle.publish("stdlib.perma")?;
+/// # Ok::<(), permacode_bundle::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct BundleOptions {
+    pub(crate) interpreter: Interpreter,
+    pub(crate) library: bool,
+    pub(crate) site_packages: bool,
+    pub(crate) given: Vec<Given>,
+    pub(crate) include: Vec<String>,
+    pub(crate) exclude: Vec<String>,
+    pub(crate) optimize: u8,
+    pub(crate) source: bool,
+    pub(crate) resources: bool,
+    pub(crate) mtime: bool,
+    pub(crate) threads: Option<usize>,
+    pub(crate) keep_compiled: Option<PathBuf>,
+}
+
+impl BundleOptions {
+    /// The standard library of an interpreter.
+    #[must_use]
+    pub fn new(interpreter: Interpreter) -> Self {
+        BundleOptions {
+            interpreter,
+            library: true,
+            site_packages: false,
+            given: Vec::new(),
+            include: Vec::new(),
+            exclude: Vec::new(),
+            optimize: 0,
+            source: true,
+            resources: true,
+            mtime: false,
+            threads: None,
+            keep_compiled: None,
+        }
+    }
+
+    /// Whether the standard library is wanted.
+    #[must_use]
+    pub fn library(mut self, wanted: bool) -> Self {
+        self.library = wanted;
+        self
+    }
+
+    /// Whether the installed packages of the interpreter are wanted. What the standard library has as well is hidden by it,
+    /// and carried as a resource.
+    #[must_use]
+    pub fn site_packages(mut self, wanted: bool) -> Self {
+        self.site_packages = wanted;
+        self
+    }
+
+    /// Adds a folder or a file, under a root called `root`.
+    ///
+    /// What lies in a folder is at the top level, unless the folder is a package (has an `__init__.py`): then the package is.
+    #[must_use]
+    pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
+        self.given.push(Given { root: None, path: path.into() });
+        self
+    }
+
+    /// Adds a folder as a root of this name; what lies in it is at the top level.
+    #[must_use]
+    pub fn root(mut self, name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
+        self.given.push(Given { root: Some(name.into()), path: folder.into() });
+        self
+    }
+
+    /// Takes only what matches this pattern or another one to include, and the packages above it.
+    ///
+    /// A pattern is a glob (`*`, `?`, `[..]`, `{a,b}`, `**`). It is compared with the path below the root (`test/data/x.txt`;
+    /// `*` and `?` match no `/`) and with the module name (`test.support`; `*` matches dots as well). A folder or package
+    /// that matches stands for all that is in it: `test`, `test.support`, `**/tests`.
+    #[must_use]
+    pub fn include(mut self, pattern: impl Into<String>) -> Self {
+        self.include.push(pattern.into());
+        self
+    }
+
+    /// Leaves out what matches this pattern, even if another one includes it. See [`BundleOptions::include`].
+    #[must_use]
+    pub fn exclude(mut self, pattern: impl Into<String>) -> Self {
+        self.exclude.push(pattern.into());
+        self
+    }
+
+    /// The optimisation level: 0, 1 (without assertions) or 2 (and without docstrings).
+    #[must_use]
+    pub fn optimize(mut self, level: u8) -> Self {
+        self.optimize = level.min(2);
+        self
+    }
+
+    /// Whether sources are carried. Their size and digest are in any case.
+    #[must_use]
+    pub fn source(mut self, wanted: bool) -> Self {
+        self.source = wanted;
+        self
+    }
+
+    /// Whether files that are no modules are carried.
+    #[must_use]
+    pub fn resources(mut self, wanted: bool) -> Self {
+        self.resources = wanted;
+        self
+    }
+
+    /// Whether the times of the last change of sources are carried. A copy of the tree then gives other bytes.
+    #[must_use]
+    pub fn mtime(mut self, wanted: bool) -> Self {
+        self.mtime = wanted;
+        self
+    }
+
+    /// The number of processes that compile; otherwise one for each processor. It does not show in the archive.
+    #[must_use]
+    pub fn threads(mut self, count: usize) -> Self {
+        self.threads = Some(count);
+        self
+    }
+
+    /// Keeps what the compiler made, as `__pycache__/NAME.TAG.pyc` below this folder, which must be empty or absent.
+    ///
+    /// They are laid out as [`extract`](crate::extract) lays them out, and have headers of the same kind; `co_filename` is
+    /// that of the source that was compiled.
+    #[must_use]
+    pub fn keep_compiled(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.keep_compiled = Some(folder.into());
+        self
+    }
+}

@@ -1,0 +1,71 @@
+//! Doing many things with several threads.
+
+use std::{
+    num::NonZero,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use crate::error::Error;
+
+/// The number of threads to use: what was asked for, or one for each processor.
+pub(crate) fn threads(asked: Option<usize>) -> usize {
+    asked.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get)).max(1)
+}
+
+/// Calls `work` once for each number below `count`. Each thread has a state of its own.
+///
+/// # Errors
+/// The error with the lowest number of those that happened; what has not begun by then does not begin.
+pub(crate) fn for_each<S>(
+    threads: usize,
+    count: usize,
+    state: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize) -> Result<(), Error> + Sync,
+) -> Result<(), Error> {
+    let next = AtomicUsize::new(0);
+    let failed = AtomicBool::new(false);
+    let errors = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for _ in 0..threads.min(count) {
+            scope.spawn(|| {
+                let mut state = state();
+                while !failed.load(Ordering::Relaxed) {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= count {
+                        break;
+                    }
+                    if let Err(error) = work(&mut state, number) {
+                        failed.store(true, Ordering::Relaxed);
+                        errors.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((number, error));
+                    }
+                }
+            });
+        }
+    });
+    let mut errors = errors.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    errors.sort_by_key(|(number, _)| *number);
+    errors.into_iter().next().map_or(Ok(()), |(_, error)| Err(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_number_once_and_the_first_error() {
+        let sum = AtomicUsize::new(0);
+        let add = |(): &mut (), number| {
+            sum.fetch_add(number, Ordering::Relaxed);
+            Ok(())
+        };
+        for_each(4, 100, || (), add).unwrap();
+        assert_eq!(sum.into_inner(), 4950);
+        let fail = |(): &mut (), number: usize| Err(Error::unsafe_name(number.to_string(), "test"));
+        let error = for_each(1, 100, || (), fail).unwrap_err();
+        assert!(error.to_string().contains("\"0\""), "{error}");
+    }
+}

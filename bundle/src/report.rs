@@ -1,0 +1,172 @@
+//! What a bundle holds, what was passed over, and why.
+
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+
+use permacode_writer::{Merged, Report};
+use serde::{Serialize, Serializer};
+
+use crate::{
+    discover::{Rule, Why},
+    place::Place,
+    text::shown,
+};
+
+/// What [`bundle`](crate::bundle) did. Serialises to JSON with the names of the fields.
+#[derive(Debug, Clone, Default, Serialize)]
+#[non_exhaustive]
+pub struct BundleReport {
+    /// Tag of the target, for example `cpython-313`.
+    pub tag: String,
+    /// Exact version of the interpreter, for example `3.13.0`.
+    pub version: String,
+    /// Optimisation level.
+    pub optimization: u8,
+    /// The roots by name, and the folders they stood for.
+    pub roots: Vec<RootReport>,
+    /// Modules that are no package.
+    pub modules: u64,
+    /// Packages with code of their own.
+    pub packages: u64,
+    /// Packages without.
+    pub namespaces: u64,
+    /// Files that are no modules.
+    pub resources: u64,
+    /// Bytes of all sources of modules, carried or not.
+    pub source_bytes: u64,
+    /// Bytes of resources.
+    pub resource_bytes: u64,
+    /// Bytes that the modules take as `.pyc` files.
+    pub pyc_bytes: u64,
+    /// Sources that are carried as resources, or would be if resources were wanted, and why they are no modules.
+    pub not_modules: Vec<NotModule>,
+    /// Entries of folders that were passed over, by rule. A folder counts as one entry.
+    pub skipped: Vec<Skipped>,
+    /// Code objects whose file name is not that of their module: it is kept as it stands.
+    pub verbatim_filenames: Vec<VerbatimFilename>,
+    /// The archive.
+    pub archive: ArchiveReport,
+    /// How long it took, in seconds.
+    #[serde(serialize_with = "seconds")]
+    pub elapsed: Duration,
+}
+
+/// A root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RootReport {
+    /// Its name.
+    pub name: String,
+    /// A folder that it stood for.
+    pub folder: PathBuf,
+}
+
+/// A source that is no module.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct NotModule {
+    /// Name of its root.
+    pub root: String,
+    /// Path below it; what is no text is escaped.
+    pub path: String,
+    /// Why.
+    #[serde(flatten)]
+    pub why: Why,
+}
+
+/// Entries that were passed over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    /// The rule.
+    pub rule: Rule,
+    /// How many.
+    pub count: u64,
+    /// Root and path of each, for rules that nobody asked for; otherwise none.
+    pub paths: Vec<String>,
+}
+
+/// A code object with a file name of its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct VerbatimFilename {
+    /// The module.
+    pub module: String,
+    /// The file name; what is no text is escaped.
+    pub filename: String,
+}
+
+/// The archive in numbers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ArchiveReport {
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// Code objects.
+    pub code_objects: u64,
+    /// Its sections in their order.
+    pub sections: Vec<SectionReport>,
+    /// What was merged, by kind.
+    pub merged: BTreeMap<&'static str, MergedReport>,
+}
+
+/// A section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SectionReport {
+    /// Its name.
+    pub name: &'static str,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// What merging equal things did.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MergedReport {
+    /// Things that there were.
+    pub given: u64,
+    /// Distinct things among them.
+    pub distinct: u64,
+    /// Bytes that merging saved.
+    pub saved_bytes: u64,
+}
+
+impl ArchiveReport {
+    pub(crate) fn new(report: &Report) -> Self {
+        let merged = |merged: &Merged| MergedReport {
+            given: merged.given,
+            distinct: merged.distinct,
+            saved_bytes: merged.saved_bytes(),
+        };
+        let section =
+            |(kind, bytes): &(permacode_writer::SectionKind, u64)| SectionReport { name: kind.name(), bytes: *bytes };
+        ArchiveReport {
+            bytes: report.file_len,
+            code_objects: report.codes,
+            sections: report.sections.iter().map(section).collect(),
+            merged: BTreeMap::from([
+                ("objects", merged(&report.objects)),
+                ("lists", merged(&report.lists)),
+                ("bytecode", merged(&report.bytecode)),
+                ("tables", merged(&report.tables)),
+                ("sources", merged(&report.sources)),
+                ("files", merged(&report.files)),
+            ]),
+        }
+    }
+}
+
+/// Entries by rule.
+pub(crate) fn skipped(places: &[Place], entries: &mut [(Rule, usize, Vec<u8>)]) -> Vec<Skipped> {
+    entries.sort();
+    let mut by_rule: Vec<Skipped> = Vec::new();
+    for (rule, place, path) in entries.iter() {
+        if by_rule.last().is_none_or(|last| last.rule != *rule) {
+            by_rule.push(Skipped { rule: *rule, count: 0, paths: Vec::new() });
+        }
+        let Some(last) = by_rule.last_mut() else { continue };
+        last.count += 1;
+        if rule.is_named() {
+            last.paths.push(format!("{}/{}", places[*place].root, shown(path)));
+        }
+    }
+    by_rule
+}
+
+pub(crate) fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}

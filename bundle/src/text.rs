@@ -1,0 +1,49 @@
+//! Paths as text: what Python makes of the bytes of a file name.
+
+use std::path::Path;
+
+/// The text that `os.fsdecode` gives, as generalised UTF-8: a byte that is no UTF-8 becomes a lone surrogate, U+DC00 plus
+/// the byte, which is three bytes here.
+pub(crate) fn fsdecode(bytes: &[u8]) -> Vec<u8> {
+    if cfg!(windows) {
+        // File names are UTF-16 there, and generalised UTF-8 already when seen as bytes.
+        return bytes.to_vec();
+    }
+    let mut text = Vec::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.extend_from_slice(chunk.valid().as_bytes());
+        for byte in chunk.invalid() {
+            let low = 0xDC00 + u32::from(*byte);
+            text.extend_from_slice(&[0xED, 0x80 | (low >> 6 & 0x3F) as u8, 0x80 | (low & 0x3F) as u8]);
+        }
+    }
+    text
+}
+
+/// [`fsdecode`] of a whole path.
+pub(crate) fn of_path(path: &Path) -> Vec<u8> {
+    fsdecode(path.as_os_str().as_encoded_bytes())
+}
+
+/// For people: what is no text is escaped.
+pub(crate) fn shown(bytes: &[u8]) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => text.to_owned(),
+        Err(_) => bytes.escape_ascii().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn bytes_that_are_no_text_become_surrogates() {
+        assert_eq!(fsdecode("/né.py".as_bytes()), "/né.py".as_bytes());
+        // b'\xff' is '\udcff', b'\xed\xa0\x80' is three of them.
+        assert_eq!(fsdecode(b"a\xFFb"), b"a\xED\xB3\xBFb");
+        assert_eq!(fsdecode(b"\xED\xA0\x80"), b"\xED\xB3\xAD\xED\xB2\xA0\xED\xB2\x80");
+        assert_eq!(shown(b"a\xFF"), "a\\xff");
+    }
+}

@@ -1,0 +1,177 @@
+//! Writing files below one folder and nowhere else.
+//!
+//! All paths are resolved relative to an open folder by `cap-std`, which refuses what would leave it, even while somebody
+//! else puts links into it. On top of that, links inside the folder are not followed either: a folder that is needed must be
+//! a folder, and a file is always made anew.
+
+use std::{
+    collections::HashSet,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Mutex,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use cap_std::{
+    ambient_authority,
+    fs::{Dir, OpenOptions},
+};
+
+use crate::error::{Error, ErrorKind};
+
+/// A folder that files are written to.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    folder: Dir,
+    path: PathBuf,
+    overwrite: bool,
+    made: Mutex<HashSet<Vec<u8>>>,
+}
+
+impl Tree {
+    /// Opens a folder, and makes it if it is not there. One that has something in it is refused unless `overwrite` says
+    /// that files may be replaced.
+    pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self, Error> {
+        fs::create_dir_all(path).map_err(|error| Error::io("cannot make the folder", path, error))?;
+        let of_error = |error| Error::io("cannot open the folder", path, error);
+        let folder = Dir::open_ambient_dir(path, ambient_authority()).map_err(of_error)?;
+        if !overwrite && folder.entries().map_err(of_error)?.next().is_some() {
+            return Err(ErrorKind::NotEmpty(path.to_owned()).into());
+        }
+        Ok(Tree { folder, path: path.to_owned(), overwrite, made: Mutex::default() })
+    }
+
+    /// Makes the folders that a file lies in.
+    pub(crate) fn make_folders_above(&self, path: &[u8]) -> Result<(), Error> {
+        let mut made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
+        for folder in ends.map(|end| &path[..end]) {
+            if !made.contains(folder) {
+                self.make_folder(folder)?;
+                made.insert(folder.to_vec());
+            }
+        }
+        Ok(())
+    }
+
+    fn make_folder(&self, folder: &[u8]) -> Result<(), Error> {
+        let path = self.native(folder)?;
+        let result = match self.folder.symlink_metadata(&path) {
+            Ok(metadata) if metadata.is_dir() => Ok(()),
+            Ok(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "a file or link is where a folder belongs")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.folder.create_dir(&path),
+            Err(error) => Err(error),
+        };
+        result.map_err(|error| Error::io("cannot make the folder", self.path.join(path), error))
+    }
+
+    /// Removes the file that is in the place of one to be written, if files may be replaced.
+    pub(crate) fn make_room(&self, path: &[u8]) -> Result<(), Error> {
+        if !self.overwrite {
+            return Ok(());
+        }
+        let path = self.native(path)?;
+        match self.folder.remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(Error::io("cannot replace", self.path.join(path), error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a new file; its folder must be there, and no file of its name. `mtime` is in seconds since 1970.
+    pub(crate) fn write(&self, path: &[u8], data: &[u8], executable: bool, mtime: Option<i64>) -> Result<(), Error> {
+        let path = self.native(path)?;
+        let write = || {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            {
+                use cap_std::fs::OpenOptionsExt;
+                options.mode(if executable { 0o777 } else { 0o666 });
+            }
+            let _ = executable;
+            let mut file = self.folder.open_with(&path, &options)?.into_std();
+            file.write_all(data)?;
+            match mtime {
+                Some(mtime) => file.set_modified(time(mtime)?),
+                None => Ok(()),
+            }
+        };
+        write().map_err(|error| Error::io("cannot write", self.path.join(&path), error))
+    }
+
+    /// A path as the system wants it. Its components have been checked.
+    fn native(&self, path: &[u8]) -> Result<PathBuf, Error> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::ffi::OsStrExt;
+            Ok(PathBuf::from(std::ffi::OsStr::from_bytes(path)))
+        }
+        #[cfg(not(unix))]
+        {
+            let text = std::str::from_utf8(path);
+            let text = text.map_err(|_| Error::unsafe_name(crate::text::shown(path), "it is no text"))?;
+            Ok(text.split('/').collect())
+        }
+    }
+}
+
+fn time(seconds: i64) -> io::Result<SystemTime> {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let time = if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
+    time.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a time that the system cannot express"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(tree: &Tree, path: &str) -> Result<(), Error> {
+        tree.make_folders_above(path.as_bytes())?;
+        tree.make_room(path.as_bytes())?;
+        tree.write(path.as_bytes(), b"new", false, Some(-5))
+    }
+
+    #[test]
+    fn what_is_there_is_kept_unless_told_otherwise() {
+        let temporary = tempfile::tempdir().unwrap();
+        let folder = temporary.path().join("a/b");
+        write(&Tree::create(&folder, false).unwrap(), "x/y.py").unwrap();
+        assert!(matches!(Tree::create(&folder, false).unwrap_err().kind(), ErrorKind::NotEmpty(_)));
+        fs::write(folder.join("x/y.py"), "old").unwrap();
+        write(&Tree::create(&folder, true).unwrap(), "x/y.py").unwrap();
+        assert_eq!(fs::read(folder.join("x/y.py")).unwrap(), b"new");
+        assert_eq!(fs::metadata(folder.join("x/y.py")).unwrap().modified().unwrap(), time(-5).unwrap());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_not_followed() {
+        use std::os::unix::fs::symlink;
+        let temporary = tempfile::tempdir().unwrap();
+        let (folder, outside) = (temporary.path().join("in"), temporary.path().join("out"));
+        fs::create_dir_all(folder.join("inner")).unwrap();
+        fs::create_dir_all(&outside).unwrap();
+        fs::write(outside.join("file"), "old").unwrap();
+        symlink(&outside, folder.join("away")).unwrap();
+        symlink("inner", folder.join("near")).unwrap();
+        symlink(outside.join("file"), folder.join("file")).unwrap();
+        symlink(outside.join("none"), folder.join("none")).unwrap();
+        let tree = Tree::create(&folder, true).unwrap();
+        assert!(write(&tree, "away/file").is_err());
+        assert!(write(&tree, "near/file").is_err());
+        // The link itself is replaced.
+        write(&tree, "file").unwrap();
+        write(&tree, "none").unwrap();
+        assert_eq!(fs::read(outside.join("file")).unwrap(), b"old");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
+        assert_eq!(fs::read(folder.join("none")).unwrap(), b"new");
+        // Even if nobody had looked at the components before.
+        for path in ["../x", "/tmp/permacode-x", "away/x", "inner/../../x"] {
+            assert!(tree.write(path.as_bytes(), b"", false, None).is_err(), "{path}");
+        }
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 2);
+    }
+}

@@ -1,0 +1,87 @@
+//! What the tests share: trees of files, interpreters, archives.
+#![allow(dead_code, unreachable_pub)]
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use permacode_bundle::{Bundle, BundleOptions, ExtractOptions, ExtractReport, Interpreter, bundle, extract};
+use permacode_reader::Archive;
+
+/// One interpreter of each minor version; fails if there is none.
+pub fn interpreters() -> Vec<Interpreter> {
+    let found = permacode_bundle::interpreter::find_all();
+    println!("{found}");
+    let chosen: Vec<Interpreter> = found.one_per_minor().into_iter().cloned().collect();
+    assert!(!chosen.is_empty(), "no CPython was found: {:?}", found.refused);
+    chosen
+}
+
+/// The newest interpreter.
+pub fn newest() -> Interpreter {
+    interpreters().pop().unwrap()
+}
+
+/// Writes files into a new folder.
+pub fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in files {
+        let path = folder.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+/// Options for a folder alone.
+pub fn folder(path: &Path) -> BundleOptions {
+    BundleOptions::new(newest()).library(false).path(path)
+}
+
+pub fn archive_of(options: &BundleOptions) -> (Archive<Vec<u8>>, Bundle) {
+    let bundle = bundle(options, &()).unwrap();
+    (Archive::open(bundle.plan().to_bytes()).unwrap(), bundle)
+}
+
+pub fn extracted(archive: &Archive<Vec<u8>>, options: &ExtractOptions) -> (tempfile::TempDir, ExtractReport) {
+    let folder = tempfile::tempdir().unwrap();
+    let report = extract(archive, folder.path(), options, &()).unwrap();
+    (folder, report)
+}
+
+/// All files below a folder, by path.
+pub fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(current) = folders.pop() {
+        for entry in fs::read_dir(current).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+/// Names of modules: with `/` at the end for packages, and `//` for those without code.
+pub fn module_names(archive: &Archive<Vec<u8>>) -> Vec<String> {
+    let target = archive.targets().next().unwrap();
+    let name = |module: permacode_reader::Module<'_>| match (module.is_package(), module.is_namespace()) {
+        (_, true) => format!("{}//", module.name().unwrap()),
+        (true, false) => format!("{}/", module.name().unwrap()),
+        (false, false) => module.name().unwrap().to_owned(),
+    };
+    target.modules().map(|module| name(module.unwrap())).collect()
+}
+
+pub fn resource_names(archive: &Archive<Vec<u8>>) -> Vec<String> {
+    let target = archive.targets().next().unwrap();
+    let name =
+        |resource: permacode_reader::Resource<'_>| resource.name().unwrap().as_slice().escape_ascii().to_string();
+    target.resources().map(|resource| name(resource.unwrap())).collect()
+}

@@ -1,0 +1,215 @@
+//! From an archive to files: where they lie, what is in them, and what never happens.
+
+mod common;
+
+use std::{fs, path::Path, process::Command};
+
+use common::{archive_of, extracted, files, folder, newest, tree};
+use permacode_bundle::{ErrorKind, ExtractOptions, Interpreter, extract};
+use permacode_pyc::{HEADER_LEN, Validation, decode_pyc};
+use permacode_reader::Archive;
+use permacode_writer::{Options, Writer, model};
+
+fn small_tree() -> tempfile::TempDir {
+    tree(&[
+        ("pack/__init__.py", "'''Doc.'''\nfrom .inner import f\n"),
+        ("pack/inner.py", "def f(x, *, y: int = 3):\n    return lambda: (x, y, {1, 2}, __file__)\n"),
+        ("pack/data.txt", "text"),
+    ])
+}
+
+/// Runs Python in a folder that is the first in its path.
+fn python(interpreter: &Interpreter, folder: &Path, script: &str) -> String {
+    let output = Command::new(&interpreter.executable)
+        .args(["-E", "-s", "-S", "-B", "-c", script])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+const SCRIPT: &str = "
+import pack, pack.inner
+print(pack.__cached__ if hasattr(pack, '__cached__') else '', pack.inner.f.__code__.co_filename, pack.f(1)()[:3])
+";
+
+#[test]
+fn python_runs_what_comes_out() {
+    let tree = small_tree();
+    for interpreter in common::interpreters() {
+        let options = permacode_bundle::BundleOptions::new(interpreter.clone()).library(false).path(tree.path());
+        let (archive, bundle) = archive_of(&options);
+        assert_eq!(bundle.report().modules, 1);
+        let (out, report) = extracted(&archive, &ExtractOptions::default());
+        assert_eq!((report.modules, report.packages, report.sources, report.resources), (1, 1, 2, 1));
+        let names: Vec<String> = files(out.path()).keys().map(|path| path.to_str().unwrap().to_owned()).collect();
+        let cached = |name: &str| format!("pack/__pycache__/{name}.{}.pyc", interpreter.tag);
+        assert_eq!(
+            names,
+            [
+                "pack/__init__.py".into(),
+                cached("__init__"),
+                cached("inner"),
+                "pack/data.txt".into(),
+                "pack/inner.py".into()
+            ]
+        );
+        let text = python(&interpreter, out.path(), SCRIPT);
+        let filename = out.path().join("pack/inner.py");
+        assert!(text.contains(filename.to_str().unwrap()), "{text}");
+        // The compiled file is taken, not the source: an edit is noticed all the same.
+        let pyc = out.path().join(cached("inner"));
+        let header = decode_pyc(&fs::read(&pyc).unwrap()).unwrap().header;
+        assert!(matches!(header.validation, Validation::CheckedHash(_)));
+        let verbose = "import sys, importlib.util as u; s = u.spec_from_file_location('m', 'pack/inner.py'); \
+            d = open(s.cached, 'rb').read(); h = u.source_hash(open('pack/inner.py', 'rb').read()); print(d[8:16] == h)";
+        assert_eq!(python(&interpreter, out.path(), verbose), "True");
+        fs::write(&filename, "def f(x): return lambda: ('edited',)\n").unwrap();
+        assert!(python(&interpreter, out.path(), SCRIPT).contains("edited"));
+
+        // Without sources.
+        let (archive, _) = archive_of(&options.source(false));
+        let (out, report) = extracted(&archive, &ExtractOptions::default().base("/else/where"));
+        assert_eq!(report.sources, 0);
+        assert!(out.path().join("pack/__init__.pyc").is_file() && !out.path().join("pack/__pycache__").exists());
+        let text = python(&interpreter, out.path(), SCRIPT);
+        assert!(text.contains("/else/where/pack/inner.py (1, 3, {1, 2})"), "{text}");
+    }
+}
+
+#[test]
+fn timestamps_are_those_of_the_sources() {
+    let tree = small_tree();
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_234_567_890);
+    let inner = fs::File::options().write(true).open(tree.path().join("pack/inner.py")).unwrap();
+    inner.set_modified(time).unwrap();
+    let interpreter = newest();
+    let pyc = format!("pack/__pycache__/inner.{}.pyc", interpreter.tag);
+    for keeps in [true, false] {
+        let (archive, _) = archive_of(&folder(tree.path()).mtime(keeps));
+        let (out, _) = extracted(&archive, &ExtractOptions::default().timestamps(true));
+        let of_file = fs::metadata(out.path().join("pack/inner.py")).unwrap().modified().unwrap();
+        assert_eq!(of_file == time, keeps);
+        let seconds = of_file.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() as u32;
+        let header = decode_pyc(&fs::read(out.path().join(&pyc)).unwrap()).unwrap().header;
+        let size = fs::metadata(tree.path().join("pack/inner.py")).unwrap().len() as u32;
+        assert_eq!(header.validation, Validation::Timestamp { mtime: seconds, size });
+    }
+}
+
+#[test]
+fn compiled_files_are_kept_and_come_out_again() {
+    let tree = small_tree();
+    let kept = tempfile::tempdir().unwrap();
+    for level in [0, 1, 2] {
+        let kept = kept.path().join(level.to_string());
+        let (archive, bundle) = archive_of(&folder(tree.path()).optimize(level).keep_compiled(&kept));
+        let (out, _) = extracted(&archive, &ExtractOptions::default().base(tree.path()));
+        let (kept, out) = (files(&kept), files(out.path()));
+        assert_eq!(kept.len(), 2);
+        assert_eq!(kept.values().map(|file| file.len() as u64).sum::<u64>(), bundle.report().pyc_bytes);
+        for (path, file) in &kept {
+            assert_eq!(path.to_str().unwrap().contains(".opt-"), level > 0);
+            let (one, other) = (decode_pyc(file).unwrap(), decode_pyc(&out[path]).unwrap());
+            assert_eq!(one.header, other.header);
+            assert_eq!(file[HEADER_LEN..].len(), out[path][HEADER_LEN..].len(), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_folder_with_something_in_it_is_left_alone() {
+    let tree = small_tree();
+    let (archive, _) = archive_of(&folder(tree.path()));
+    let (out, _) = extracted(&archive, &ExtractOptions::default());
+    let before = files(out.path());
+    let error = extract(&archive, out.path(), &ExtractOptions::default(), &()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NotEmpty(_)), "{error}");
+    fs::write(out.path().join("pack/inner.py"), "changed").unwrap();
+    fs::write(out.path().join("other"), "stays").unwrap();
+    extract(&archive, out.path(), &ExtractOptions::default().overwrite(true), &()).unwrap();
+    let mut after = files(out.path());
+    assert_eq!(after.remove(Path::new("other")).unwrap(), b"stays");
+    assert_eq!(after, before);
+}
+
+/// An archive with such names and nothing else.
+fn archive_with(tag: &str, root: &str, modules: &[&str], resources: &[&str]) -> Result<Archive<Vec<u8>>, String> {
+    let tree = tree(&[("m.py", "x = 1\n")]);
+    let (good, _) = archive_of(&folder(tree.path()));
+    let target = good.targets().next().unwrap();
+    let mut module = permacode_writer::read::module(&target.find("m").unwrap().unwrap()).unwrap();
+    let mut writer = Writer::new(Options::default());
+    let mut model = permacode_writer::read::target(&target).unwrap();
+    model.tag = tag.to_owned();
+    let target = writer.target(&model).map_err(|error| error.to_string())?;
+    for name in modules {
+        module.name = (*name).to_owned();
+        module.filename.as_mut().unwrap().root = Some(root.to_owned().into());
+        module.source.as_mut().unwrap().path.root = Some(root.to_owned().into());
+        writer.module(target, &module).map_err(|error| error.to_string())?;
+    }
+    for path in resources {
+        let resource = model::Resource {
+            root: "stdlib".into(),
+            path: path.as_bytes().into(),
+            executable: false,
+            data: b"harm"[..].into(),
+        };
+        writer.resource(target, &resource).map_err(|error| error.to_string())?;
+    }
+    Archive::open(writer.plan().map_err(|error| error.to_string())?.to_bytes()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn names_in_an_archive_do_no_harm() {
+    let outside = tempfile::tempdir().unwrap();
+    let inside = outside.path().join("a/b/c");
+    let absolute = outside.path().join("victim").to_str().unwrap().to_owned();
+    let cases: [(&str, &str, &[&str], &[&str]); 9] = [
+        ("tag", "stdlib", &["/../../../victim"], &[]),
+        ("tag", "stdlib", &[absolute.as_str()], &[]),
+        ("tag", "../../victim", &["m"], &["x"]),
+        ("../../../victim", "stdlib", &["m"], &[]),
+        ("tag", "stdlib", &["m", "m/x"], &[]),
+        ("tag", "stdlib", &["m"], &["m.py"]),
+        ("tag", "stdlib", &["m"], &["m.py/x"]),
+        ("tag", "stdlib", &["m"], &["__pycache__/m.tag.pyc"]),
+        ("tag", "stdlib", &[], &["a", "a/b"]),
+    ];
+    for (tag, root, modules, resources) in cases {
+        // That the writer refuses it is as good; a hostile one would not.
+        let Ok(archive) = archive_with(tag, root, modules, resources) else { continue };
+        let error = extract(&archive, &inside, &ExtractOptions::default(), &()).unwrap_err();
+        let is_meant = matches!(error.kind(), ErrorKind::UnsafeName { .. } | ErrorKind::SameFile { .. });
+        assert!(is_meant, "{tag} {root} {modules:?} {resources:?}: {error}");
+        assert_eq!(files(outside.path()).len(), 0, "{tag} {root} {modules:?} {resources:?}");
+    }
+}
+
+#[test]
+fn a_resource_name_that_a_hostile_writer_put_there_is_refused() {
+    let archive = archive_with("tag", "stdlib", &["m"], &["aaaaaaaa"]).unwrap();
+    let name = b"aaaaaaaa";
+    for evil in [&b"../../x/"[..], b"/tmp/xyz", b"a/../../", b"aaaa\0aaa", b"a//aaaaa"] {
+        let mut bytes = archive.storage().clone();
+        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
+        bytes[at..at + name.len()].copy_from_slice(evil);
+        // The checksums of sections are not looked at here: extraction must not need them to be safe.
+        let Ok(archive) = Archive::open(bytes) else { continue };
+        let folder = tempfile::tempdir().unwrap();
+        assert!(extract(&archive, folder.path().join("in"), &ExtractOptions::default(), &()).is_err());
+        assert_eq!(files(folder.path()).len(), 0);
+    }
+}
+
+#[test]
+fn a_choice_of_target_must_be_possible() {
+    let tree = small_tree();
+    let (archive, _) = archive_of(&folder(tree.path()));
+    let out = tempfile::tempdir().unwrap();
+    let error = extract(&archive, out.path(), &ExtractOptions::default().target(1), &()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::TargetChoice { .. }), "{error}");
+    extract(&archive, out.path(), &ExtractOptions::default().target(0), &()).unwrap();
+}
