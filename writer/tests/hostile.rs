@@ -1,0 +1,314 @@
+//! Small archives that ask for much: all checksums are right, and every check of a single record may be passed.
+//!
+//! Each was, or could have been, quadratic: seconds to hours at the sizes here, where what is allowed takes milliseconds.
+#![cfg(feature = "read")]
+
+#[path = "../../reader/tests/common/mod.rs"]
+mod common;
+
+use common::{
+    assemble::Sections,
+    edit::{Edited, Repair},
+    shapes, walk,
+};
+use permacode_format::{SectionKind, digest};
+use permacode_reader::{Archive, Error, Rule};
+use permacode_writer::{model::*, read};
+use std::time::{Duration, Instant};
+
+/// Ample for what is linear in a debug build on a busy machine, far from enough for what is not.
+const AMPLE: Duration = Duration::from_secs(20);
+
+/// Walks, verifies and reads back; the errors of `verify`, `verify_module` and `read::module` of the first module.
+#[track_caller]
+fn all(bytes: &[u8]) -> [Option<Error>; 3] {
+    let started = Instant::now();
+    let archive = Archive::open(bytes).unwrap();
+    let everything = archive.verify().err();
+    let first = archive.targets().flat_map(|target| target.modules().take(1).collect::<Vec<_>>()).next();
+    let module = first.map(|module| module.unwrap());
+    let one = module.and_then(|module| archive.verify_module(&module).err());
+    let back = module.and_then(|module| read::module(&module).err());
+    let target = archive.targets().next().unwrap();
+    assert!(target.children("").count() < 2_000_000 && target.modules().count() < 2_000_000);
+    println!("{} bytes: {:?}: {everything:?} {one:?} {back:?}", bytes.len(), started.elapsed());
+    assert!(started.elapsed() < AMPLE, "{:?}", started.elapsed());
+    [everything, one, back]
+}
+
+#[track_caller]
+fn breaks(error: &Option<Error>, rule: Rule) {
+    assert_eq!(error.as_ref().and_then(Error::rule), Some(rule), "{error:?}");
+}
+
+fn program(module: Module<'static>) -> Sections<'static> {
+    Sections::of(&shapes::write(3, &[(shapes::target(0), vec![module], vec![])]))
+}
+
+/// A module of many code objects that are all the same.
+fn many_codes(count: u32) -> Module<'static> {
+    let mut module = shapes::plain("m");
+    module.codes = (0..count).map(|_| shapes::code(0, vec![])).collect();
+    module.codes.push(shapes::code(0, (0..count).map(Ref::Code).collect()));
+    module.root = Some(count);
+    module
+}
+
+#[test]
+fn many_targets() {
+    let parts: Vec<_> = (0..200).map(|number| (shapes::target(number), vec![], vec![])).collect();
+    let mut sections = Sections::of(&shapes::write(3, &parts));
+    let record = sections.section(SectionKind::Targets)[..104].to_vec();
+    let targets = sections.section(SectionKind::Targets);
+    targets.clear();
+    for number in 0..40_000u32 {
+        targets.extend_from_slice(&record);
+        let at = targets.len() - 104 + 20;
+        targets[at..at + 4].copy_from_slice(&number.to_le_bytes());
+    }
+    assert!(all(&sections.archive())[0].is_none());
+}
+
+#[test]
+fn many_targets_with_one_index() {
+    let mut sections = Sections::of(&shapes::write(3, &[(shapes::target(0), vec![], vec![])]));
+    let mut record = sections.section(SectionKind::Targets)[..104].to_vec();
+    sections
+        .section(SectionKind::Index)
+        .extend([&[0; 8][..], &[0, 0, 0, 0, 255, 255, 255, 255].repeat(200_000)].concat());
+    // One bucket, and empty slots for every target.
+    for (at, value) in [(60, 0u32), (64, 1), (68, 8), (72, 200_000)] {
+        record[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    }
+    let targets = sections.section(SectionKind::Targets);
+    targets.clear();
+    for number in 0..20_000u32 {
+        record[20..24].copy_from_slice(&number.to_le_bytes());
+        targets.extend_from_slice(&record);
+    }
+    breaks(&all(&sections.archive())[0], Rule::X1);
+}
+
+#[test]
+fn many_names_that_overlap() {
+    let modules = (0..1000).map(|number| shapes::namespace(&format!("m{number:04}"))).collect();
+    let mut sections = Sections::of(&shapes::write(3, &[(shapes::target(0), modules, vec![])]));
+    sections.section(SectionKind::Names).extend([b'a'; 200_000]);
+    let mut archive = Edited(sections.archive());
+    for number in 0..1000 {
+        archive.set(&format!("modules[{number}].name_offset"), number);
+        archive.set(&format!("modules[{number}].name_len"), 65_535);
+    }
+    archive.repair(Repair::Chunks);
+    breaks(&all(&archive.0)[0], Rule::N1);
+}
+
+#[test]
+fn a_count_of_modules_that_is_not_true() {
+    let mut archive = Edited(shapes::everything());
+    for count in [6, 1000, u64::from(u32::MAX)] {
+        archive.set("targets[0].module_count", count);
+        archive.repair(Repair::Chunks);
+        all(&archive.0);
+        let opened = Archive::open(&archive.0).unwrap();
+        let target = opened.targets().next().unwrap();
+        for package in ["", "pkg", "zz"] {
+            assert!(target.children(package).count() <= 7, "{package:?}, {count}");
+        }
+    }
+}
+
+#[test]
+fn one_source_for_all_modules_and_sources_that_overlap() {
+    let text = vec![b'#'; 3_000_000];
+    let sourced = |name: String| {
+        let path = Path { root: None, path: Str::plain("s.py") };
+        let (size, digest) = (text.len() as u64, digest(&text));
+        Module {
+            source: Some(Source { path, size, digest, mtime: None, text: Some(text.clone().into()) }),
+            ..shapes::namespace(&name)
+        }
+    };
+    let modules = (0..3000)
+        .map(|number| if number == 0 { sourced("m".into()) } else { shapes::namespace(&format!("m{number}")) });
+    let bytes = shapes::write(3, &[(shapes::target(0), modules.collect(), vec![])]);
+    let mut archive = Edited(bytes);
+    let first =
+        ["flags", "source_path", "source_size"].map(|field| (field, archive.get(&format!("modules[0].{field}"))));
+    let place = archive.place("modules[0].source_digest");
+    let of_first = archive.0[place].to_vec();
+    for number in 1..3000 {
+        for (field, value) in first {
+            archive.set(&format!("modules[{number}].{field}"), value);
+        }
+        let place = archive.place(&format!("modules[{number}].source_digest"));
+        archive.0[place].copy_from_slice(&of_first);
+    }
+    archive.repair(Repair::Chunks);
+    assert!(all(&archive.0)[0].is_none());
+    for number in 1..3000 {
+        archive.set(&format!("modules[{number}].source_offset"), number);
+        archive.set(&format!("modules[{number}].source_size"), 2_900_000);
+    }
+    archive.repair(Repair::Chunks);
+    breaks(&all(&archive.0)[0], Rule::M6);
+}
+
+#[test]
+fn one_signature_for_all_code_objects_and_signatures_that_overlap() {
+    let mut module = many_codes(5000);
+    let text = vec![b' '; 2_000_000];
+    module.codes.iter_mut().for_each(|code| code.signature = Some(b"{}".as_slice().into()));
+    module.codes[0].signature = Some(text.into());
+    let mut archive = Edited(program(module).archive());
+    let [offset, len] = ["offset", "len"].map(|field| archive.get(&format!("signatures[0].{field}")));
+    for number in 0..=5000 {
+        archive.set(&format!("signatures[{number}].offset"), offset);
+        archive.set(&format!("signatures[{number}].len"), len);
+    }
+    archive.repair(Repair::Chunks);
+    assert!(all(&archive.0)[..2].iter().all(Option::is_none));
+    for number in 0..=5000 {
+        archive.set(&format!("signatures[{number}].offset"), offset + number);
+        archive.set(&format!("signatures[{number}].len"), len - 5000);
+    }
+    archive.repair(Repair::Chunks);
+    breaks(&all(&archive.0)[0], Rule::G2);
+}
+
+#[test]
+fn objects_that_overlap() {
+    // Each entry leads to the same large tuple, and all of them are constants.
+    let count = 20_000;
+    let mut module = shapes::plain("m");
+    module.objects.push(Object::Container(Container::Tuple, vec![Ref::Object(1); 500_000]));
+    module.objects.extend((0..count).map(|number: u32| Object::Bytes(number.to_le_bytes().to_vec().into())));
+    module.codes[0].constants = (2..count + 3).map(Ref::Object).collect();
+    let mut sections = program(module);
+    let entries: Vec<u32> = sections
+        .section(SectionKind::Objects)
+        .chunks(4)
+        .map(|entry| u32::from_le_bytes(entry.try_into().unwrap()))
+        .collect();
+    let constants = sections.section(SectionKind::Constants).clone();
+    let large = *entries.iter().find(|entry| constants[**entry as usize] & 0x1F == 16).unwrap();
+    for (entry, bytes) in entries.iter().zip(sections.section(SectionKind::Objects).chunks_mut(4)) {
+        if constants[*entry as usize..][..2] == [9, 4] {
+            bytes.copy_from_slice(&large.to_le_bytes());
+        }
+    }
+    for error in all(&sections.archive()) {
+        breaks(&error, Rule::O1);
+    }
+}
+
+#[test]
+fn a_large_list_for_all_code_objects() {
+    let mut module = many_codes(3000);
+    // Behind its code objects, the list of the root holds what could be the list of any other: kinds, name, constants.
+    module.objects.push(Object::Bytes(b"".as_slice().into()));
+    module.codes[3000].constants.extend([Ref::Object(2), Ref::Object(0)]);
+    module.codes[3000].constants.extend([Ref::Object(1); 10_000]);
+    let mut archive = Edited(program(module).archive());
+    let offset = archive.get("code[3000].list_offset") + 2 + 3000;
+    for number in 0..3000 {
+        archive.set(&format!("code[{number}].list_offset"), offset);
+        archive.set(&format!("code[{number}].constant_count"), 10_000);
+    }
+    archive.repair(Repair::Chunks);
+    for error in all(&archive.0) {
+        breaks(&error, Rule::C9);
+    }
+}
+
+#[test]
+fn all_instructions_for_each_code_object() {
+    let mut module = many_codes(20_000);
+    module.codes[0].bytecode = vec![7; 60 << 16].into();
+    let mut archive = Edited(program(module).archive());
+    assert_eq!(archive.get("code[0].form") & 2, 2, "its length is in a wide record");
+    let wide = ["bytecode_len", "constant_count"].map(|field| archive.get(&format!("code[0].{field}")));
+    let list = archive.get("code[0].list_offset");
+    for number in 1..20_000 {
+        for (field, value) in [
+            ("form", 2),
+            ("bytecode_offset", 0),
+            ("bytecode_len", wide[0]),
+            ("constant_count", wide[1]),
+            ("list_offset", list),
+        ] {
+            archive.set(&format!("code[{number}].{field}"), value);
+        }
+        for field in ["name_count", "local_count", "stack_size", "docstring"] {
+            archive.set(&format!("code[{number}].{field}"), 0);
+        }
+        for field in ["line_len", "exception_len", "first_line", "parent_delta"] {
+            archive.set(&format!("details[{number}].{field}"), 0);
+        }
+    }
+    archive.set("wide[0].parent_delta", 0);
+    archive.repair(Repair::Chunks);
+    assert!(all(&archive.0).iter().all(Option::is_none));
+}
+
+#[test]
+fn a_container_that_reaches_the_code_of_another_module() {
+    // Code objects of modules follow each other: the first item of the list in the second module leads into the first.
+    let parts = vec![shapes::classes("a"), shapes::classes("b")];
+    let bytes = shapes::write(3, &[(shapes::target(0), parts, vec![])]);
+    let archive = Archive::open(&bytes[..]).unwrap();
+    let second = archive.targets().next().unwrap().module(1).unwrap();
+    let is_tuple = |id: &u32| {
+        let object = archive.object(*id).unwrap();
+        object.kind().unwrap() == permacode_reader::ObjectKind::Tuple && *id >= second.object_base()
+    };
+    let id = (0..archive.object_count() as u32).find(is_tuple).unwrap();
+    let mut broken = Edited(bytes.clone());
+    // First byte, count, depth, bound; then the wide item of the code object, and its bound one too large for it.
+    let tuple = broken.object(id);
+    let item = common::edit::behind(&tuple, 4);
+    let bound = common::edit::behind(&tuple, 3);
+    let code = broken.get(&item);
+    broken.set(&item, code - u64::from(second.first_code()));
+    let was = broken.get(&bound);
+    broken.set(&bound, was - u64::from(second.first_code()));
+    // What holds the tuple states a bound as well.
+    let holder = (0..archive.object_count() as u32)
+        .filter(|holder| *holder > id)
+        .find(|holder| archive.object(*holder).unwrap().kind().unwrap() == permacode_reader::ObjectKind::List);
+    let bound = common::edit::behind(&broken.object(holder.unwrap()), 3);
+    let was = broken.get(&bound);
+    broken.set(&bound, was - u64::from(second.first_code()));
+    broken.repair(Repair::Chunks);
+    breaks(&Archive::open(&broken.0).unwrap().verify().err(), Rule::C11);
+    let opened = Archive::open(&broken.0).unwrap();
+    let second = opened.targets().next().unwrap().module(1).unwrap();
+    breaks(&opened.verify_module(&second).err(), Rule::C11);
+    breaks(&read::module(&second).err(), Rule::C11);
+    assert!(walk::walk(&opened).errors > 0);
+}
+
+#[test]
+fn a_chain_of_parents_beyond_the_limit() {
+    let mut module = shapes::plain("m");
+    module.codes = (0..2001u32)
+        .map(|level| {
+            let qualname = if level == 2000 { Qualname::Name } else { Qualname::Local { interned: false } };
+            Code { qualname, ..shapes::code(0, if level == 0 { vec![] } else { vec![Ref::Code(level - 1)] }) }
+        })
+        .collect();
+    module.root = Some(2000);
+    let other = Code { qualname: Qualname::Local { interned: false }, ..shapes::code(0, vec![]) };
+    module.codes.push(other);
+    module.codes[2000].constants.push(Ref::Code(2001));
+    let mut archive = Edited(program(module).archive());
+    // The one that is a child of the root becomes a child of the last of the chain: its id lies between.
+    assert_eq!(archive.get("details[2000].parent_delta"), 1);
+    assert!(Archive::open(&archive.0).unwrap().verify().is_ok());
+    archive.set("details[0].parent_delta", 2);
+    archive.set("details[1].parent_delta", 1);
+    archive.repair(Repair::Chunks);
+    assert!(all(&archive.0)[0].is_none(), "a parent need not hold its child");
+    let opened = Archive::open(&archive.0).unwrap();
+    assert_eq!(walk::walk(&opened).errors, 4 + 1 + 1 + 1, "only what is asked for beyond the end");
+}
