@@ -6,12 +6,13 @@ mod command;
 mod escape;
 mod near;
 mod output;
+mod progress;
 mod report;
 mod table;
 mod target;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use command::{cat, info, list, verify};
+use command::{bundle, cat, extract, info, list, verify};
 use output::Output;
 use std::process::ExitCode;
 
@@ -32,21 +33,24 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
+  permacode bundle --python python3 -o stdlib.perma
   permacode info stdlib.perma
   permacode list stdlib.perma json
   permacode cat stdlib.perma json.decoder
 
 Exit status:
   0  done, or the answer is yes
-  1  the answer is no: not valid, not found, not complete
+  1  the answer is no: not valid, not found
   2  wrong usage, or something could not be read or written";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bundle(bundle::Args),
     List(list::Args),
     Info(info::Args),
     Verify(verify::Args),
     Cat(cat::Args),
+    Extract(extract::Args),
 }
 
 /// What a command answered; everything else is an error.
@@ -69,10 +73,12 @@ fn main() -> ExitCode {
     };
     let mut out = Output::stdout();
     let result = match &cli.command {
+        Command::Bundle(args) => bundle::run(args, &mut out),
         Command::List(args) => list::run(args, &mut out),
         Command::Info(args) => info::run(args, &mut out),
         Command::Verify(args) => verify::run(args, &mut out),
         Command::Cat(args) => cat::run(args, &mut out),
+        Command::Extract(args) => extract::run(args, &mut out),
     };
     match result.and_then(|answer| out.finish().map(|()| answer)) {
         Ok(Answer::Yes) => ExitCode::SUCCESS,

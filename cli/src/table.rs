@@ -1,8 +1,8 @@
-//! Tables: with lines on a terminal, plain aligned columns elsewhere.
+//! Tables: aligned columns, on a terminal with a line below their head.
 
 use crate::output::Output;
 use anyhow::Result;
-use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, CellAlignment, ContentArrangement, Table, TableComponent, presets};
 
 /// How a column is aligned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,10 +30,12 @@ impl Rows {
 
     pub(crate) fn print(self, out: &mut Output) -> Result<()> {
         let mut table = Table::new();
+        // Names are never broken, so that they can be copied.
+        table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         if out.is_terminal() {
-            table.load_preset(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+            table.set_style(TableComponent::HeaderLines, '─').set_style(TableComponent::MiddleHeaderIntersections, '─');
         } else {
-            table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).force_no_tty();
+            table.force_no_tty();
         }
         let head = self.head.iter().map(|(name, align)| {
             let cell = Cell::new(name).set_alignment(cell_alignment(*align));

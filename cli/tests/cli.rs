@@ -109,7 +109,7 @@ fn a_full_disk_is_an_error() {
 
 #[test]
 fn help_says_how_and_what_the_exit_status_means() {
-    for command in [&[][..], &["list"], &["info"], &["verify"], &["cat"]] {
+    for command in [&[][..], &["bundle"], &["list"], &["info"], &["verify"], &["cat"], &["extract"]] {
         for flag in ["-h", "--help"] {
             let help = stdout(&[command, &[flag]].concat());
             assert!(help.contains("Examples:") && help.contains("Exit status:"), "{command:?} {flag}");

@@ -217,7 +217,7 @@ fn print_modules(entries: &[Entry], out: &mut Output) -> Result<()> {
     if out.is_terminal() {
         let not_kept = entries.iter().any(|entry| entry.bytes.is_some() && !entry.is_kept);
         let remark = if not_kept { "; in brackets: sources that were not kept" } else { "" };
-        note(format_args!("{}{remark}", counted(entries.len() as u64, "module", "modules")));
+        out.line(format_args!("{}{remark}", counted(entries.len() as u64, "module", "modules")))?;
     }
     Ok(())
 }
@@ -235,7 +235,7 @@ fn print_resources(entries: &[Entry], out: &mut Output) -> Result<()> {
     }
     rows.print(out)?;
     if out.is_terminal() {
-        note(counted(entries.len() as u64, "resource", "resources"));
+        out.line(counted(entries.len() as u64, "resource", "resources"))?;
     }
     Ok(())
 }

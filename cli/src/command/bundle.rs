@@ -1,0 +1,282 @@
+//! `permacode bundle`: from an interpreter, folders and files to an archive.
+
+use crate::{
+    Answer,
+    escape::escape,
+    output::{Output, counted, grouped, percent, size},
+    progress::Bar,
+};
+use anyhow::{Context, Result, bail};
+use permacode_bundle::{Bundle, BundleOptions, BundleReport, Interpreter, Rule, Why, bundle};
+use serde_json::Value;
+use std::{
+    ffi::{OsStr, OsString},
+    num::NonZero,
+    path::{Path, PathBuf},
+};
+
+/// Bundle a standard library, folders and files into an archive
+///
+/// Without a PATH it is the standard library of the interpreter, its test suite included and installed packages left out.
+/// A file that is there already is replaced in one go: who has it open keeps the old one.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    /// Folders and files to bundle instead of the standard library
+    ///
+    /// A folder is searched for modules; one that is a package counts as that package. With ROOT= before it, a folder is a
+    /// root of that name, which paths in the archive start at.
+    #[arg(value_name = "[ROOT=]PATH")]
+    paths: Vec<OsString>,
+
+    /// The archive to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+
+    /// The interpreter that compiles, and whose library it is
+    #[arg(long, value_name = "EXE", default_value = "python3")]
+    python: PathBuf,
+
+    /// The standard library, too, where PATHs are given
+    #[arg(long, conflicts_with = "no_stdlib")]
+    stdlib: bool,
+
+    /// Not the standard library: for --site-packages alone
+    #[arg(long)]
+    no_stdlib: bool,
+
+    /// The packages that are installed, too
+    #[arg(long)]
+    site_packages: bool,
+
+    /// Only what matches: a glob for paths (`test/data/*`) and module names (`test.*`)
+    ///
+    /// A folder or package that matches stands for all that is in it. Can be given several times.
+    #[arg(long, value_name = "GLOB")]
+    include: Vec<String>,
+
+    /// Not what matches, even if it is included; can be given several times
+    #[arg(long, value_name = "GLOB")]
+    exclude: Vec<String>,
+
+    /// Optimisation level: 1 leaves out assertions, 2 docstrings as well
+    #[arg(short = 'O', long, value_name = "LEVEL", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    optimize: u8,
+
+    /// Leave out the text of sources; their size and digest stay
+    #[arg(long)]
+    no_source: bool,
+
+    /// Leave out files that are no modules
+    #[arg(long)]
+    no_resources: bool,
+
+    /// Keep the modification times of sources, so that a copy of them gives another archive
+    #[arg(long)]
+    mtime: bool,
+
+    /// Keep what the compiler made as .pyc files below this folder, for comparison
+    #[arg(long, value_name = "DIR")]
+    keep_compiled: Option<PathBuf>,
+
+    /// Number of processes that compile [default: one for each processor]
+    #[arg(short, long, value_name = "N")]
+    jobs: Option<NonZero<usize>>,
+
+    /// Name everything that was passed over or is no module, and why
+    #[arg(short, long)]
+    verbose: bool,
+
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  permacode bundle -o stdlib.perma
+  permacode bundle --python python3.13 -o small.perma --exclude test --exclude '**/tests'
+  permacode bundle --python .venv/bin/python --site-packages -o all.perma
+  permacode bundle src/ scripts/tool.py -o app.perma
+
+Exit status:
+  0  the archive was written
+  2  wrong usage, or something could not be read or written; no archive was touched";
+
+/// How many of a list are shown unless all are asked for.
+const SHOWN: usize = 5;
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
+    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        // Before minutes of compiling, not after.
+        bail!("cannot write {:?}: {folder:?} is no folder", args.output);
+    }
+    let interpreter = Interpreter::probe(&args.python).with_context(|| format!("cannot use {:?}", args.python))?;
+    let options = options(args, interpreter)?;
+    let bundle = {
+        let bar = Bar::new();
+        let bundle = bundle(&options, &bar).with_context(|| format!("cannot make {:?}", args.output))?;
+        bundle.publish(&args.output).with_context(|| format!("cannot write {:?}", args.output))?;
+        bundle
+    };
+    if args.json {
+        out.json(&json(args, &bundle)?)?;
+    } else {
+        print(args, bundle.report(), out)?;
+    }
+    Ok(Answer::Yes)
+}
+
+fn options(args: &Args, interpreter: Interpreter) -> Result<BundleOptions> {
+    let library = !args.no_stdlib && (args.stdlib || args.paths.is_empty());
+    let mut options = BundleOptions::new(interpreter)
+        .library(library)
+        .site_packages(args.site_packages)
+        .optimize(args.optimize)
+        .source(!args.no_source)
+        .resources(!args.no_resources)
+        .mtime(args.mtime);
+    for path in &args.paths {
+        options = match split_root(path) {
+            // A file of that very name is meant, where there is one.
+            Some((root, folder)) if !Path::new(path).exists() => options.root(root, folder),
+            _ => options.path(path),
+        };
+    }
+    options = args.include.iter().fold(options, BundleOptions::include);
+    options = args.exclude.iter().fold(options, BundleOptions::exclude);
+    if let Some(folder) = &args.keep_compiled {
+        options = options.keep_compiled(folder);
+    }
+    if let Some(jobs) = args.jobs {
+        options = options.threads(jobs.get());
+    }
+    Ok(options)
+}
+
+/// `ROOT=PATH`, taken apart.
+pub(crate) fn split_root(path: &OsStr) -> Option<(&str, &Path)> {
+    let (root, folder) = path.to_str()?.split_once('=')?;
+    let is_name = !root.is_empty() && !root.contains(std::path::is_separator);
+    is_name.then_some((root, Path::new(folder)))
+}
+
+/// The report, with the file.
+fn json(args: &Args, bundle: &Bundle) -> Result<Value> {
+    let mut report = serde_json::json!({ "file": args.output.display().to_string() });
+    let more = snake_case(serde_json::to_value(bundle.report())?);
+    if let (Value::Object(report), Value::Object(mut more)) = (&mut report, more) {
+        report.append(&mut more);
+    }
+    Ok(report)
+}
+
+/// Keys as every other command has them.
+pub(crate) fn snake_case(value: Value) -> Value {
+    match value {
+        Value::Array(items) => items.into_iter().map(snake_case).collect(),
+        Value::Object(fields) => {
+            let field = |(key, value): (String, Value)| (key.replace('-', "_"), snake_case(value));
+            Value::Object(fields.into_iter().map(field).collect())
+        }
+        value => value,
+    }
+}
+
+fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
+    let bytes = report.archive.bytes;
+    let file = args.output.display();
+    out.line(format_args!("{file}: for CPython {}, optimisation {}", report.version, report.optimization))?;
+    let modules = report.modules + report.packages + report.namespaces;
+    let packages = counted(report.packages, "package", "packages");
+    let namespaces = match report.namespaces {
+        0 => String::new(),
+        count => format!(", {} without code", grouped(count)),
+    };
+    out.line(format_args!("  modules    {}, of them {packages}{namespaces}", grouped(modules)))?;
+    out.line(format_args!("  resources  {}, {}", grouped(report.resources), size(report.resource_bytes)))?;
+    let kept = if args.no_source { ", left out" } else { "" };
+    out.line(format_args!("  sources    {}{kept}", size(report.source_bytes)))?;
+    out.line(format_args!("  length     {} bytes ({})", grouped(bytes), size(bytes)))?;
+    let carried = ["sources", "files"];
+    let sections = report.archive.sections.iter().filter(|section| carried.contains(&section.name));
+    let compiled = bytes.saturating_sub(sections.map(|section| section.bytes).sum());
+    if report.pyc_bytes > 0 {
+        let share = percent(compiled, report.pyc_bytes);
+        let (compiled, pyc) = (size(compiled), size(report.pyc_bytes));
+        out.line(format_args!("  compiled   {compiled}, {share:.0} % of the {pyc} of their .pyc files"))?;
+    }
+    out.line(format_args!("  time       {:.1} s", report.elapsed.as_secs_f64()))?;
+    print_not_modules(args, report, out)?;
+    print_skipped(args, report, out)
+}
+
+fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
+    let count = report.not_modules.len();
+    if count == 0 {
+        return Ok(());
+    }
+    let are = if count == 1 { "is no module" } else { "are no modules" };
+    let fate = if args.no_resources { "left out" } else { "carried as resources" };
+    out.line(format_args!("{} {are}, and {fate}:", counted(count as u64, "source", "sources")))?;
+    let shown = if args.verbose { count } else { SHOWN.min(count) };
+    for file in report.not_modules.iter().take(shown) {
+        let line = format!("{}/{}: {}", file.root, file.path, why(&file.why));
+        out.line(format_args!("  {}", escape(line.as_bytes())))?;
+    }
+    if shown < count {
+        out.line(format_args!("  and {} more, which --verbose names", count - shown))?;
+    }
+    Ok(())
+}
+
+fn print_skipped(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
+    // What has paths is unexpected, and worth a line; the rest is what was asked for or never wanted.
+    for skipped in report.skipped.iter().filter(|skipped| args.verbose || !skipped.paths.is_empty()) {
+        out.line(format_args!(
+            "passed over: {}",
+            counted(skipped.count, "entry", "entries") + ": " + rule(skipped.rule)
+        ))?;
+        let shown = if args.verbose { skipped.paths.len() } else { SHOWN };
+        for path in skipped.paths.iter().take(shown) {
+            out.line(format_args!("  {}", escape(path.as_bytes())))?;
+        }
+        if shown < skipped.paths.len() {
+            out.line(format_args!("  and {} more, which --verbose names", skipped.paths.len() - shown))?;
+        }
+    }
+    Ok(())
+}
+
+fn why(why: &Why) -> String {
+    match why {
+        Why::OddName => "no statement can import this name".to_owned(),
+        Why::HiddenByPackage => "a package of the same name is imported instead".to_owned(),
+        Why::HiddenByModule => "a module of the same name as its folder is imported instead".to_owned(),
+        Why::HiddenByRoot { root } => format!("{root} has a module of its name"),
+        Why::OnlyBytecode => "bytecode without a source".to_owned(),
+        Why::NotCompiled { message } => format!("does not compile: {message}"),
+        Why::CompilerDied { message } => format!("the compiler died: {message}"),
+        Why::NotDecoded { message } => format!("what the compiler made of it cannot be decoded: {message}"),
+        other => format!("{other:?}"),
+    }
+}
+
+fn rule(rule: Rule) -> &'static str {
+    match rule {
+        Rule::SitePackages => "installed packages, which --site-packages takes",
+        Rule::Config => "folders that serve to build interpreters",
+        Rule::Cache => "__pycache__, as all is compiled anew",
+        Rule::SharedObject => "shared objects and libraries",
+        Rule::Excluded => "excluded",
+        Rule::NotIncluded => "not included",
+        Rule::Resource => "resources, which are not wanted",
+        Rule::EmptyFolder => "empty folders",
+        Rule::BrokenLink => "links that lead nowhere",
+        Rule::Cycle => "links to a folder they lie in",
+        Rule::Special => "neither files nor folders",
+        Rule::SamePath => "resources of a path that an earlier root has",
+        _ => "others",
+    }
+}

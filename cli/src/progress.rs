@@ -1,0 +1,59 @@
+//! A progress bar on standard error, if that is a terminal.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use permacode_bundle::{Phase, Progress};
+use std::{sync::Mutex, time::Duration};
+
+/// Shows how far the work is; what it shows is gone when the work is done.
+#[derive(Debug)]
+pub(crate) struct Bar(Mutex<ProgressBar>);
+
+impl Bar {
+    pub(crate) fn new() -> Self {
+        Bar(Mutex::new(ProgressBar::hidden()))
+    }
+
+    fn replace(&self, bar: ProgressBar) {
+        let old = std::mem::replace(&mut *self.bar(), bar);
+        old.finish_and_clear();
+    }
+
+    fn bar(&self) -> std::sync::MutexGuard<'_, ProgressBar> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.replace(ProgressBar::hidden());
+    }
+}
+
+impl Progress for Bar {
+    fn begin(&self, phase: Phase, total: u64) {
+        let what = match phase {
+            Phase::Discover => "looking for files",
+            Phase::Compile => "compiling",
+            Phase::Resources => "reading resources",
+            Phase::Layout => "laying out",
+            Phase::Extract => "writing files",
+            _ => "working",
+        };
+        // Both are hidden where standard error is no terminal.
+        let bar = match total {
+            0 => ProgressBar::new_spinner(),
+            total => ProgressBar::new(total),
+        };
+        let template = if total == 0 { "{msg} {spinner}" } else { "{msg:17} [{bar:40}] {pos}/{len} {eta}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_millis(100));
+        self.replace(bar);
+    }
+
+    fn step(&self) {
+        self.bar().inc(1);
+    }
+}

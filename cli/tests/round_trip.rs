@@ -1,0 +1,145 @@
+//! A folder of sources becomes an archive and files again, with an interpreter of this machine.
+#![allow(missing_docs)]
+
+use permacode_bundle::interpreter::find_all;
+use serde_json::Value;
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_permacode"));
+    command.args(args).current_dir(folder).stdin(Stdio::null());
+    command.output().unwrap()
+}
+
+fn stdout(folder: &Path, args: &[&str]) -> String {
+    let output = run(folder, args);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
+    assert_eq!(stderr, "", "{args:?}: nobody watches, so there is no progress bar");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Names of all files below a folder.
+fn files(folder: &Path) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(next) = folders.pop() {
+        for entry in fs::read_dir(next).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.insert(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    found
+}
+
+struct Fixture {
+    folder: TempDir,
+    python: PathBuf,
+    tag: String,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let found = find_all();
+        let interpreter = found.interpreters.last().expect("a CPython, 3.8 or later, takes part in this test");
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("src/shop/__init__.py", "\"\"\"A shop.\"\"\"\n");
+        write("src/shop/till.py", "def total(prices):\n    return sum(prices)\n");
+        write("src/shop/prices.csv", "apple,3\n");
+        write("src/shop/broken.py", "def (:\n");
+        write("src/alone.py", "print('alone')\n");
+        Fixture { python: interpreter.executable.clone(), tag: interpreter.tag.clone(), folder }
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn bundle(&self, args: &[&str]) -> String {
+        let python = self.python.to_str().unwrap();
+        stdout(self.path(), &[&["bundle", "src", "--python", python, "-o", "shop.perma"], args].concat())
+    }
+}
+
+#[test]
+fn a_folder_becomes_an_archive_and_files_again() {
+    let fixture = Fixture::new();
+    let folder = fixture.path();
+    let summary = fixture.bundle(&[]);
+    assert!(summary.contains("modules    3, of them 1 package\n"), "{summary}");
+    assert!(summary.contains("1 source is no module, and carried as resources:\n  root/shop/broken.py: "), "{summary}");
+
+    let list: Value = serde_json::from_str(&stdout(folder, &["list", "shop.perma", "--json"])).unwrap();
+    let names: Vec<&Value> =
+        list["targets"][0]["entries"].as_array().unwrap().iter().map(|entry| &entry["name"]).collect();
+    assert_eq!(names, ["alone", "shop", "shop.till"]);
+    let resources = stdout(folder, &["list", "shop.perma", "--resources"]);
+    assert!(resources.contains("shop/broken.py") && resources.contains("shop/prices.csv"), "{resources}");
+    assert!(stdout(folder, &["verify", "shop.perma", "--deep"]).starts_with("ok: shop.perma: "));
+    assert_eq!(stdout(folder, &["cat", "shop.perma", "shop/prices.csv"]), "apple,3\n");
+    assert_eq!(stdout(folder, &["cat", "shop.perma", "alone"]), "print('alone')\n");
+
+    stdout(folder, &["extract", "shop.perma", "-o", "out"]);
+    let tag = &fixture.tag;
+    let mut expected: BTreeSet<String> = files(&folder.join("src"));
+    expected.insert(format!("__pycache__/alone.{tag}.pyc"));
+    expected.insert(format!("shop/__pycache__/__init__.{tag}.pyc"));
+    expected.insert(format!("shop/__pycache__/till.{tag}.pyc"));
+    assert_eq!(files(&folder.join("out")), expected);
+    let output = Command::new(&fixture.python)
+        .args(["-c", "import alone, shop.till; print(shop.till.total([1, 2]), shop.till.total.__code__.co_filename)"])
+        .current_dir(folder.join("out"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("alone\n3 ") && text.trim_end().ends_with("out/shop/till.py"), "{text}");
+
+    let again = run(folder, &["extract", "shop.perma", "-o", "out"]);
+    assert_eq!(again.status.code(), Some(2), "a folder that has something in it is left alone");
+}
+
+#[test]
+fn the_summary_is_json_and_options_count() {
+    let fixture = Fixture::new();
+    let summary: Value =
+        serde_json::from_str(&fixture.bundle(&["--json", "--exclude", "alone.py", "-O", "2"])).unwrap();
+    assert_eq!(summary["file"], "shop.perma");
+    assert_eq!((&summary["modules"], &summary["packages"]), (&1.into(), &1.into()));
+    assert_eq!(summary["not_modules"][0]["why"], "not-compiled");
+    fixture.bundle(&["--no-source", "--no-resources"]);
+    let cat = run(fixture.path(), &["cat", "shop.perma", "alone"]);
+    assert_eq!(cat.status.code(), Some(1));
+    assert_eq!(stdout(fixture.path(), &["list", "shop.perma", "--resources"]).lines().count(), 0);
+}
+
+#[test]
+fn what_cannot_work_is_an_error_before_anything_is_written() {
+    let fixture = Fixture::new();
+    for (args, text) in [
+        (&["bundle", "-o", "absent/x.perma"][..], "is no folder"),
+        (&["bundle", "src", "--python", "/no/such/python", "-o", "x.perma"], "cannot start /no/such/python"),
+        (&["bundle", "src", "-o", "x.perma", "--optimize", "3"], "3 is not in 0..=2"),
+        (&["extract", "absent.perma", "-o", "out"], "cannot open \"absent.perma\""),
+    ] {
+        let output = run(fixture.path(), args);
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(stderr.contains(text), "{args:?}: {stderr}");
+    }
+    assert!(!fixture.path().join("x.perma").exists() && !fixture.path().join("out").exists());
+}
