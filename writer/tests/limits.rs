@@ -143,7 +143,8 @@ fn cycles_and_what_is_too_deep() {
 
 #[test]
 fn values_that_are_not_what_they_should_be() {
-    let cases: [(fn(&mut Module<'static>), &str); 21] = [
+    type Change = fn(&mut Module<'static>);
+    let cases: [(Change, &str); 21] = [
         (|m| m.objects[11] = Object::Int(b"\0".as_slice().into()), "an integer is not in its shortest form"),
         (|m| m.objects[11] = Object::Int(b"\x01\0".as_slice().into()), "an integer is not in its shortest form"),
         (|m| m.objects[11] = Object::Int(b"\x80\xFF".as_slice().into()), "an integer is not in its shortest form"),
