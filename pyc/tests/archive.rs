@@ -5,7 +5,11 @@
 
 use permacode_pyc::{decode_pyc, encode_pyc, target_for};
 use permacode_reader::Archive;
-use permacode_writer::{Options, Writer, read};
+use permacode_writer::{
+    Options, Writer,
+    model::{Container, Object, Ref},
+    read,
+};
 use std::{fs, path::Path};
 
 #[test]
@@ -41,4 +45,23 @@ fn through_an_archive(bytes: &[u8], name: &str) {
     let module = archive.targets().next().unwrap().find("features").unwrap().unwrap();
     let module = read::module(&module).unwrap();
     assert_eq!(encode_pyc(&module, &pyc.header, &filename).unwrap(), expected, "{name}");
+}
+
+#[test]
+fn a_frozendict_of_3_15_is_one_constant() {
+    // `{'a': 1, 'b': (2, 3)}` as a frozendict, twice among the constants, and slice(1, 2).
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/pyc/frozendict_315.pyc");
+    let bytes = fs::read(path).unwrap();
+    let module = decode_pyc(&bytes).unwrap().module;
+    let constants = &module.codes[module.root.unwrap() as usize].constants;
+    let [.., first, second, slice] = constants[..] else { panic!("three constants were added: {constants:?}") };
+    assert_eq!(first, second, "one object");
+    for (constant, kind, len) in [(first, Container::FrozenDict, 4), (slice, Container::Slice, 3)] {
+        let Ref::Object(object) = constant else { panic!("{constant:?}") };
+        match &module.objects[object as usize] {
+            Object::Container(found, items) => assert_eq!((*found, items.len()), (kind, len)),
+            other => panic!("{other:?}"),
+        }
+    }
+    through_an_archive(&bytes, "frozendict_315.pyc");
 }
