@@ -168,6 +168,14 @@ impl<'a> Object<'a> {
         self.place().map(|(_, is_cold)| is_cold)
     }
 
+    /// Offset of its first byte from the start of the archive.
+    ///
+    /// # Errors
+    /// `[O-1]`
+    pub fn offset(&self) -> Result<u64> {
+        self.place().map(|(bytes, _)| bytes.offset())
+    }
+
     /// What kind it is of.
     ///
     /// # Errors

@@ -92,16 +92,42 @@ fn dump(bytes: &[u8]) -> Result<String> {
                 }
             }
             None => {
-                for line in bytes[offset..offset + len].chunks(WIDTH) {
-                    let text: String =
-                        line.iter().map(|byte| if byte.is_ascii_graphic() { char::from(*byte) } else { '.' }).collect();
-                    writeln!(out, "{at:08x}  {:<47}  {text}", hex(line))?;
-                    at += line.len();
+                for (len, what) in parts(&archive, kind, &bytes[offset..offset + len])? {
+                    writeln!(out, "{at:08x}  {:<47}  {what}", hex(&bytes[at..at + len]))?;
+                    at += len;
                 }
             }
         }
     }
     Ok(out)
+}
+
+/// What a section without records is made of: the length of each part, and what it is.
+fn parts(archive: &Archive<&[u8]>, kind: SectionKind, bytes: &[u8]) -> Result<Vec<(usize, String)>> {
+    let numbers = |width: usize, what: &str| {
+        let part = |(number, bytes): (usize, &[u8])| {
+            let value = bytes.iter().rev().fold(0u64, |value, byte| value << 8 | u64::from(*byte));
+            (bytes.len(), format!("{what} {number} = {value:#x}"))
+        };
+        bytes.chunks(width).enumerate().map(part).collect()
+    };
+    Ok(match kind {
+        SectionKind::Lists => numbers(2, "item"),
+        SectionKind::Objects => numbers(4, "entry of object"),
+        SectionKind::Checksums => numbers(4, "CRC of chunk"),
+        SectionKind::Constants => {
+            let section = archive.sections().find(|(found, ..)| *found == kind).map_or(0, |(_, offset, _)| offset);
+            let mut starts = Vec::new();
+            for id in 0..archive.object_count() as u32 {
+                let object = archive.object(id).context("no such object")?;
+                starts.push((object.offset()? - section, format!("object {id}: {:?}", object.constant()?)));
+            }
+            starts.sort();
+            let ends = starts.iter().skip(1).map(|(start, _)| *start).chain([bytes.len() as u64]).collect::<Vec<_>>();
+            starts.into_iter().zip(ends).map(|((start, what), end)| ((end - start) as usize, what)).collect()
+        }
+        _ => bytes.chunks(WIDTH).map(|part| (part.len(), format!("{}", part.escape_ascii()))).collect(),
+    })
 }
 
 fn record_of(kind: SectionKind) -> Option<&'static str> {
