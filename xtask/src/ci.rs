@@ -1,11 +1,12 @@
 //! `cargo xtask ci`: everything that must pass.
 
 use crate::{
-    pythons,
-    run::{cargo, run},
+    open_cost, pythons,
+    run::{cargo, root, run},
+    spec, stdlib,
 };
 use anyhow::{Context, Result};
-use std::{env, ffi::OsString, time::Instant};
+use std::{env, ffi::OsString, process::Command, time::Instant};
 
 /// Each library has to build alone: what another crate happens to turn on must not be needed.
 const LIBRARIES: [&str; 5] =
@@ -41,6 +42,15 @@ pub(crate) fn ci() -> Result<()> {
         let args = ["clippy", "--package", library, "--no-default-features", "--", "-D", "warnings"];
         step(&format!("{library} without default features"), &args, &[])?;
     }
+    println!("\n== generated parts of the specification");
+    spec::spec(false)?;
+    println!("\n== cost of opening");
+    open_cost::open_cost()?;
+    println!("\n== the comparer finds what it should");
+    for python in pythons.values() {
+        run(Command::new(python).arg(root().join("xtask/python/test_compare.py")))?;
+    }
+    stdlib::stdlib(&[])?;
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
