@@ -251,7 +251,7 @@ impl Choices<'_> {
             names: self.strings(arena),
             local_kinds: locals.iter().map(|_| kinds[self.below(4)]).collect(),
             locals,
-            local_count: self.once_in(8).then(|| self.number()),
+            local_count: self.once_in(8).then(|| self.number().min(u32::MAX - 1)),
             bytecode: self.bytes(20).into(),
             line_table: self.bytes(5).into(),
             exception_table: self.bytes(3).into(),

@@ -1,0 +1,65 @@
+//! Any bytes as an archive: every accessor, every depth of verification, and the way back into the model.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use permacode_fuzz::{
+    Shares,
+    archives::walk,
+    mend,
+    models::{Program, canonical::Canonical},
+};
+use permacode_reader::Archive;
+use permacode_writer::{ErrorKind, Options};
+
+static SHARES: Shares<5> = Shares::new(["opened", "code reached", "object reached", "structure valid", "valid"]);
+
+fuzz_target!(|bytes: &[u8]| {
+    SHARES.run();
+    check(bytes);
+    let mut mended = bytes.to_vec();
+    mend(&mut mended);
+    check(&mended);
+});
+
+fn check(bytes: &[u8]) {
+    let Ok(archive) = Archive::open(bytes) else { return };
+    SHARES.reach(0);
+    let reached = walk::walk(&archive);
+    if reached.codes > 0 {
+        SHARES.reach(1);
+    }
+    if reached.objects > 0 {
+        SHARES.reach(2);
+    }
+    let (structure, _, everything) = walk::verify(&archive);
+    if structure.is_ok() {
+        SHARES.reach(3);
+    }
+    let program = Program::read(&archive);
+    if everything.is_err() {
+        return;
+    }
+    SHARES.reach(4);
+    let program = program.expect("what is valid can be read back");
+    let plan = match program.plan(Options::default(), 0) {
+        Ok(plan) => plan,
+        // Code objects may nest deeper than they have parents.
+        Err(error) if matches!(error.kind(), ErrorKind::Limit { .. }) => return,
+        Err(error) => panic!("what is valid can be written: {error}"),
+    };
+    let written = plan.to_bytes();
+    let again = Archive::open(&written[..]).unwrap();
+    again.verify().unwrap();
+    let again = Program::read(&again).unwrap();
+    for (one, other) in program.targets.iter().zip(&again.targets) {
+        assert_eq!(one.modules.len(), other.modules.len());
+    }
+    let nodes = |program: &Program<'_>| {
+        let modules = program.targets.iter().flat_map(|part| &part.modules);
+        let mut nodes: Vec<_> =
+            modules.map(|module| format!("{} {:?}", module.name, Canonical::of(module).nodes)).collect();
+        nodes.sort();
+        nodes
+    };
+    assert!(nodes(&program) == nodes(&again));
+}
