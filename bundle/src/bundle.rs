@@ -17,7 +17,7 @@ use permacode_writer::{
 
 use crate::{
     compile::Compiler,
-    discover::{Discovery, Item, ItemKind, Rule, ancestors, discover},
+    discover::{Discovery, Item, ItemKind, Rule, Rules, ancestors, discover},
     error::{Error, ErrorKind},
     filter::Filter,
     layout::Layout,
@@ -77,12 +77,18 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
         return Err(ErrorKind::Nothing.into());
     }
     let filter = Filter::new(&options.include, &options.exclude)?;
-    let found = discover(&places, &interpreter.site_packages, &filter)?;
-    let roots: BTreeSet<&str> = places.iter().map(|place| place.root.as_str()).collect();
     let kept = match &options.keep_compiled {
         Some(folder) => Some(Tree::create(folder, false)?),
         None => None,
     };
+    let rules = Rules {
+        packages: &interpreter.site_packages,
+        filter: &filter,
+        output: options.output.as_deref().and_then(real_file),
+        kept: options.keep_compiled.as_deref().and_then(|folder| folder.canonicalize().ok()),
+    };
+    let found = discover(&places, &rules)?;
+    let roots: BTreeSet<&str> = places.iter().map(|place| place.root.as_str()).collect();
 
     let mut writer = Writer::new(Options::default());
     let target = writer.target(&target_for(interpreter.version, interpreter.hexversion, options.optimize))?;
@@ -215,6 +221,14 @@ impl Join<'_> {
         }
         Ok(())
     }
+}
+
+/// The real path of a file that may not be there yet.
+fn real_file(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| {
+        let path = std::path::absolute(path).ok()?;
+        Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?))
+    })
 }
 
 fn root_reports(places: &[Place]) -> Vec<RootReport> {

@@ -76,6 +76,8 @@ pub enum Rule {
     Cache,
     /// A shared object or library.
     SharedObject,
+    /// The file that the archive is written to, a temporary of its writer, or the folder for compiled files.
+    Output,
     /// It matches a pattern to exclude.
     Excluded,
     /// It matches no pattern to include.
@@ -110,14 +112,27 @@ pub(crate) struct Discovery {
     pub(crate) skipped: Vec<(Rule, usize, Vec<u8>)>,
 }
 
+/// What is passed over, beyond what always is.
+#[derive(Debug)]
+pub(crate) struct Rules<'r> {
+    /// Folders of installed packages: not part of a library that they lie in.
+    pub(crate) packages: &'r [PathBuf],
+    /// Patterns.
+    pub(crate) filter: &'r Filter,
+    /// Real path of the file that the archive is written to.
+    pub(crate) output: Option<PathBuf>,
+    /// Real path of the folder for compiled files.
+    pub(crate) kept: Option<PathBuf>,
+}
+
 /// Walks places and decides what is a module.
 ///
 /// # Errors
 /// If a folder cannot be read, or two places that the user named have the same module.
-pub(crate) fn discover(places: &[Place], packages: &[PathBuf], filter: &Filter) -> Result<Discovery, Error> {
+pub(crate) fn discover(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Error> {
     let mut discovery = Discovery::default();
     for index in 0..places.len() {
-        walk::walk(places, index, packages, filter, &mut discovery)?;
+        walk::walk(places, index, rules, &mut discovery)?;
     }
     discovery.items.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
     resolve::resolve(places, &mut discovery.items)?;

@@ -108,6 +108,11 @@ pub enum ErrorKind {
         /// Path below the folder that is written to.
         path: String,
     },
+    /// The files would take far more room than the archive does: it was made to do harm.
+    TooMuch {
+        /// Bytes that may be written for an archive of its length.
+        limit: u64,
+    },
     /// The folder to write to has something in it, and overwriting was not asked for.
     NotEmpty(PathBuf),
 }
@@ -188,6 +193,12 @@ impl fmt::Display for Error {
             ErrorKind::TargetChoice { count } => write!(f, "the archive has {count} targets: say which"),
             ErrorKind::UnsafeName { name, problem } => write!(f, "{name:?} cannot be the name of a file: {problem}"),
             ErrorKind::SameFile { path } => write!(f, "two things of the archive would become {path:?}"),
+            ErrorKind::TooMuch { limit } => {
+                write!(
+                    f,
+                    "the files would take more than {limit} bytes, which is far more than such an archive can mean"
+                )
+            }
             ErrorKind::NotEmpty(path) => write!(f, "the folder {} is not empty", path.display()),
         }
     }

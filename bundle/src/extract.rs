@@ -4,7 +4,10 @@ use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -22,6 +25,13 @@ use crate::{
     text,
     tree::Tree,
 };
+
+/// Bytes of files that each byte of an archive may become, beyond [`MIN_ROOM`]: equal files are stored once, and records that
+/// share their bytes could otherwise fill a disk. Whole standard libraries stay below 2.
+const ROOM: u64 = 64;
+
+/// Bytes that may always be written.
+const MIN_ROOM: u64 = 16 << 20;
 
 /// How to turn an archive into files.
 ///
@@ -91,7 +101,8 @@ impl ExtractOptions {
 ///
 /// # Errors
 /// If the archive breaks a rule where it is touched, a name in it cannot be that of a file, two things would become the same
-/// file, the folder is not empty, or writing fails. Names are checked before anything is written.
+/// file, the folder is not empty, the files would take 64 times the room of the archive (and 16 MiB), or writing fails. Names
+/// are checked before anything is written; after another error, what was written stays.
 pub fn extract<D: AsRef<[u8]> + Sync>(
     archive: &Archive<D>,
     folder: impl AsRef<Path>,
@@ -111,6 +122,8 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs().cast_signed()),
         tree: Tree::create(folder, options.overwrite)?,
         report: Mutex::default(),
+        written: AtomicU64::new(0),
+        limit: archive.file_len().saturating_mul(ROOM).saturating_add(MIN_ROOM),
         layout: &plan.layout,
         version,
         options,
@@ -267,6 +280,9 @@ struct Work<'w> {
     now: i64,
     tree: Tree,
     report: Mutex<ExtractReport>,
+    /// Bytes, and how many they may become.
+    written: AtomicU64,
+    limit: u64,
     layout: &'w Layout,
     version: Version,
     options: &'w ExtractOptions,
@@ -296,10 +312,10 @@ impl Work<'_> {
         let pyc = encode_pyc(&model, &header, &filename);
         let pyc = pyc.map_err(|error| ErrorKind::Pyc { module: model.name.clone(), error })?;
         if let (Some(text), [source, _]) = (text, paths) {
-            self.tree.write(source, text, false, file_time)?;
+            self.write(source, text, false, file_time)?;
         }
         if let Some(path) = paths.last() {
-            self.tree.write(path, &pyc, false, None)?;
+            self.write(path, &pyc, false, None)?;
         }
         let verbatim = verbatim_filenames(&model);
         let mut report = self.report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -308,6 +324,15 @@ impl Work<'_> {
         report.bytes += pyc.len() as u64 + text.map_or(0, |text| text.len() as u64);
         report.verbatim_filenames.extend(verbatim);
         Ok(())
+    }
+
+    /// Writes a file, if there is room left.
+    fn write(&self, path: &[u8], data: &[u8], executable: bool, mtime: Option<i64>) -> Result<(), Error> {
+        let before = self.written.fetch_add(data.len() as u64, Ordering::Relaxed);
+        if before.saturating_add(data.len() as u64) > self.limit {
+            return Err(ErrorKind::TooMuch { limit: self.limit }.into());
+        }
+        self.tree.write(path, data, executable, mtime)
     }
 
     /// The `co_filename` of a module: generalised UTF-8.
@@ -326,7 +351,7 @@ impl Work<'_> {
     fn resource(&self, resource: &reader::Resource<'_>, paths: &[Vec<u8>]) -> Result<(), Error> {
         let data = resource.data()?;
         for path in paths {
-            self.tree.write(path, &data, resource.is_executable(), None)?;
+            self.write(path, &data, resource.is_executable(), None)?;
         }
         let mut report = self.report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         report.resources += 1;

@@ -32,6 +32,7 @@ pub struct BundleOptions {
     pub(crate) mtime: bool,
     pub(crate) threads: Option<usize>,
     pub(crate) keep_compiled: Option<PathBuf>,
+    pub(crate) output: Option<PathBuf>,
 }
 
 impl BundleOptions {
@@ -51,6 +52,7 @@ impl BundleOptions {
             mtime: false,
             threads: None,
             keep_compiled: None,
+            output: None,
         }
     }
 
@@ -145,6 +147,14 @@ impl BundleOptions {
     #[must_use]
     pub fn keep_compiled(mut self, folder: impl Into<PathBuf>) -> Self {
         self.keep_compiled = Some(folder.into());
+        self
+    }
+
+    /// Says which file the archive will be written to: should it lie in a folder that is bundled, then neither it nor a
+    /// temporary of its writer is part of the bundle. (Otherwise the archive of the second time would hold that of the first.)
+    #[must_use]
+    pub fn output(mut self, file: impl Into<PathBuf>) -> Self {
+        self.output = Some(file.into());
         self
     }
 }

@@ -213,3 +213,23 @@ fn a_choice_of_target_must_be_possible() {
     assert!(matches!(error.kind(), ErrorKind::TargetChoice { .. }), "{error}");
     extract(&archive, out.path(), &ExtractOptions::default().target(0), &()).unwrap();
 }
+
+#[test]
+fn records_that_share_their_bytes_do_not_fill_the_disk() {
+    let tree = small_tree();
+    let (good, _) = archive_of(&folder(tree.path()));
+    let target = permacode_writer::read::target(&good.targets().next().unwrap()).unwrap();
+    let mut writer = Writer::new(Options::default());
+    let id = writer.target(&target).unwrap();
+    let data = vec![b'x'; 1 << 20];
+    for number in 0..200 {
+        let path = format!("file{number}").into_bytes();
+        let resource =
+            model::Resource { root: "r".into(), path: path.into(), executable: false, data: (&data[..]).into() };
+        writer.resource(id, &resource).unwrap();
+    }
+    let archive = Archive::open(writer.plan().unwrap().to_bytes()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let error = extract(&archive, out.path(), &ExtractOptions::default(), &()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::TooMuch { .. }), "{error}");
+}

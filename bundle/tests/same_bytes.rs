@@ -62,3 +62,16 @@ fn neither_threads_nor_order_nor_place_nor_times_show() {
         assert_eq!(once, bytes(&options(interpreter).path(copied)), "{}: a copy", interpreter.version);
     }
 }
+
+#[test]
+fn the_archive_is_no_part_of_itself() {
+    let interpreter = common::newest();
+    let tree = tree(&[("a.py", "x = 1\n"), ("in/b.txt", "")]);
+    let (output, kept) = (tree.path().join("in/all.perma"), tree.path().join("kept"));
+    let options = options(&interpreter).path(tree.path()).output(&output);
+    let once = bytes(&options);
+    bundle(&options, &()).unwrap().publish(&output).unwrap();
+    fs::write(tree.path().join("in/.all.perma.x.perma-tmp"), "").unwrap();
+    assert_eq!(once, bytes(&options));
+    assert_eq!(once, bytes(&options.keep_compiled(kept)));
+}

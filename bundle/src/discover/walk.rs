@@ -7,10 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Discovery, Item, ItemKind, Rule, Why, ancestors};
+use super::{Discovery, Item, ItemKind, Rule, Rules, Why, ancestors};
 use crate::{
     error::Error,
-    filter::Filter,
     name::{is_identifier, is_imported_all_the_same, is_shared_object},
     place::{Place, PlaceKind},
 };
@@ -40,8 +39,7 @@ struct Entry {
 struct Walk<'w> {
     place: &'w Place,
     index: usize,
-    packages: &'w [PathBuf],
-    filter: &'w Filter,
+    rules: &'w Rules<'w>,
     found: &'w mut Discovery,
     /// What is not included; packages of it may be needed all the same.
     unwanted: Vec<Item>,
@@ -49,16 +47,10 @@ struct Walk<'w> {
 }
 
 /// Walks the place with this index.
-pub(super) fn walk(
-    places: &[Place],
-    index: usize,
-    packages: &[PathBuf],
-    filter: &Filter,
-    found: &mut Discovery,
-) -> Result<(), Error> {
+pub(super) fn walk(places: &[Place], index: usize, rules: &Rules<'_>, found: &mut Discovery) -> Result<(), Error> {
     let place = &places[index];
     let first = found.items.len();
-    let mut walk = Walk { place, index, packages, filter, found, unwanted: Vec::new(), folders: Vec::new() };
+    let mut walk = Walk { place, index, rules, found, unwanted: Vec::new(), folders: Vec::new() };
     walk.folders.push(Folder {
         path: Vec::new(),
         location: place.folder.clone(),
@@ -146,22 +138,33 @@ impl Walk<'_> {
         if !entry.is_folder {
             let module = entry.source_stem().and_then(|stem| module_name(folder.prefix.as_deref()?, stem));
             return match () {
+                () if self.is_output(entry, folder) => Some(Rule::Output),
                 () if is_shared_object(name) => Some(Rule::SharedObject),
-                () if self.filter.excludes(path, module.as_deref()) => Some(Rule::Excluded),
+                () if self.rules.filter.excludes(path, module.as_deref()) => Some(Rule::Excluded),
                 () => None,
             };
         }
         let is_library_top = self.place.kind == PlaceKind::Library && folder.path.is_empty();
         let is_packages =
-            || matches!(name, b"site-packages" | b"dist-packages") || self.packages.contains(&entry.location);
+            || matches!(name, b"site-packages" | b"dist-packages") || self.rules.packages.contains(&entry.location);
         let module = folder.prefix.as_deref().and_then(|prefix| module_name(prefix, name));
         match () {
+            () if folder.real_of(entry).is_some_and(|real| self.rules.kept == Some(real)) => Some(Rule::Output),
             () if name == b"__pycache__" => Some(Rule::Cache),
             () if is_library_top && is_packages() => Some(Rule::SitePackages),
             () if is_library_top && name.starts_with(b"config-") => Some(Rule::Config),
-            () if self.filter.excludes(path, module.as_deref()) => Some(Rule::Excluded),
+            () if self.rules.filter.excludes(path, module.as_deref()) => Some(Rule::Excluded),
             () => None,
         }
+    }
+
+    /// The file that the archive is written to, or `.NAME.*.perma-tmp` beside it.
+    fn is_output(&self, entry: &Entry, folder: &Folder) -> bool {
+        let (Some(output), Some(real)) = (&self.rules.output, folder.real_of(entry)) else { return false };
+        let Some(name) = output.file_name().map(|name| name.as_encoded_bytes()) else { return false };
+        let rest = entry.bytes().strip_prefix(b".").and_then(|rest| rest.strip_prefix(name));
+        let is_temporary = rest.is_some_and(|rest| rest.starts_with(b".") && rest.ends_with(b".perma-tmp"));
+        real == *output || is_temporary && real.parent() == output.parent()
     }
 
     fn subfolder(&mut self, above: &Folder, entry: &Entry, is_hidden: bool) -> Result<(), Error> {
@@ -176,7 +179,7 @@ impl Walk<'_> {
         self.folders.push(Folder {
             location: entry.location.clone(),
             is_hidden: above.is_hidden || is_hidden,
-            is_included: above.is_included || self.filter.includes(&path, prefix.as_deref()),
+            is_included: above.is_included || self.rules.filter.includes(&path, prefix.as_deref()),
             real: above.real.iter().cloned().chain([own]).collect(),
             prefix,
             path,
@@ -191,7 +194,7 @@ impl Walk<'_> {
             ItemKind::Module { name, .. } => Some(name.as_str()),
             ItemKind::Resource(_) => None,
         };
-        let is_wanted = folder.is_included || self.filter.includes(&path, name);
+        let is_wanted = folder.is_included || self.rules.filter.includes(&path, name);
         let item = Item { place: self.index, path, file: entry.location, kind };
         if is_wanted {
             self.found.items.push(item);
@@ -224,6 +227,13 @@ impl Walk<'_> {
 
     fn skip(&mut self, rule: Rule, path: Vec<u8>) {
         self.found.skipped.push((rule, self.index, path));
+    }
+}
+
+impl Folder {
+    /// The real path of an entry, unless it is itself a link.
+    fn real_of(&self, entry: &Entry) -> Option<PathBuf> {
+        self.real.last().map(|folder| folder.join(&entry.name))
     }
 }
 

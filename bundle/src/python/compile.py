@@ -23,12 +23,11 @@ def restart_at_fixed_addresses():
         import ctypes
 
         personality = ctypes.CDLL(None).personality
-        if personality(ADDR_NO_RANDOMIZE) == -1:
-            return
+        if personality(ADDR_NO_RANDOMIZE) != -1:
+            os.execv(sys.executable, [sys.executable] + FLAGS + [sys.argv[0], sys.argv[1], "restarted"])
     except Exception:
         # Not there or not allowed: such a set must then be large, or its hashes collide, for it to show.
-        return
-    os.execv(sys.executable, [sys.executable] + FLAGS + [sys.argv[0], sys.argv[1], "restarted"])
+        pass
 
 
 def read(count):
