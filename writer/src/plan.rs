@@ -73,8 +73,22 @@ impl Content {
 /// Padding is shorter than a page.
 const ZEROS: [u8; PAGE_LEN as usize] = [0; PAGE_LEN as usize];
 
+impl Writer {
+    /// Lays the archive out: every range is known when this returns.
+    ///
+    /// # Errors
+    /// If a limit of the archive as a whole is exceeded.
+    pub fn plan(self) -> Result<Plan, Error> {
+        if self.options.code_align_log2 > PAGE_LOG2 {
+            let found = u64::from(self.options.code_align_log2);
+            return Err(Error::limit("", "power of two of the alignment of bytecode", found, PAGE_LOG2.into()));
+        }
+        Plan::of(self)
+    }
+}
+
 impl Plan {
-    pub(crate) fn of(writer: Writer) -> Result<Plan, Error> {
+    fn of(writer: Writer) -> Result<Plan, Error> {
         let order = Order::of(&writer);
         let base_of = bases_of_containers(&writer, &order);
         let objects = objects::lay_out(&writer.interner, &order, |handle| base_of[&handle])?;

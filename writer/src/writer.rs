@@ -5,12 +5,9 @@ use crate::{
     error::{Error, ErrorKind},
     intern::{Blobs, Handle, Interner, Item},
     model::{Code, Module, ModuleKind, Path, Qualname, Resource, Target},
-    plan::Plan,
 };
 use hashbrown::HashSet;
-use permacode_format::{
-    MAX_NAME_LEN, NONE, ObjectKind, PAGE_LOG2, QualnameForm, code_form, digest, module_flag, resource_flag,
-};
+use permacode_format::{MAX_NAME_LEN, NONE, ObjectKind, QualnameForm, code_form, digest, module_flag, resource_flag};
 
 /// How an archive is laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -275,18 +272,6 @@ impl Writer {
         }
         target.resources.push(entry);
         Ok(())
-    }
-
-    /// Lays the archive out: every range is known when this returns.
-    ///
-    /// # Errors
-    /// If a limit of the archive as a whole is exceeded.
-    pub fn plan(self) -> Result<Plan, Error> {
-        if self.options.code_align_log2 > PAGE_LOG2 {
-            let found = u64::from(self.options.code_align_log2);
-            return Err(Error::limit("", "power of two of the alignment of bytecode", found, PAGE_LOG2.into()));
-        }
-        Plan::of(self)
     }
 
     fn path(&mut self, owner: &str, path: &Path<'_>) -> Result<PathEntry, Error> {
