@@ -103,12 +103,13 @@ class Library:
         self.env["REGRESS_TREE"] = self.lib
 
     def call(self, *argv, **options):
+        # test_subprocess_close_client_stream waits for ever where a child writes before its pipe is closed.
         out = os.path.join(self.work, self.name + ".out")
         with open(out, "wb") as file:  # a file, as children that outlive the test would keep a pipe open
             try:
                 status = subprocess.run([self.interpreter.exe, *argv], env=self.env, cwd=self.work,
                                         stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-                                        timeout=options.get("timeout", 900)).returncode
+                                        timeout=options.get("timeout", 240)).returncode
             except subprocess.TimeoutExpired:
                 status = "timeout"
         with open(out, "rb") as file:
