@@ -252,10 +252,10 @@ def compare_loaded(a, b, report):
             elif identity.meet(ix, id(y), kind.__name__, path) and not has_nan(x):
                 for k, (p, q) in enumerate(zip(x, y)):
                     push((p, q, (path, k)))
-        elif kind is dict:
+        elif kind is dict or kind.__name__ == "frozendict":
             if len(x) != len(y):
                 report.add(path, "length differs once loaded: %d, %d" % (len(x), len(y)))
-            elif identity.meet(ix, id(y), "dict", path):
+            elif identity.meet(ix, id(y), kind.__name__, path):
                 for k, (p, q) in enumerate(zip(x.items(), y.items())):
                     push((p[0], q[0], (path, 2 * k)))
                     push((p[1], q[1], (path, 2 * k + 1)))

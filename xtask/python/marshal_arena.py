@@ -78,7 +78,7 @@ class Arena:
     `tags[i]` is the exact type of node i by name (strings: "str" whether interned or not) and
     `vals[i]` its value: the value itself for int, str and bytes; 8 or 16 raw bytes for float and
     complex; the numbers of the members in stream order for tuple, list, set, frozenset, slice and
-    (key, value, key, value...) dict; `(ints, firstlineno, numbers of CODE_FIELDS)` for code.
+    (key, value, key, value...) dict and frozendict; `(ints, firstlineno, numbers of CODE_FIELDS)` for code.
     `interned` holds the numbers of the strings marked as interned.
     """
 
@@ -89,7 +89,7 @@ class Arena:
 
 
 _SINGLETONS = {0x4E: "NoneType", 0x46: "False", 0x54: "True", 0x53: "StopIteration", 0x2E: "ellipsis"}
-_TUPLE, _SMALL_TUPLE, _LIST, _SET, _FROZENSET, _DICT, _SLICE, _CODE = b"()[<>{:c"
+_TUPLE, _SMALL_TUPLE, _LIST, _SET, _FROZENSET, _DICT, _FROZENDICT, _SLICE, _CODE = b"()[<>{}:c"
 _SIZED = {_TUPLE: "tuple", _SMALL_TUPLE: "tuple", _LIST: "list", _SET: "set", _FROZENSET: "frozenset"}
 _STRINGS = {}  # type byte -> (bytes of the length, is ASCII, is interned)
 for _codes, _width, _ascii in ((b"ut", 4, False), (b"aA", 4, True), (b"zZ", 1, True)):
@@ -215,6 +215,8 @@ def _decode(data):
             pos += _INTS_LEN
         elif kind == _DICT:
             tag, opened = "dict", -1
+        elif kind == _FROZENDICT and sys.version_info >= (3, 15):
+            tag, opened = "frozendict", -1
         elif kind == _SLICE and sys.version_info >= (3, 14):
             tag, opened = "slice", 3
         elif kind == 0x30:  # 0, the end of a dict
@@ -262,7 +264,7 @@ def _decode(data):
             inner = []
             vals.append((ints, inner) if tag == "code" else inner)
         if byte & 0x80 and kind not in _SINGLETONS:  # these take no place in the table, marked or not
-            # A frozenset, slice or code object cannot be referred to before it is complete, but it
+            # A frozenset, frozendict, slice or code object cannot be referred to before it is complete, but it
             # has its place in the table from its first byte on, as containers do.
             refs.append(number)
         if opened is not None:

@@ -171,6 +171,23 @@ class Values(Case):
         self.differ(marshal.dumps({1: 2, 3: 4}), marshal.dumps({3: 4, 1: 2}))
         self.equal(marshal.dumps({1: 2, 3: 4}), marshal.dumps({1: 2, 3: 4}))
 
+    def test_frozendict(self):
+        if sys.version_info >= (3, 15):
+            a, b = (marshal.dumps(frozendict({1: 2.5, 3: n})) for n in (4, 5))  # noqa: F821
+            self.equal(a, a)
+            self.differ(a, b, "[3]: int differs: 4, 5")
+            self.differ(a, marshal.dumps({1: 2.5, 3: 4}), "type differs: frozendict, dict")
+            # It takes its place in the table before its members do.
+            data = pair(mark(b"}" + mark(number(2.5)) + mark(plain("two words")) + b"0"), ref(0), ref(2))
+            whole, same, value = marshal.loads(data)
+            self.assertEqual((whole, value), ({2.5: "two words"}, "two words"))
+            self.assertIs(whole, same)
+            arena = marshal_arena.decode(data)
+            members = arena.vals[arena.root]
+            self.assertEqual(members[0], members[1])
+            self.assertEqual(members[2], arena.vals[members[0]][1])
+            self.equal(data, bytes(data))
+
     def test_slice(self):
         if sys.version_info >= (3, 14):
             a, b = marshal.dumps(slice(1, 2, None)), marshal.dumps(slice(1, 3, None))
