@@ -1,11 +1,11 @@
 //! How much there may be to walk: lists and objects can be shared, and hostile ones can overlap (spec.md 9).
 
 use crate::{
-    archive::View,
     code::Code,
     error::{Error, Result},
     module::Module,
     object::Object,
+    view::View,
 };
 use permacode_format::{LIST_BUDGET, Rule, SectionKind};
 

@@ -1,7 +1,6 @@
 //! A code object (spec.md 5.8, 5.9).
 
 use crate::{
-    archive::View,
     bytes::Bytes,
     error::{Error, ErrorKind, Result},
     module::Module,
@@ -9,6 +8,7 @@ use crate::{
     perma_bytes::PermaBytes,
     qualname::Qualname,
     string::Str,
+    view::View,
 };
 use alloc::collections::BTreeMap;
 use permacode_format::{

@@ -2,10 +2,11 @@
 //! borrows from an archive without all the bytes of the archive.
 
 use crate::{
-    archive::{Archive, View},
+    archive::Archive,
     bytes::Bytes,
     error::Result,
     object::{Constant, Container, Item},
+    view::View,
 };
 use core::fmt;
 use permacode_format::Container as ContainerKind;

@@ -1,9 +1,9 @@
 //! Finding a name: one hash, one probe, one comparison (spec.md 5.6).
 
 use crate::{
-    archive::View,
     bytes::Bytes,
     error::{Error, Result},
+    view::View,
 };
 use permacode_format::{IndexHeader, NONE, Rule, SectionKind, Slot, U32, bucket_of, name_hash, slot_of, tag_of};
 
@@ -64,6 +64,6 @@ impl<'a> Index<'a> {
 
 /// A name: a range of the names section.
 #[inline]
-pub(crate) fn name(view: View<'_>, offset: U32, len: U32) -> Result<Bytes<'_>> {
+pub(crate) fn name_in_section(view: View<'_>, offset: U32, len: U32) -> Result<Bytes<'_>> {
     view.section(SectionKind::Names).get(offset.get().into(), len.get().into(), Rule::N1)
 }

@@ -14,7 +14,7 @@
 //!
 //! * `mmap` (default): [`Mapping`], a mapped file. All `unsafe` of the crate is in that one file.
 //! * `std` (implied by `mmap`): [`Block`], [`OwnedBytes`]. Without it the crate needs `core` and `alloc` only.
-#![cfg_attr(not(feature = "std"), no_std)]
+#![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![cfg_attr(
     not(test),
     deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::unwrap_used, clippy::expect_used)
@@ -29,6 +29,7 @@ mod code;
 mod debug;
 mod error;
 mod index;
+mod layout;
 #[cfg(feature = "std")]
 mod map;
 mod module;
@@ -41,6 +42,7 @@ mod resource;
 mod string;
 mod target;
 mod verify;
+mod view;
 
 pub use archive::Archive;
 pub use budget::Budget;

@@ -1,14 +1,14 @@
 //! A module: its code objects and its source.
 
 use crate::{
-    archive::View,
     bytes::Bytes,
     code::Code,
     error::{Error, ErrorKind, Result},
+    index::name_in_section,
     object::{Object, Owner},
     perma_bytes::PermaBytes,
     string::Str,
-    target::name_in_section,
+    view::View,
 };
 use permacode_format::{CodeRecord, ModuleRecord, NONE, Rule, SectionKind, U32, module_flag};
 

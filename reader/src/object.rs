@@ -1,13 +1,13 @@
 //! Objects: constants and names (spec.md 5.10, 5.11).
 
 use crate::{
-    archive::View,
     bytes::Bytes,
     code::Code,
     error::{Error, ErrorKind, Result},
     module::Module,
     perma_bytes::PermaBytes,
     string::Str,
+    view::View,
 };
 use permacode_format::{
     Container as ContainerKind, ItemRef, MAX_DEPTH, ObjectKind, Rule, SectionKind, U16, U32, container_item, entry,

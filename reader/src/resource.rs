@@ -1,12 +1,12 @@
 //! A resource: a file of a package that is no module.
 
 use crate::{
-    archive::View,
     error::{Error, Result},
+    index::name_in_section,
     object::{Object, Owner},
     perma_bytes::PermaBytes,
     string::Str,
-    target::name_in_section,
+    view::View,
 };
 use permacode_format::{ResourceRecord, Rule, SectionKind, resource_flag};
 

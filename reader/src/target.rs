@@ -1,11 +1,11 @@
 //! A target: for whom its modules are, and how to find them.
 
 use crate::{
-    archive::View,
     error::{Error, ErrorKind, Result},
-    index::{self, Index},
+    index::Index,
     module::Module,
     resource::Resource,
+    view::View,
 };
 use permacode_format::{
     ExceptionEncoding, LineEncoding, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
@@ -261,5 +261,3 @@ fn below<'n>(name: &'n [u8], package: &[u8]) -> Option<&'n [u8]> {
         _ => None,
     }
 }
-
-pub(crate) use index::name as name_in_section;

@@ -12,11 +12,7 @@ mod names;
 mod objects;
 mod ranges;
 
-use crate::{
-    archive::{Archive, View},
-    error::Result,
-    module::Module,
-};
+use crate::{archive::Archive, error::Result, module::Module, view::View};
 
 impl<D: AsRef<[u8]>> Archive<D> {
     /// Checks header, section table, padding, and everything that is touched to find a name.
