@@ -177,15 +177,13 @@ class Values(Case):
             self.equal(a, a)
             self.differ(a, b, "[3]: int differs: 4, 5")
             self.differ(a, marshal.dumps({1: 2.5, 3: 4}), "type differs: frozendict, dict")
-            # It takes its place in the table before its members do.
-            data = pair(mark(b"}" + mark(number(2.5)) + mark(plain("two words")) + b"0"), ref(0), ref(2))
-            whole, same, value = marshal.loads(data)
-            self.assertEqual((whole, value), ({2.5: "two words"}, "two words"))
-            self.assertIs(whole, same)
+            # It takes its place in the table before its members do.  (A reference to the frozendict
+            # itself, which `marshal.dumps` does write, 3.15.0 refuses to load.)
+            data = pair(mark(b"}" + mark(number(2.5)) + mark(plain("two words")) + b"0"), ref(2))
+            self.assertEqual(marshal.loads(data)[1], "two words")
             arena = marshal_arena.decode(data)
             members = arena.vals[arena.root]
-            self.assertEqual(members[0], members[1])
-            self.assertEqual(members[2], arena.vals[members[0]][1])
+            self.assertEqual(members[1], arena.vals[members[0]][1])
             self.equal(data, bytes(data))
 
     def test_slice(self):
