@@ -29,6 +29,7 @@ mod code;
 mod debug;
 mod error;
 mod index;
+mod items;
 mod layout;
 #[cfg(feature = "std")]
 mod map;
@@ -46,8 +47,9 @@ mod view;
 
 pub use archive::Archive;
 pub use budget::Budget;
-pub use code::{Code, Items, is_local};
+pub use code::{Code, is_local};
 pub use error::{Error, ErrorKind, Result};
+pub use items::Items;
 #[cfg(feature = "std")]
 pub use map::Block;
 #[cfg(feature = "mmap")]
