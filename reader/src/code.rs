@@ -1,10 +1,10 @@
 //! A code object (spec.md 5.8, 5.9).
 
 use crate::{
-    bytes::Bytes,
     error::{Error, ErrorKind, Result},
+    items::{Items, List},
     module::Module,
-    object::{Item, Object, Owner},
+    object::{Item, Object},
     perma_bytes::PermaBytes,
     qualname::Qualname,
     string::Str,
@@ -12,8 +12,8 @@ use crate::{
 };
 use alloc::collections::BTreeMap;
 use permacode_format::{
-    CodeDetail, CodeRecord, NO_DOCSTRING, NONE, QualnameForm, Rule, SectionKind, SignatureRecord, U16, U32, WideCode,
-    code_form, list_item, local_kind,
+    CodeDetail, CodeRecord, NO_DOCSTRING, NONE, QualnameForm, Rule, SectionKind, SignatureRecord, WideCode, code_form,
+    local_kind,
 };
 
 /// One code object of a module. Making one touches its own record only; everything else is read when asked for.
@@ -23,22 +23,6 @@ pub struct Code<'a> {
     id: u32,
     record: &'a CodeRecord,
     wide: Option<&'a WideCode>,
-}
-
-/// Part of the list of a code object.
-#[derive(Debug, Clone, Copy)]
-pub struct Items<'a> {
-    code: Code<'a>,
-    list: List<'a>,
-    start: usize,
-    len: usize,
-}
-
-/// The list of a code object.
-#[derive(Debug, Clone, Copy)]
-struct List<'a> {
-    bytes: Bytes<'a>,
-    is_wide: bool,
 }
 
 impl<'a> Code<'a> {
@@ -159,7 +143,7 @@ impl<'a> Code<'a> {
         let len = count.saturating_mul(if is_wide { 4 } else { 2 });
         let start = u64::from(self.record.list_offset.get()).saturating_mul(2);
         let bytes = self.view().section(SectionKind::Lists).get(start, len, Rule::C4)?;
-        Ok(List { bytes, is_wide })
+        Ok(List { module: self.module, code: self.id, bytes, is_wide })
     }
 
     /// Items before the locals: local kinds, name, and what only some have.
@@ -172,36 +156,8 @@ impl<'a> Code<'a> {
         len
     }
 
-    #[inline]
-    fn item(&self, list: List<'a>, index: usize) -> Result<Item<'a>> {
-        let (base, first) = (self.module.object_base(), self.module.first_code());
-        let item = if list.is_wide {
-            list.bytes.records::<U32>().get(index).map(|item| list_item::decode_wide(item.get()))
-        } else {
-            list.bytes.records::<U16>().get(index).and_then(|item| list_item::decode_narrow(item.get(), base, first))
-        };
-        match item {
-            Some(item) => {
-                let owner = Owner::code(self.module, self.id);
-                Item::resolve(self.view(), item, owner, Rule::C4, list.bytes.offset())
-            }
-            None => Err(Error::value(
-                Rule::C4,
-                list.bytes.offset(),
-                "the number of an item that leads nowhere",
-                index as u64,
-            )),
-        }
-    }
-
     fn object(&self, index: usize, rule: Rule) -> Result<Object<'a>> {
-        let list = self.list()?;
-        match self.item(list, index)? {
-            Item::Object(object) => Ok(object),
-            Item::Code(code) => {
-                Err(Error::value(rule, list.bytes.offset(), "a code object where another is due, id", code.id))
-            }
-        }
+        self.list()?.object(index, rule)
     }
 
     /// Its name, as an object.
@@ -272,7 +228,7 @@ impl<'a> Code<'a> {
     }
 
     fn items(&self, start: usize, len: u32) -> Result<Items<'a>> {
-        Ok(Items { code: *self, list: self.list()?, start, len: len as usize })
+        Ok(self.list()?.part(start, len as usize))
     }
 
     /// Its local variables, cells and free variables, in the order in which instructions number them.
@@ -439,14 +395,12 @@ impl<'a> Code<'a> {
 
     /// All items of its list.
     pub(crate) fn all_items(&self) -> Result<Items<'a>> {
-        let len = self.list_len()?;
-        self.items(0, u32::try_from(len).unwrap_or(u32::MAX))
+        self.list().map(|list| list.part(0, list.len()))
     }
 
     /// Number of items of its list.
     pub(crate) fn list_len(&self) -> Result<u64> {
-        let list = self.list()?;
-        Ok(list.bytes.len().checked_div(if list.is_wide { 4 } else { 2 }).unwrap_or(0))
+        self.list().map(|list| list.len() as u64)
     }
 
     /// Checks the two records by themselves.
@@ -528,51 +482,6 @@ impl core::fmt::Debug for Code<'_> {
             .field("record", &self.record)
             .field("wide", &self.wide)
             .finish_non_exhaustive()
-    }
-}
-
-impl<'a> Items<'a> {
-    /// Number of items.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.len
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// An item; `None` behind the last one.
-    #[inline]
-    pub fn get(&self, index: usize) -> Option<Result<Item<'a>>> {
-        if index >= self.len {
-            return None;
-        }
-        Some(self.code.item(self.list, self.start.checked_add(index)?))
-    }
-
-    /// The items in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<Item<'a>>> + use<'a> {
-        let items = *self;
-        (0..self.len).map(move |index| items.code.item(items.list, items.start.saturating_add(index)))
-    }
-
-    /// The items in order as objects, where they are names or locals.
-    pub fn objects(&self) -> impl ExactSizeIterator<Item = Result<Object<'a>>> + use<'a> {
-        let offset = self.list.bytes.offset();
-        self.iter().map(move |item| match item? {
-            Item::Object(object) => Ok(object),
-            Item::Code(code) => {
-                Err(Error::value(Rule::C10, offset, "a code object where a name is due, id", code.id()))
-            }
-        })
-    }
-
-    /// The items in order as strings, where they are names or locals.
-    pub fn strings(&self) -> impl ExactSizeIterator<Item = Result<Str<'a>>> + use<'a> {
-        self.objects().map(|object| object?.as_str(Rule::C10))
     }
 }
 
