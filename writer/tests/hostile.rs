@@ -290,25 +290,31 @@ fn a_container_that_reaches_the_code_of_another_module() {
 
 #[test]
 fn a_chain_of_parents_beyond_the_limit() {
+    let local = |constants| Code { qualname: Qualname::Local { interned: false }, ..shapes::code(0, constants) };
     let mut module = shapes::plain("m");
-    module.codes = (0..2001u32)
-        .map(|level| {
-            let qualname = if level == 2000 { Qualname::Name } else { Qualname::Local { interned: false } };
-            Code { qualname, ..shapes::code(0, if level == 0 { vec![] } else { vec![Ref::Code(level - 1)] }) }
-        })
-        .collect();
-    module.root = Some(2000);
-    let other = Code { qualname: Qualname::Local { interned: false }, ..shapes::code(0, vec![]) };
-    module.codes.push(other);
-    module.codes[2000].constants.push(Ref::Code(2001));
+    // One that is directly in the root, then 2,000 that are in each other.
+    module.codes = vec![local(vec![]), local(vec![])];
+    module.codes.extend((1..2000).map(|level| local(vec![Ref::Code(level)])));
+    module.codes.push(shapes::code(0, vec![Ref::Code(0), Ref::Code(2000)]));
+    module.root = Some(2001);
     let mut archive = Edited(program(module).archive());
-    // The one that is a child of the root becomes a child of the last of the chain: its id lies between.
-    assert_eq!(archive.get("details[2000].parent_delta"), 1);
-    assert!(Archive::open(&archive.0).unwrap().verify().is_ok());
+    assert_eq!((archive.get("details[0].parent_delta"), archive.get("details[1].parent_delta")), (2001, 1));
+    assert!(all(&archive.0).iter().all(Option::is_none));
+    // A parent need not hold its child, but there may be no more than 2,000.
     archive.set("details[0].parent_delta", 2);
-    archive.set("details[1].parent_delta", 1);
     archive.repair(Repair::Chunks);
-    assert!(all(&archive.0)[0].is_none(), "a parent need not hold its child");
+    assert!(all(&archive.0).iter().all(Option::is_none));
+    archive.set("details[0].parent_delta", 1);
+    archive.repair(Repair::Chunks);
+    let [everything, one, _] = all(&archive.0);
+    breaks(&everything, Rule::C6);
+    breaks(&one, Rule::C6);
     let opened = Archive::open(&archive.0).unwrap();
-    assert_eq!(walk::walk(&opened).errors, 4 + 1 + 1 + 1, "only what is asked for beyond the end");
+    let module = opened.targets().next().unwrap().module(0).unwrap();
+    let code = module.code(0).unwrap();
+    breaks(&code.qualname().parts().err(), Rule::C6);
+    let long = ["<module>"; 3000].join(".<locals>.");
+    breaks(&code.has_qualname(long.as_bytes()).err(), Rule::C6);
+    assert_eq!(code.qualname().to_string(), "<broken>");
+    assert_eq!(module.code(1).unwrap().qualname().parts().unwrap().len(), 2001);
 }
