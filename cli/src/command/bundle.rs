@@ -131,6 +131,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
 fn options(args: &Args, interpreter: Interpreter) -> Result<BundleOptions> {
     let library = !args.no_stdlib && (args.stdlib || args.paths.is_empty());
     let mut options = BundleOptions::new(interpreter)
+        .output(&args.output)
         .library(library)
         .site_packages(args.site_packages)
         .optimize(args.optimize)
@@ -165,23 +166,11 @@ pub(crate) fn split_root(path: &OsStr) -> Option<(&str, &Path)> {
 /// The report, with the file.
 fn json(args: &Args, bundle: &Bundle) -> Result<Value> {
     let mut report = serde_json::json!({ "file": args.output.display().to_string() });
-    let more = snake_case(serde_json::to_value(bundle.report())?);
+    let more = serde_json::to_value(bundle.report())?;
     if let (Value::Object(report), Value::Object(mut more)) = (&mut report, more) {
         report.append(&mut more);
     }
     Ok(report)
-}
-
-/// Keys as every other command has them.
-pub(crate) fn snake_case(value: Value) -> Value {
-    match value {
-        Value::Array(items) => items.into_iter().map(snake_case).collect(),
-        Value::Object(fields) => {
-            let field = |(key, value): (String, Value)| (key.replace('-', "_"), snake_case(value));
-            Value::Object(fields.into_iter().map(field).collect())
-        }
-        value => value,
-    }
 }
 
 fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {

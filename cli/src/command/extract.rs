@@ -3,7 +3,7 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
-    command::bundle::{snake_case, split_root},
+    command::bundle::split_root,
     escape::escape,
     output::{Output, counted, grouped, size},
     progress::Bar,
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         extract(&archive, &args.output, &options, &bar).with_context(what)?
     };
     if args.json {
-        out.json(&snake_case(serde_json::to_value(&report)?))?;
+        out.json(&serde_json::to_value(&report)?)?;
     } else {
         print(args, &report, out)?;
     }
