@@ -137,10 +137,9 @@ class Library:
         start, xml = time.monotonic(), os.path.join(self.work, self.name + ".xml")
         if os.path.exists(xml):
             os.remove(xml)
-        ignored = [word for name in left_out(test, sourceless) for word in ("--ignore", name)]
+        ignored = [word for name in [*left_out(test, sourceless), *sorted(HUNG)] for word in ("--ignore", name)]
         # Verbose, or it names the first failing test of each file at most.
-        left_out = [word for name in sorted(HUNG) for word in ("-i", name)]
-        status, text = self.call("-m", "test", "-v", "--junit-xml", xml, *left_out, *self.units(test, sourceless))
+        status, text = self.call("-m", "test", "-v", "--junit-xml", xml, *ignored, *self.units(test, sourceless))
         if status == "timeout":
             HUNG.update(re.findall(r"^(test_\w+) \([^)]*\) \.\.\. *\Z", text, re.M))
         failing = set(re.findall(r"^(?:FAIL|ERROR): (.+?)\s*$", text, re.M))
