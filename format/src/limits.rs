@@ -26,4 +26,4 @@ pub const MAX_IDS: u32 = 1 << 31;
 ///
 /// Lists may be shared, and checking an archive looks at each list once for each code object: this keeps that work in
 /// proportion to the file.
-pub const LIST_BUDGET: u64 = 64;
+pub const LIST_BUDGET: u64 = 8;

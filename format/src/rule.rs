@@ -88,7 +88,7 @@ rules! {
     C6 "C-6" "The parent of a code object is a later one of the same module, there are at most 2,000 above it, and a derived name has one.";
     C7 "C-7" "The docstring of a code object is one of its constants, and a string.";
     C8 "C-8" "The local kinds of a code object are bytes, one for each local.";
-    C9 "C-9" "The lists of all code objects together hold at most 64 items for each byte of the archive.";
+    C9 "C-9" "The lists of all code objects together hold at most 8 items for each byte of the archive.";
     C10 "C-10" "Names, locals, qualified name and file name of a code object are string objects.";
     C11 "C-11" "A code object refers only to earlier code objects of its own module.";
     O1 "O-1" "Objects follow each other without a gap, each entry points at the start of one, and each has one entry.";
