@@ -299,7 +299,8 @@ def report(options, interpreter, tested, own):
             tries["own"].append(own.run(test, options.sourceless))
             tries["tree"].append(tested.run(test, options.sourceless))
         equal, flaky = judge(tries["tree"], tries["own"])
-        baseline.setdefault(test, tries["own"][0])
+        if ended(tries["own"][0]):
+            baseline.setdefault(test, tries["own"][0])
         results[test] = {"same": equal, "left_out": left_out(test, options.sourceless), "flaky": flaky,
                          "tree": tries["tree"], "own": tries["own"]}
         same = same and equal
