@@ -265,7 +265,6 @@ fn rule(rule: Rule) -> &'static str {
         Rule::BrokenLink => "links that lead nowhere",
         Rule::Cycle => "links to a folder they lie in",
         Rule::Special => "neither files nor folders",
-        Rule::SamePath => "resources of a path that an earlier root has",
         _ => "others",
     }
 }

@@ -116,7 +116,26 @@ fn look_up<'a>(args: &Args, name: &[u8], target: &permacode_reader::Target<'a>, 
         }
     }
     if !args.module && found.resource.is_none() {
-        found.resource = target.find_resource(name)?.map(|resource| resource.data()).transpose()?;
+        found.resource = resource(name, target)?.map(|resource| resource.data()).transpose()?;
     }
     Ok(())
+}
+
+/// The resource of this name; its root may be left out where only one root has the path.
+fn resource<'a>(name: &[u8], target: &Target<'a>) -> Result<Option<Resource<'a>>> {
+    if let Some(resource) = target.find_resource(name)? {
+        return Ok(Some(resource));
+    }
+    let mut found = Vec::new();
+    for resource in target.resources() {
+        let resource = resource?;
+        if resource.path()? == *name {
+            found.push(resource);
+        }
+    }
+    if found.len() > 1 {
+        let names: Vec<_> = found.iter().filter_map(|resource| Some(escape(&resource.name().ok()?))).collect();
+        bail!("several roots have it, say which one: {}", names.join(", "));
+    }
+    Ok(found.pop())
 }

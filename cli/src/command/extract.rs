@@ -11,7 +11,7 @@ use crate::{
 };
 use anyhow::{Context, Result, bail};
 use permacode_bundle::{ExtractOptions, ExtractReport, extract};
-use permacode_reader::{Str, Target};
+use permacode_reader::Target;
 use std::{collections::BTreeSet, ffi::OsString, num::NonZero, path::PathBuf};
 
 /// Write what an archive holds as files again
@@ -107,18 +107,13 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
 /// Names of the roots that paths start at.
 fn roots(target: &Target<'_>) -> Result<BTreeSet<String>> {
     let mut roots = BTreeSet::new();
-    let mut add = |root: Str<'_>| {
-        if let Some(root) = root.as_str().filter(|root| !roots.contains(*root)) {
-            roots.insert(root.to_owned());
-        }
-    };
     for module in target.modules() {
         let module = module?;
-        module.filename()?.and_then(|path| path.root).into_iter().for_each(&mut add);
-        module.source()?.and_then(|source| source.path.root).into_iter().for_each(&mut add);
+        roots.extend(module.filename()?.and_then(|path| path.root).map(|root| root.to_string()));
+        roots.extend(module.source()?.and_then(|source| source.path.root).map(|root| root.to_string()));
     }
     for resource in target.resources() {
-        add(resource?.root()?);
+        roots.insert(resource?.root()?.to_owned());
     }
     Ok(roots)
 }

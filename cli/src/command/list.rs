@@ -114,7 +114,7 @@ impl Entry {
     }
 
     fn resource(resource: &Resource<'_>) -> Result<Self> {
-        let raw_name = resource.name()?.to_vec();
+        let raw_name = resource.path()?.to_vec();
         let name = String::from_utf8_lossy(&raw_name).into_owned();
         let is_text = std::str::from_utf8(&raw_name).is_ok();
         Ok(Entry {
@@ -123,7 +123,7 @@ impl Entry {
             code_objects: 0,
             bytes: Some(resource.len()),
             is_kept: true,
-            root: Some(resource.root()?.to_string()),
+            root: Some(resource.root()?.to_owned()),
             path: Some(name.clone()),
             is_executable: resource.is_executable(),
             name,
