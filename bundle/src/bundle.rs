@@ -23,7 +23,7 @@ use crate::{
     layout::Layout,
     options::BundleOptions,
     parallel::threads,
-    place::{self, Place, PlaceKind},
+    place::{self, Place},
     progress::{Phase, Progress},
     report::{ArchiveReport, BundleReport, NotModule, RootReport, skipped},
     text::shown,
@@ -198,13 +198,10 @@ impl Join<'_> {
                 skipped.push((Rule::Resource, item.place, item.path));
                 continue;
             }
-            if let Some(first) = taken.get(&item.path) {
-                if place.kind == PlaceKind::Given {
-                    let name = shown(&item.path);
-                    return Err(ErrorKind::Conflict { name, first: first.clone(), second: item.file }.into());
-                }
-                skipped.push((Rule::SamePath, item.place, item.path));
-                continue;
+            // Two folders that were given the name of one root.
+            let name = [place.root.as_bytes(), b"/", &item.path].concat();
+            if let Some(first) = taken.get(&name) {
+                return Err(ErrorKind::Conflict { name: shown(&name), first: first.clone(), second: item.file }.into());
             }
             let of_error = |error| Error::io("cannot read", &item.file, error);
             let data = fs::read(&item.file).map_err(of_error)?;
@@ -217,7 +214,7 @@ impl Join<'_> {
                 data: data.into(),
             };
             self.writer.resource(self.target, &resource)?;
-            taken.insert(item.path, item.file);
+            taken.insert(name, item.file);
         }
         Ok(())
     }

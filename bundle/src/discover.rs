@@ -92,14 +92,12 @@ pub enum Rule {
     Cycle,
     /// Neither file nor folder.
     Special,
-    /// A resource; a root that is searched first has one of the same path.
-    SamePath,
 }
 
 impl Rule {
     /// Whether each entry is worth naming: few have this fate, and nobody asked for it.
     pub(crate) fn is_named(self) -> bool {
-        matches!(self, Rule::BrokenLink | Rule::Cycle | Rule::Special | Rule::SamePath)
+        matches!(self, Rule::BrokenLink | Rule::Cycle | Rule::Special)
     }
 }
 

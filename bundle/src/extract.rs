@@ -206,7 +206,7 @@ fn plan<'a>(target: &reader::Target<'a>, model: &model::Target) -> Result<Plan<'
     }
     for resource in target.resources() {
         let resource = resource?;
-        roots.insert(root_text(resource.root()?)?);
+        roots.insert(resource.root()?.to_owned());
         resources.push(resource);
     }
     let layout = Layout::new(roots.iter().map(String::as_str).collect(), &model.tag, model.optimization)?;
@@ -223,7 +223,7 @@ fn plan<'a>(target: &reader::Target<'a>, model: &model::Target) -> Result<Plan<'
         things.push(Thing { what: What::Module(module), paths });
     }
     for resource in resources {
-        let path = layout.resource(&root_text(resource.root()?)?, resource.name()?.as_slice())?;
+        let path = layout.resource(resource.root()?, &resource.path()?)?;
         things.push(Thing { what: What::Resource(resource), paths: vec![path] });
     }
     check_distinct(&things)?;

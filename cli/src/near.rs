@@ -23,7 +23,7 @@ impl Names {
                 names.insert(module?.name()?.as_bytes().to_vec());
             }
             for resource in target.resources() {
-                names.insert(resource?.name()?.to_vec());
+                names.insert(resource?.path()?.to_vec());
             }
         }
         Ok(Names(names))

@@ -5,12 +5,12 @@ use crate::{U32, U64, record::record};
 record! {
     /// One resource (spec.md 5.7). The records of a target are sorted by name, byte by byte.
     pub struct ResourceRecord[32] {
-        /// Offset of the name (the path below the root) in the names section [N-1].
+        /// Offset of the name (the root, a slash, the path below it) in the names section [N-1].
         0 name_offset: U32,
         /// Length of the name in bytes [N-1, N-2].
         4 name_len: U32,
-        /// String object: the name of the root.
-        8 root: U32,
+        /// Length in bytes of the root, which the name starts with.
+        8 root_len: U32,
         /// See [`resource_flag`].
         12 flags: U32,
         /// Offset of its bytes in the files section.

@@ -77,7 +77,7 @@ rules! {
     M6 "M-6" "Path and root of a source are string objects, and its text lies in the sources section; two texts are the same bytes or do not overlap.";
     M7 "M-7" "The digest of a source is that of its text.";
     R1 "R-1" "Resource records of a target are sorted by name, each name once.";
-    R2 "R-2" "The root of a resource is a string object.";
+    R2 "R-2" "The name of a resource starts with its root, one component in UTF-8, and goes on behind a slash.";
     R3 "R-3" "Only defined flags are set in a resource record.";
     R4 "R-4" "The bytes of a resource lie in the files section.";
     C1 "C-1" "There is one detail for each code record, and there are fewer than 2^31.";

@@ -25,7 +25,7 @@ fuzz_target!(|choices: &[u8]| {
         let mut forms: Vec<String> = Vec::new();
         for part in &program.targets {
             let mut resources = part.resources.clone();
-            resources.sort_by(|one, other| one.path.cmp(&other.path));
+            resources.sort_by_key(|file| [file.root.as_bytes(), b"/", &file.path].concat());
             forms.push(format!("{:?} {resources:?}", part.target));
             forms.extend(part.modules.iter().map(|module| format!("{:?} {:?}", part.target, Canonical::of(module))));
         }

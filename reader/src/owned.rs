@@ -28,7 +28,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
     ///
     /// let archive = Arc::new(Archive::open(bytes)?);
     /// let target = archive.targets().next().unwrap();
-    /// let data = target.find_resource(b"data.txt")?.unwrap().data()?;
+    /// let data = target.find_resource(b"app/data.txt")?.unwrap().data()?;
     /// let owned = archive.to_owned_bytes(&data).unwrap();
     /// drop(archive);
     /// assert_eq!(&*owned, b"text");

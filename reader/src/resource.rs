@@ -3,9 +3,7 @@
 use crate::{
     error::{Error, Result},
     index::name_in_section,
-    object::{Object, Owner},
     perma_bytes::PermaBytes,
-    string::Str,
     view::View,
 };
 use permacode_format::{ResourceRecord, Rule, SectionKind, resource_flag};
@@ -23,7 +21,7 @@ impl<'a> Resource<'a> {
         Resource { view, record, index }
     }
 
-    /// Its name: the path below its root, `/` between components. Bytes as a file system gave them.
+    /// Its name: the root, a slash, and the path below the root. Bytes as a file system gave them.
     ///
     /// # Errors
     /// `[N-1]`
@@ -34,10 +32,28 @@ impl<'a> Resource<'a> {
     /// Name of the root that the path starts at, for example `stdlib`.
     ///
     /// # Errors
-    /// `[R-2]`
-    pub fn root(&self) -> Result<Str<'a>> {
-        Object::checked(self.view, self.record.root.get(), Owner::None, Rule::R2, self.offset().saturating_add(8))?
-            .as_str(Rule::R2)
+    /// `[N-1]`, `[R-2]`
+    pub fn root(&self) -> Result<&'a str> {
+        self.parts().map(|(root, _)| root)
+    }
+
+    /// The path below the root, `/` between components.
+    ///
+    /// # Errors
+    /// `[N-1]`, `[R-2]`
+    pub fn path(&self) -> Result<PermaBytes<'a>> {
+        self.parts().map(|(_, path)| path)
+    }
+
+    fn parts(&self) -> Result<(&'a str, PermaBytes<'a>)> {
+        let name = self.name()?;
+        let root_len = self.record.root_len.get();
+        let root = name.as_slice().get(..root_len as usize).and_then(|root| core::str::from_utf8(root).ok());
+        let path = (root_len as usize).checked_add(1).and_then(|start| name.slice(start..));
+        match (root, path, name.as_slice().get(root_len as usize)) {
+            (Some(root), Some(path), Some(b'/')) if !root.is_empty() && !root.contains('/') => Ok((root, path)),
+            _ => Err(Error::value(Rule::R2, self.offset().saturating_add(8), "the length of a root", root_len)),
+        }
     }
 
     /// Whether the owner of the file may execute it.

@@ -191,7 +191,7 @@ impl<'a> Target<'a> {
         low
     }
 
-    /// The resource of this name: a path below its root, with `/` between components.
+    /// The resource of this name: its root, a slash, and its path below the root.
     ///
     /// # Errors
     /// If the index or the record it leads to breaks a rule.

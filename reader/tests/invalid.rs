@@ -136,7 +136,7 @@ fn cases() -> Vec<Case> {
     add(Rule::N2, "", Chunks, &[("modules[0].name_len", 0)]);
     let name = |path: &str, index: u64| format!("names@{}", get(&format!("{path}.name_offset")) + index);
     add(Rule::N3, "", Chunks, &[(&name("modules[0]", 1), 0)]);
-    add(Rule::N4, "", Chunks, &[(&name("resources[0]", 0), b'/'.into())]);
+    add(Rule::N4, "", Chunks, &[(&name("resources[0]", 7), b'/'.into())]);
     add(Rule::X1, "", Chunks, &[("targets[0].module_index.slots_offset", huge)]);
     add(
         Rule::X2,
@@ -158,7 +158,7 @@ fn cases() -> Vec<Case> {
     let digest = format!("file@{}", whole.place("modules[4].source_digest").start);
     add(Rule::M7, "", Chunks, &[(&digest, get(&digest) ^ 1)]);
     add(Rule::R1, "", Chunks, &[("resources[1].name_offset", get("resources[0].name_offset"))]);
-    add(Rule::R2, "", Chunks, &[("resources[0].root", huge)]);
+    add(Rule::R2, "", Chunks, &[("resources[0].root_len", 5)]);
     add(Rule::R3, "", Chunks, &[("resources[0].flags", 2)]);
     add(Rule::R4, "", Chunks, &[("resources[0].data_offset", huge)]);
 
@@ -189,8 +189,10 @@ fn cases() -> Vec<Case> {
     // The list of the root: kinds, name, constants, the first of which is the class.
     add(Rule::C11, "", Chunks, &[(&item(4, 2), 0xC000 + 4)]);
 
-    let entry = get("objects[1]");
-    add(Rule::O1, "", Chunks, &[("objects[0]", entry)]);
+    // Two of one kind, so that no use of them notices.
+    let first = object_of_kind(&base, ObjectKind::Ascii, |_| true);
+    let second = object_of_kind(&base, ObjectKind::Ascii, |id| id > first);
+    add(Rule::O1, "", Chunks, &[(&format!("objects[{first}]"), get(&format!("objects[{second}]")))]);
     add(Rule::O2, "", Chunks, &[("constants@0", 31)]);
     let int = object(&base, |constant| matches!(constant, Constant::Int(bytes) if bytes.as_slice() == b"\x02\x01"));
     add(Rule::O3, "", Chunks, &[(&behind(&int, 3), 0)]);

@@ -57,14 +57,15 @@ proptest! {
         let (target, other) = (archive.targets().next().unwrap(), archive.targets().nth(1).unwrap());
         let listed: BTreeMap<Vec<u8>, Vec<u8>> = target.resources().map(|file| {
             let file = file.unwrap();
-            (file.name().unwrap().to_vec(), file.data().unwrap().to_vec())
+            (file.path().unwrap().to_vec(), file.data().unwrap().to_vec())
         }).collect();
         prop_assert_eq!(&listed, &files);
         for (path, data) in &files {
-            let found = target.find_resource(path).unwrap().unwrap();
-            prop_assert!(found.data().unwrap() == *data && found.root().unwrap().as_str() == Some("stdlib"));
-            prop_assert!(target.find_resource(&[path.as_slice(), b"\xFF"].concat()).unwrap().is_none_or(|_| files.contains_key(&[path.as_slice(), b"\xFF"].concat())));
-            prop_assert!(other.find_resource(path).unwrap().is_none());
+            let name = [b"stdlib/", path.as_slice()].concat();
+            let found = target.find_resource(&name).unwrap().unwrap();
+            prop_assert!(found.data().unwrap() == *data && found.root().unwrap() == "stdlib" && found.name().unwrap() == name);
+            prop_assert!(target.find_resource(&[name.as_slice(), b"\xFF"].concat()).unwrap().is_none_or(|_| files.contains_key(&[path.as_slice(), b"\xFF"].concat())));
+            prop_assert!(other.find_resource(&name).unwrap().is_none() && target.find_resource(path).unwrap().is_none());
         }
     }
 }

@@ -58,7 +58,7 @@ fn opening_and_finding_allocate_nothing_however_many_modules_there_are() {
             assert_eq!(root.bytecode().unwrap().as_slice(), b"run\0");
             assert_eq!(root.constants().unwrap().iter().count(), 1);
             assert!(root.has_qualname(b"<module>").unwrap());
-            assert!(target.find_resource(b"r").unwrap().unwrap().data().unwrap() == *b"data");
+            assert!(target.find_resource(b"stdlib/r").unwrap().unwrap().data().unwrap() == *b"data");
         });
         assert_eq!(calls, 0, "{count} modules");
     }

@@ -88,7 +88,7 @@ pub struct Source<'a> {
 /// A file of a package that is no module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource<'a> {
-    /// Name of the root it lies under.
+    /// Name of the root it lies under: one component, without a slash.
     pub root: Cow<'a, str>,
     /// Path below the root: bytes as the file system gave them, `/` between components.
     pub path: Cow<'a, [u8]>,

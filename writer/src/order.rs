@@ -99,15 +99,6 @@ impl Order {
                 self.hot[*handle as usize] = true;
             }
         }
-        for (target, resources) in self.targets.clone().iter().zip(self.resources.clone()) {
-            for resource in resources {
-                let root = writer.targets[*target].resources[resource].root;
-                // It belongs to no module, and so not among the objects of one.
-                used_by[root as usize] += 2;
-                self.hot[root as usize] = true;
-                self.note_use(&mut place, root);
-            }
-        }
 
         let mut shared: Vec<Handle> =
             self.first_use.iter().copied().filter(|handle| used_by[*handle as usize] > 1).collect();

@@ -31,8 +31,8 @@ pub fn target(target: &reader::Target<'_>) -> Result<Target> {
 /// If the record breaks a rule of the format.
 pub fn resource<'a>(resource: &reader::Resource<'a>) -> Result<Resource<'a>> {
     Ok(Resource {
-        root: text(resource.root()?),
-        path: Cow::Borrowed(resource.name()?.as_slice()),
+        root: Cow::Borrowed(resource.root()?),
+        path: Cow::Borrowed(resource.path()?.as_slice()),
         executable: resource.is_executable(),
         data: Cow::Borrowed(resource.data()?.as_slice()),
     })

@@ -52,7 +52,7 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
             records.resources.push(ResourceRecord {
                 name_offset,
                 name_len,
-                root: order.ids[resource.root as usize].into(),
+                root_len: resource.root_len.into(),
                 flags: resource.flags.into(),
                 data_offset: payloads.files.place(&writer.files, resource.data).into(),
                 data_len: resource.len.into(),

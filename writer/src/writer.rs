@@ -132,8 +132,9 @@ pub(crate) struct CodeEntry {
 /// A resource whose bytes have been merged.
 #[derive(Debug)]
 pub(crate) struct ResourceEntry {
+    /// Root, slash, path.
     pub(crate) name: Vec<u8>,
-    pub(crate) root: Handle,
+    pub(crate) root_len: u32,
     pub(crate) flags: u32,
     pub(crate) data: u32,
     pub(crate) len: u64,
@@ -250,18 +251,18 @@ impl Writer {
     /// Adds a resource.
     ///
     /// # Errors
-    /// If the target has a resource of that path, the path is not one below a root, or a limit is exceeded.
+    /// If the target has a resource of that root and path, they are no names of files, or a limit is exceeded.
     pub fn resource(&mut self, target: TargetId, resource: &Resource<'_>) -> Result<(), Error> {
-        let shown = String::from_utf8_lossy(&resource.path).into_owned();
-        check_len(&shown, resource.path.len())?;
+        let name = [resource.root.as_bytes(), b"/", &resource.path].concat();
+        let shown = String::from_utf8_lossy(&name).into_owned();
+        check_len(&shown, name.len())?;
         let is_component = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
-        if !resource.path.split(|byte| *byte == b'/').all(is_component) {
+        if resource.root.contains('/') || !name.split(|byte| *byte == b'/').all(is_component) {
             return Err(Error::invalid(&shown, "it is no relative path"));
         }
-        let kind = if resource.root.is_ascii() { ObjectKind::Ascii } else { ObjectKind::Utf8 };
         let entry = ResourceEntry {
-            name: resource.path.to_vec(),
-            root: self.interner.sized(kind, 0, resource.root.as_bytes()),
+            root_len: resource.root.len() as u32,
+            name,
             flags: if resource.executable { resource_flag::EXECUTABLE } else { 0 },
             data: self.files.intern(&[&resource.data]),
             len: resource.data.len() as u64,

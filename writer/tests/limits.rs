@@ -49,8 +49,8 @@ fn names_that_occur_twice() {
     assert!(matches!(error.kind(), ErrorKind::DuplicateModule(name) if name == "a.b"));
     check(&error, r#"module "a.b" occurs twice"#);
     let error = twice(vec![], vec![shapes::resource(b"p/x", b"1"), shapes::resource(b"p/x", b"2")]);
-    assert!(matches!(error.kind(), ErrorKind::DuplicateResource(name) if name == "p/x"));
-    check(&error, r#"resource "p/x" occurs twice"#);
+    assert!(matches!(error.kind(), ErrorKind::DuplicateResource(name) if name == "stdlib/p/x"));
+    check(&error, r#"resource "stdlib/p/x" occurs twice"#);
     let error =
         refused(Options::default(), &[(shapes::target(0), vec![], vec![]), (shapes::target(0), vec![], vec![])]);
     assert!(matches!(error.kind(), ErrorKind::DuplicateTarget(_)));
@@ -67,12 +67,14 @@ fn names_that_are_none_or_too_long() {
     check(&refused_module(&long, |_| ()), &shown);
     let resource =
         |path: &[u8]| refused(Options::default(), &[(shapes::target(0), vec![], vec![shapes::resource(path, b"")])]);
-    check(&resource(long.as_bytes()), &shown);
+    let long_file = format!("stdlib/{}", "n".repeat(65_529));
+    let path = &long_file.as_bytes()["stdlib/".len()..];
+    check(&resource(path), &format!("{long_file:?}: bytes of its name: 65536, but at most 65535 are possible"));
     for path in ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0b"] {
-        check(&resource(path.as_bytes()), &format!("{path:?}: it is no relative path"));
+        check(&resource(path.as_bytes()), &format!("{:?}: it is no relative path", format!("stdlib/{path}")));
     }
     let modules = vec![shapes::namespace(&long[1..])];
-    let bytes = shapes::write(3, &[(shapes::target(0), modules, vec![shapes::resource(&long.as_bytes()[1..], b"")])]);
+    let bytes = shapes::write(3, &[(shapes::target(0), modules, vec![shapes::resource(&path[1..], b"")])]);
     permacode_reader::Archive::open(bytes).unwrap().verify().unwrap();
 }
 

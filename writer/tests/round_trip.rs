@@ -25,7 +25,7 @@ fn canonical<'a>(program: &Program<'a>) -> Vec<(Target, Vec<Canonical<'a>>, Vec<
             let mut modules: Vec<_> = part.modules.iter().map(Canonical::of).collect();
             modules.sort_by(|one, other| one.name.as_bytes().cmp(other.name.as_bytes()));
             let mut resources = part.resources.clone();
-            resources.sort_by(|one, other| one.path.cmp(&other.path));
+            resources.sort_by_key(|file| [file.root.as_bytes(), b"/", &file.path].concat());
             (part.target.clone(), modules, resources)
         })
         .collect();

@@ -81,7 +81,9 @@ pub fn module_names(archive: &Archive<Vec<u8>>) -> Vec<String> {
 
 pub fn resource_names(archive: &Archive<Vec<u8>>) -> Vec<String> {
     let target = archive.targets().next().unwrap();
-    let name =
-        |resource: permacode_reader::Resource<'_>| resource.name().unwrap().as_slice().escape_ascii().to_string();
-    target.resources().map(|resource| name(resource.unwrap())).collect()
+    let path =
+        |resource: permacode_reader::Resource<'_>| resource.path().unwrap().as_slice().escape_ascii().to_string();
+    let mut paths: Vec<String> = target.resources().map(|resource| path(resource.unwrap())).collect();
+    paths.sort();
+    paths
 }

@@ -10,7 +10,7 @@ use crate::{
     target::TargetArg,
 };
 use anyhow::{Context, Result, bail};
-use permacode_reader::PermaBytes;
+use permacode_reader::{PermaBytes, Resource, Target};
 use std::ffi::OsString;
 
 /// Print the source of a module, or a resource
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
 }
 
 /// Looks in one target; what an earlier one had counts.
-fn look_up<'a>(args: &Args, name: &[u8], target: &permacode_reader::Target<'a>, found: &mut Found<'a>) -> Result<()> {
+fn look_up<'a>(args: &Args, name: &[u8], target: &Target<'a>, found: &mut Found<'a>) -> Result<()> {
     if !args.resource && found.module.is_none() {
         let module = match std::str::from_utf8(name) {
             Ok(name) => target.find(name)?,

@@ -86,6 +86,7 @@ fn of_target(target: &Target<'_>, reached: &mut Reached) {
 fn of_resource(target: &Target<'_>, resource: &Resource<'_>, reached: &mut Reached) {
     reached.resources += 1;
     reached.get(resource.root());
+    reached.get(resource.path());
     reached.get(resource.data());
     black_box((resource.len(), resource.is_empty(), resource.is_executable()));
     if let Some(name) = reached.get(resource.name()) {

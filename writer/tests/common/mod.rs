@@ -122,7 +122,7 @@ impl Choices<'_> {
     fn resource(&mut self, number: usize) -> Resource<'static> {
         let mut path = [b"data.txt".as_slice(), b"pkg/\xFF\xFE.bin", b"a", b"pkg/..x"][self.below(4)].to_vec();
         path.extend(number.to_string().into_bytes());
-        let root = ["", "stdlib", "r\u{e9}"][self.below(3)].into();
+        let root = ["app", "stdlib", "r\u{e9}"][self.below(3)].into();
         Resource { root, path: path.into(), executable: self.once_in(2), data: self.bytes(12).into() }
     }
 
