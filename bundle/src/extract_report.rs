@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
-use crate::report::{VerbatimFilename, seconds};
+use crate::report::{VerbatimFilename, path, seconds};
 
 /// What [`extract`](crate::extract) did. Serialises to JSON with the names of the fields.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -37,7 +37,9 @@ pub struct ExtractedRoot {
     /// Its name.
     pub name: String,
     /// Its folder below the one that was written to; empty: that one itself.
+    #[serde(serialize_with = "path")]
     pub folder: PathBuf,
-    /// The folder that `co_filename` says.
+    /// The folder that `co_filename` says. In both, what is no text is escaped in JSON.
+    #[serde(serialize_with = "path")]
     pub base: PathBuf,
 }

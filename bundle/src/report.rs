@@ -1,6 +1,10 @@
 //! What a bundle holds, what was passed over, and why.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use permacode_writer::{Merged, Report};
 use serde::{Serialize, Serializer};
@@ -55,7 +59,8 @@ pub struct BundleReport {
 pub struct RootReport {
     /// Its name.
     pub name: String,
-    /// A folder that it stood for.
+    /// A folder that it stood for; what is no text in its path is escaped in JSON.
+    #[serde(serialize_with = "path")]
     pub folder: PathBuf,
 }
 
@@ -99,6 +104,10 @@ pub struct ArchiveReport {
     pub bytes: u64,
     /// Code objects.
     pub code_objects: u64,
+    /// Code objects that need a wide record, because something about them does not fit the narrow one.
+    pub wide_records: u64,
+    /// Code objects whose list needs four bytes an item.
+    pub wide_lists: u64,
     /// Its sections in their order.
     pub sections: Vec<SectionReport>,
     /// What was merged, by kind.
@@ -137,6 +146,8 @@ impl ArchiveReport {
         ArchiveReport {
             bytes: report.file_len,
             code_objects: report.codes,
+            wide_records: report.wide_records,
+            wide_lists: report.wide_lists,
             sections: report.sections.iter().map(section).collect(),
             merged: BTreeMap::from([
                 ("objects", merged(&report.objects)),
@@ -165,6 +176,11 @@ pub(crate) fn skipped(places: &[Place], entries: &mut [(Rule, usize, Vec<u8>)]) 
         }
     }
     by_rule
+}
+
+/// A path as text, whatever its bytes: JSON has nothing else.
+pub(crate) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&shown(path.as_os_str().as_encoded_bytes()))
 }
 
 pub(crate) fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

@@ -143,3 +143,21 @@ fn what_cannot_work_is_an_error_before_anything_is_written() {
     }
     assert!(!fixture.path().join("x.perma").exists() && !fixture.path().join("out").exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn a_folder_whose_name_is_no_text_is_bundled_and_reported() {
+    use std::os::unix::ffi::OsStrExt;
+    let fixture = Fixture::new();
+    let odd = fixture.folder.path().join(std::ffi::OsStr::from_bytes(b"odd\xFF"));
+    fs::create_dir(&odd).unwrap();
+    fs::write(odd.join("tool.py"), "x = 1\n").unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_permacode"));
+    command.current_dir(fixture.folder.path()).stdin(Stdio::null());
+    command.args(["bundle", "--json", "-o", "odd.perma", "--python"]).arg(&fixture.python).arg(&odd);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((report["modules"].as_u64(), report["archive"]["wide_lists"].as_u64()), (Some(1), Some(0)));
+    assert!(report["roots"][0]["folder"].as_str().unwrap().ends_with(r"odd\xff"), "{report}");
+}
