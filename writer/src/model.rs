@@ -171,9 +171,10 @@ pub enum Object<'a> {
 }
 
 /// How the qualified name of a code object follows from that of its parent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Qualname {
     /// It is the name itself: the same object.
+    #[default]
     Name,
     /// `PARENT.NAME`
     Member {
@@ -190,7 +191,17 @@ pub enum Qualname {
 }
 
 /// One code object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+///
+/// The default is empty: it is called by object 0, and has no parameters, constants or instructions. So what a machine does
+/// not have need not be mentioned:
+///
+/// ```
+/// use permacode_writer::model::{Code, Ref};
+///
+/// let code = Code { stack_size: 1, constants: vec![Ref::Object(1)], bytecode: vec![1, 0].into(), ..Code::default() };
+/// assert_eq!((code.name, code.locals.len(), code.docstring), (0, 0, None));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Code<'a> {
     /// String object: the name.
     pub name: u32,

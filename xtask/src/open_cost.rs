@@ -4,7 +4,7 @@ use crate::run::{cargo, output, release_folder, run};
 use anyhow::{Context, Result, ensure};
 use permacode_writer::{
     Options, Writer,
-    model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Str, Target},
+    model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target},
 };
 use std::process::Command;
 
@@ -64,25 +64,12 @@ fn archive_of(modules: usize) -> Result<permacode_writer::Plan> {
                 kind: ModuleKind::Module,
                 objects,
                 codes: vec![Code {
-                    name: 0,
-                    qualname: Qualname::Name,
-                    filename: None,
-                    arg_count: 0,
-                    posonly_count: 0,
-                    kwonly_count: 0,
                     stack_size: 1,
-                    flags: 0,
                     first_line: 1,
                     constants: vec![Ref::Object(1)],
                     names: vec![1],
-                    locals: vec![],
-                    local_kinds: vec![].into(),
-                    local_count: None,
                     bytecode: vec![0; 64].into(),
-                    line_table: vec![].into(),
-                    exception_table: vec![].into(),
-                    docstring: None,
-                    signature: None,
+                    ..Code::default()
                 }],
                 root: Some(0),
                 filename: Some(Path { root: Some("root".into()), path: Str::plain(filename) }),

@@ -4,8 +4,7 @@ use permacode_format::digest;
 use permacode_writer::{
     Options, Writer,
     model::{
-        Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Resource, Source, Str,
-        Target,
+        Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target,
     },
 };
 
@@ -51,25 +50,11 @@ pub(crate) fn archive() -> Vec<u8> {
 fn module(name: &str, kind: ModuleKind, path: &'static str, text: Option<&'static str>) -> Module<'static> {
     let path = Path { root: Some("lib".into()), path: Str::plain(path) };
     let code = Code {
-        name: 0,
-        qualname: Qualname::Name,
-        filename: None,
-        arg_count: 0,
-        posonly_count: 0,
-        kwonly_count: 0,
         stack_size: 1,
-        flags: 0,
         first_line: 1,
         constants: vec![Ref::Object(1)],
-        names: vec![],
-        locals: vec![],
-        local_kinds: (&[][..]).into(),
-        local_count: None,
         bytecode: (&[151u8, 0, 100, 0, 83, 0][..]).into(),
-        line_table: (&[][..]).into(),
-        exception_table: (&[][..]).into(),
-        docstring: None,
-        signature: None,
+        ..Code::default()
     };
     let source = text.unwrap_or("secret = 42\n").as_bytes();
     Module {

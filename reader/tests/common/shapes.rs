@@ -83,24 +83,12 @@ fn module(name: &str, objects: Vec<Object<'static>>, codes: Vec<Code<'static>>) 
 pub fn code(name: u32, constants: Vec<Ref>) -> Code<'static> {
     Code {
         name,
-        qualname: Qualname::Name,
-        filename: None,
-        arg_count: 0,
-        posonly_count: 0,
-        kwonly_count: 0,
         stack_size: 1,
-        flags: 0,
         first_line: 1,
         constants,
-        names: vec![],
-        locals: vec![],
-        local_kinds: b"".as_slice().into(),
-        local_count: None,
         bytecode: b"run\0".as_slice().into(),
         line_table: b"lines".as_slice().into(),
-        exception_table: b"".as_slice().into(),
-        docstring: None,
-        signature: None,
+        ..Code::default()
     }
 }
 

@@ -5,7 +5,7 @@ use permacode_format::{Field, HEADER_LEN, RECORDS, SectionKind};
 use permacode_reader::Archive;
 use permacode_writer::{
     Options, Writer,
-    model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Str, Target},
+    model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target},
 };
 use std::fmt::Write as _;
 
@@ -39,25 +39,11 @@ fn smallest() -> Result<Vec<u8>> {
             kind: ModuleKind::Module,
             objects: vec![Object::Str(Str::interned("<module>")), Object::Int(vec![42].into())],
             codes: vec![Code {
-                name: 0,
-                qualname: Qualname::Name,
-                filename: None,
-                arg_count: 0,
-                posonly_count: 0,
-                kwonly_count: 0,
                 stack_size: 1,
-                flags: 0,
                 first_line: 1,
                 constants: vec![Ref::Object(1)],
-                names: vec![],
-                locals: vec![],
-                local_kinds: vec![].into(),
-                local_count: None,
                 bytecode: vec![0x01, 0x00, 0x02, 0x00].into(),
-                line_table: vec![].into(),
-                exception_table: vec![].into(),
-                docstring: None,
-                signature: None,
+                ..Code::default()
             }],
             root: Some(0),
             filename: Some(Path { root: Some("app".into()), path: Str::plain("m.toy") }),
