@@ -9,6 +9,10 @@ pub const MAX_DEPTH: u32 = 2000;
 /// Most parents above a code object: the same limit, since code objects nest through constants [C-6].
 pub const MAX_PARENTS: u32 = 2000;
 
+/// Longest derived qualified name in bytes [C-6]: code objects may share long names, so that a chain of parents could describe far
+/// more text than the file has bytes.
+pub const MAX_QUALNAME_LEN: u32 = 65_536;
+
 /// Longest module name, resource name [N-2] or tag [T-5] in bytes.
 pub const MAX_NAME_LEN: u32 = 65_535;
 

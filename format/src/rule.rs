@@ -85,7 +85,7 @@ rules! {
     C3 "C-3" "Only defined bits are set in a code record, its wide form exists, and fields it replaces are zero.";
     C4 "C-4" "The list of a code object lies in the lists section, and what it refers to exists.";
     C5 "C-5" "Line table and exception table lie in the tables section.";
-    C6 "C-6" "The parent of a code object is a later one of the same module, there are at most 2,000 above it, and a derived name has one.";
+    C6 "C-6" "The parent of a code object is a later one of the same module, there are at most 2,000 above it, and a derived name has one and at most 65,536 bytes.";
     C7 "C-7" "The docstring of a code object is one of its constants, and a string.";
     C8 "C-8" "The local kinds of a code object are bytes, one for each local.";
     C9 "C-9" "The lists of all code objects together hold at most 8 items for each byte of the archive.";

@@ -7,7 +7,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use core::fmt;
-use permacode_format::{MAX_PARENTS, QualnameForm, Rule};
+use permacode_format::{MAX_PARENTS, MAX_QUALNAME_LEN, QualnameForm, Rule};
 
 /// The qualified name of a code object, for example `JSONDecoder.decode` or `outer.<locals>.inner`.
 #[derive(Debug, Clone, Copy)]
@@ -16,9 +16,9 @@ pub struct Qualname<'a> {
 }
 
 /// The last part of a qualified name, and what comes before it.
-struct Step<'a> {
-    last: Str<'a>,
-    before: Option<(Code<'a>, &'static str)>,
+pub(crate) struct Step<'a> {
+    pub(crate) last: Str<'a>,
+    pub(crate) before: Option<(Code<'a>, &'static str)>,
 }
 
 impl<'a> Qualname<'a> {
@@ -33,10 +33,15 @@ impl<'a> Qualname<'a> {
     pub fn parts(&self) -> Result<Vec<(Str<'a>, &'static str)>> {
         let mut parts = Vec::new();
         let mut separator = "";
+        let mut len = 0u64;
         let mut code = self.code;
         for _ in 0..=MAX_PARENTS {
             let step = step(code)?;
+            len = len.saturating_add(step.last.bytes().len() as u64).saturating_add(separator.len() as u64);
             parts.push((step.last, separator));
+            if parts.len() > 1 && len > u64::from(MAX_QUALNAME_LEN) {
+                return Err(too_long(self.code, len));
+            }
             match step.before {
                 Some((parent, before)) => (code, separator) = (parent, before),
                 None => {
@@ -82,7 +87,7 @@ impl<'a> Qualname<'a> {
     }
 }
 
-fn step(code: Code<'_>) -> Result<Step<'_>> {
+pub(crate) fn step(code: Code<'_>) -> Result<Step<'_>> {
     let separator = match code.qualname_form().0 {
         QualnameForm::Name => return Ok(Step { last: code.name()?, before: None }),
         QualnameForm::Explicit => {
@@ -97,6 +102,11 @@ fn step(code: Code<'_>) -> Result<Step<'_>> {
         Some(parent) => Ok(Step { last: code.name()?, before: Some((parent, separator)) }),
         None => Err(Error::value(Rule::C6, code.offset(), "a derived name without a parent, id", code.id())),
     }
+}
+
+#[cold]
+pub(crate) fn too_long(code: Code<'_>, len: u64) -> Error {
+    Error::value(Rule::C6, code.offset(), "the length of a derived qualified name", len)
 }
 
 #[cold]

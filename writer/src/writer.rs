@@ -1,13 +1,15 @@
 //! Collecting targets, modules and resources.
 
 use crate::{
-    collect::{collect, intern_str},
+    collect::{CollectedCode, collect, intern_str},
     error::{Error, ErrorKind},
     intern::{Blobs, Handle, Interner, Item},
-    model::{Code, Module, ModuleKind, Path, Qualname, Resource, Target},
+    model::{Code, Module, ModuleKind, Object, Path, Qualname, Resource, Target},
 };
 use hashbrown::HashSet;
-use permacode_format::{MAX_NAME_LEN, NONE, ObjectKind, QualnameForm, code_form, digest, module_flag, resource_flag};
+use permacode_format::{
+    MAX_NAME_LEN, MAX_QUALNAME_LEN, NONE, ObjectKind, QualnameForm, code_form, digest, module_flag, resource_flag,
+};
 
 /// How an archive is laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -210,6 +212,7 @@ impl Writer {
             filename: None,
             source: None,
         };
+        check_qualnames(module, &collected.codes)?;
         for code in collected.codes {
             let model = &module.codes[code.model as usize];
             entry.codes.push(self.code(&module.name, model, code.parent, code.list)?);
@@ -324,6 +327,32 @@ impl Writer {
             docstring: code.docstring,
         })
     }
+}
+
+/// Derived qualified names are no longer than a reader puts together [C-6].
+fn check_qualnames(module: &Module<'_>, codes: &[CollectedCode]) -> Result<(), Error> {
+    let len_of = |object: u32| match &module.objects[object as usize] {
+        Object::Str(text) => text.text.len() as u64,
+        _ => 0,
+    };
+    let mut lens = vec![0u64; codes.len()];
+    // Parents come behind their children.
+    for (place, code) in codes.iter().enumerate().rev() {
+        let model = &module.codes[code.model as usize];
+        let before = code.parent.map_or(0, |parent| lens[parent as usize]);
+        let name = len_of(model.name);
+        let (len, is_derived) = match model.qualname {
+            Qualname::Name => (name, false),
+            Qualname::Explicit(object) => (len_of(object), false),
+            Qualname::Member { .. } => (before + ".".len() as u64 + name, true),
+            Qualname::Local { .. } => (before + ".<locals>.".len() as u64 + name, true),
+        };
+        if is_derived && len > u64::from(MAX_QUALNAME_LEN) {
+            return Err(Error::limit(&module.name, "bytes of a derived qualified name", len, MAX_QUALNAME_LEN.into()));
+        }
+        lens[place] = len;
+    }
+    Ok(())
 }
 
 fn qualname_flag(interned: bool) -> u8 {

@@ -318,3 +318,41 @@ fn a_chain_of_parents_beyond_the_limit() {
     assert_eq!(code.qualname().to_string(), "<broken>");
     assert_eq!(module.code(1).unwrap().qualname().parts().unwrap().len(), 2001);
 }
+
+#[test]
+fn a_long_name_that_a_chain_of_parents_shares() {
+    let local = |constants| Code { qualname: Qualname::Local { interned: false }, ..shapes::code(0, constants) };
+    let nested = |len: usize| {
+        let mut module = shapes::plain("m");
+        module.objects[0] = Object::Str(Str::plain("n".repeat(len)));
+        // The innermost one has its name for its qualified name.
+        let innermost = shapes::code(0, vec![]);
+        module.codes = vec![innermost, local(vec![Ref::Code(0)]), local(vec![Ref::Code(1)])];
+        module.codes.push(shapes::code(0, vec![Ref::Code(2)]));
+        module.root = Some(3);
+        module
+    };
+    let write = |module| {
+        let mut writer = permacode_writer::Writer::new(permacode_writer::Options::default());
+        let target = writer.target(&shapes::target(0)).unwrap();
+        writer.module(target, &module)
+    };
+    // Three names and two separators of ten bytes.
+    let error = write(nested(21_840)).unwrap_err().to_string();
+    assert_eq!(error, r#""m": bytes of a derived qualified name: 65540, but at most 65536 are possible"#);
+    let mut archive = Edited(program(nested(21_838)).archive());
+    assert!(all(&archive.0).iter().all(Option::is_none));
+    // Now a fourth.
+    let form = archive.get("code[1].form");
+    archive.set("code[0].form", form);
+    archive.repair(Repair::Chunks);
+    let [everything, one, _] = all(&archive.0);
+    for error in [everything, one] {
+        let shown = error.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert!(shown.starts_with("the length of a derived qualified name is 87382"), "{shown}");
+        breaks(&error, Rule::C6);
+    }
+    let opened = Archive::open(&archive.0).unwrap();
+    let module = opened.targets().next().unwrap().module(0).unwrap();
+    breaks(&module.code(0).unwrap().qualname().parts().err(), Rule::C6);
+}

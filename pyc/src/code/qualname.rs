@@ -11,9 +11,8 @@ use super::{
 };
 use crate::marshal::{NodeId, Value, Values};
 
-/// Longer qualified names are not derived but stored: comparing and building them stays cheap whatever a file holds. (Names
-/// may be shared between code objects, so a chain of derived ones could describe far more text than the file has bytes.)
-pub(crate) const MAX_DERIVED: usize = 1 << 16;
+/// Longer qualified names are not derived but stored; up to 3.10, where a code object has none, its name stands for it.
+pub(crate) const MAX_DERIVED: usize = permacode_format::MAX_QUALNAME_LEN as usize;
 
 /// Stands between the name of a function and the names in it.
 pub(crate) const LOCALS: &[u8] = b".<locals>.";
@@ -145,6 +144,12 @@ pub(super) enum Name {
     Explicit(NodeId),
 }
 
+fn set(lens: &mut [usize], number: u32, len: usize) {
+    if let Some(place) = lens.get_mut(number as usize) {
+        *place = len;
+    }
+}
+
 impl Qualnames {
     /// From 3.11 on: a code object holds its qualified name.
     pub(super) fn read(values: &Values<'_>, codes: &[Checked<'_>], parents: &[Parent]) -> Self {
@@ -176,6 +181,7 @@ impl Qualnames {
     /// that of a class is a constant of the class itself, the first one (`compiler_class`).
     pub(super) fn derive(values: &Values<'_>, codes: &[Checked<'_>], parents: &[Parent], root: u32) -> Self {
         let mut chain = Chain::new(codes.len());
+        let mut lens = vec![0usize; codes.len()];
         let mut forms = vec![Name::Derived(Qualname::Name); codes.len()];
         let mut constants = Vec::new();
         let string = |id: Option<&NodeId>| match id.map(|&id| values.value(id)) {
@@ -188,6 +194,7 @@ impl Qualnames {
             let name = text(values, code.name).0;
             let Some(&Parent::One(parent, index)) = parents.get(number as usize) else {
                 chain.set(number, Form::Name, name, number);
+                set(&mut lens, number, name.len());
                 continue;
             };
             let Some(outer) = codes.get(parent as usize) else { continue };
@@ -207,7 +214,14 @@ impl Qualnames {
                 let form = forms.into_iter().find(|&form| chain.matches(text, form, name, parent))?;
                 Some((form, interned))
             });
-            let form = found.map_or(by_rule, |(form, _)| form);
+            let mut form = found.map_or(by_rule, |(form, _)| form);
+            let parent_len = lens.get(parent as usize).copied().unwrap_or_default();
+            let mut len = form.separator().map_or(0, |separator| parent_len.saturating_add(separator.len()));
+            len = len.saturating_add(name.len());
+            if form != Form::Name && len > MAX_DERIVED {
+                (form, len) = (Form::Name, name.len());
+            }
+            set(&mut lens, number, len);
             chain.set(number, form, name, parent);
             // A name that is not interned could not be told from one that is, but nothing asks for it up to 3.10.
             let interned = found.is_some_and(|(_, interned)| interned);

@@ -5,11 +5,13 @@ use crate::{
     archive::Archive,
     budget::Budget,
     bytes::Bytes,
+    code::Code,
     error::{Error, Result},
     module::Module,
+    qualname::{Step, step, too_long},
 };
 use alloc::{collections::BTreeMap, vec, vec::Vec};
-use permacode_format::{CodeRecord, MAX_PARENTS, Rule, SectionKind, SignatureRecord, digest};
+use permacode_format::{CodeRecord, MAX_PARENTS, MAX_QUALNAME_LEN, Rule, SectionKind, SignatureRecord, digest};
 
 impl<'a> Verifier<'a> {
     pub(super) fn codes<D: AsRef<[u8]>>(
@@ -57,25 +59,29 @@ impl<'a> Verifier<'a> {
         budget: &mut Budget,
         first_codes: &BTreeMap<u32, u32>,
     ) -> Result<()> {
-        // Parents have higher ids, so that from the last one on the number above each is known.
-        let mut parents = vec![0u16; module.code_count() as usize];
+        // Parents have higher ids, so that from the last one on the number above each and the length of its name are known.
+        let mut known = vec![(0u16, 0u64); module.code_count() as usize];
         for (number, code) in module.codes().enumerate().rev() {
             let code = code?;
             budget.take_list(&code)?;
             code.verify_record()?;
             code.verify_list(first_codes)?;
-            if let Some(parent) = code.parent()? {
-                let above = parents
-                    .get(parent.id().saturating_sub(module.first_code()) as usize)
-                    .copied()
-                    .unwrap_or(u16::MAX)
-                    .saturating_add(1);
-                if u32::from(above) > MAX_PARENTS {
-                    return Err(Error::value(Rule::C6, code.offset(), "the number of parents", above));
+            let place = |code: &Code<'_>| code.id().saturating_sub(module.first_code()) as usize;
+            let of_parent = |parent: &Code<'_>| known.get(place(parent)).copied().unwrap_or((u16::MAX, 0));
+            let above = code.parent()?.map_or(0, |parent| of_parent(&parent).0.saturating_add(1));
+            if u32::from(above) > MAX_PARENTS {
+                return Err(Error::value(Rule::C6, code.offset(), "the number of parents", above));
+            }
+            let Step { last, before } = step(code)?;
+            let mut len = last.bytes().len() as u64;
+            if let Some((parent, separator)) = before {
+                len = len.saturating_add(separator.len() as u64).saturating_add(of_parent(&parent).1);
+                if len > u64::from(MAX_QUALNAME_LEN) {
+                    return Err(too_long(code, len));
                 }
-                if let Some(slot) = parents.get_mut(number) {
-                    *slot = above;
-                }
+            }
+            if let Some(slot) = known.get_mut(number) {
+                *slot = (above, len);
             }
         }
         Ok(())
