@@ -79,6 +79,22 @@ fn python_runs_what_comes_out() {
 }
 
 #[test]
+fn names_that_are_too_long_to_be_derived_stay_what_they_are() {
+    let [function, class, method] = ["a", "b", "c"].map(|letter| letter.repeat(25_000));
+    let source = format!("def {function}():\n class {class}:\n  def {method}(self): pass\n return {class}\n");
+    let tree = tree(&[("long.py", &source)]);
+    let script = format!("import long; print(len(long.{function}().{method}.__qualname__), long.__file__[-4:])");
+    for interpreter in common::interpreters() {
+        let options = permacode_bundle::BundleOptions::new(interpreter.clone()).library(false).path(tree.path());
+        let (archive, _) = archive_of(&options.source(false));
+        archive.verify().unwrap();
+        let (out, _) = extracted(&archive, &ExtractOptions::default());
+        // Three names, `.<locals>.` and a dot.
+        assert_eq!(python(&interpreter, out.path(), &script), "75011 .pyc", "{}", interpreter.version);
+    }
+}
+
+#[test]
 fn timestamps_are_those_of_the_sources() {
     let tree = small_tree();
     let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_234_567_890);
