@@ -1,4 +1,4 @@
-//! Which of the three kinds of string a text is (spec.md 5.11).
+//! What a text or a number must look like: rules that writers keep and verifiers check (spec.md 5.5, 5.7, 5.11).
 
 use crate::ObjectKind;
 
@@ -29,6 +29,44 @@ pub fn string_kind(text: &[u8]) -> Option<ObjectKind> {
         }
         kind = ObjectKind::Surrogates;
     }
+}
+
+/// Whether no shorter two's complement, little-endian, holds the same integer [O-3]; zero has no bytes.
+///
+/// ```
+/// use permacode_format::is_shortest_int;
+/// assert!(is_shortest_int(&[]) && is_shortest_int(&[0xFF]) && is_shortest_int(&[0x80, 0]));
+/// assert!(!is_shortest_int(&[0]) && !is_shortest_int(&[1, 0]) && !is_shortest_int(&[0x80, 0xFF]));
+/// ```
+#[must_use]
+pub const fn is_shortest_int(bytes: &[u8]) -> bool {
+    match bytes {
+        [] => true,
+        [last] => *last != 0,
+        [.., before, last] => !matches!((*last, *before & 0x80), (0, 0) | (0xFF, 0x80)),
+    }
+}
+
+/// Whether this can be the name of a module: no NUL, and no component between the dots is empty [N-3].
+///
+/// ```
+/// use permacode_format::is_module_name;
+/// assert!(is_module_name("json.decoder") && !is_module_name("json.") && !is_module_name(""));
+/// ```
+#[must_use]
+pub fn is_module_name(name: &str) -> bool {
+    !name.contains('\0') && !name.split('.').any(str::is_empty)
+}
+
+/// Whether this can be the name of a resource: a relative path that stays where it starts [N-4].
+///
+/// ```
+/// use permacode_format::is_resource_name;
+/// assert!(is_resource_name(b"stdlib/a.txt") && !is_resource_name(b"stdlib/../a") && !is_resource_name(b"/a"));
+/// ```
+#[must_use]
+pub fn is_resource_name(name: &[u8]) -> bool {
+    name.split(|byte| *byte == b'/').all(|part| !matches!(part, b"" | b"." | b"..") && !part.contains(&0))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::{
 };
 use permacode_format::{
     Container as ContainerKind, ItemRef, MAX_DEPTH, ObjectKind, Rule, SectionKind, U16, U32, container_item, entry,
-    list_item, object_flag, string_kind,
+    is_shortest_int, list_item, object_flag, string_kind,
 };
 
 /// Through whom an object was reached: that bounds what can be reached through it.
@@ -316,20 +316,9 @@ impl<'a> Object<'a> {
     /// Checks what [`Object::constant`] does not: that the value has the form it should have.
     pub(crate) fn verify_form(&self, offset: u64, constant: &Constant<'a>, kind: ObjectKind) -> Result<()> {
         match constant {
-            Constant::Int(bytes) => {
-                let is_shortest = match bytes.as_slice() {
-                    [] => true,
-                    [last] => *last != 0,
-                    [.., before, last] => !matches!((last, before & 0x80), (0, 0) | (0xFF, 0x80)),
-                };
-                if !is_shortest {
-                    return Err(Error::value(
-                        Rule::O3,
-                        offset,
-                        "the length of an integer that has a shorter form",
-                        bytes.len() as u64,
-                    ));
-                }
+            Constant::Int(bytes) if !is_shortest_int(bytes) => {
+                let what = "the length of an integer that has a shorter form";
+                return Err(Error::value(Rule::O3, offset, what, bytes.len() as u64));
             }
             Constant::Str(text) if string_kind(&text.bytes()) != Some(kind) => {
                 return Err(Error::value(Rule::O4, offset, "the kind of a string that is of another kind", kind as u8));

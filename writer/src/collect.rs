@@ -9,7 +9,7 @@ use crate::{
     intern::{ContainerValue, Handle, Interner, Item},
     model::{Code, Module, Object, Qualname, Ref, Str},
 };
-use permacode_format::{MAX_DEPTH, MAX_PARENTS, ObjectKind, object_flag, string_kind};
+use permacode_format::{MAX_DEPTH, MAX_PARENTS, ObjectKind, is_shortest_int, object_flag, string_kind};
 
 /// What the walk over a module found.
 #[derive(Debug, Default)]
@@ -366,14 +366,4 @@ pub(crate) fn intern_str(interner: &mut Interner, owner: &str, text: &Str<'_>) -
 
 fn interned_flag(interned: bool) -> u8 {
     if interned { object_flag::INTERNED } else { 0 }
-}
-
-/// Whether no shorter two's complement holds the same integer.
-fn is_shortest_int(bytes: &[u8]) -> bool {
-    match bytes {
-        [] => true,
-        [0] => false,
-        [.., before, last] => !(*last == 0 && before & 0x80 == 0 || *last == 0xFF && before & 0x80 != 0),
-        [_] => true,
-    }
 }

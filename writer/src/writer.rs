@@ -8,7 +8,8 @@ use crate::{
 };
 use hashbrown::HashSet;
 use permacode_format::{
-    MAX_NAME_LEN, MAX_QUALNAME_LEN, NONE, ObjectKind, QualnameForm, code_form, digest, module_flag, resource_flag,
+    MAX_NAME_LEN, MAX_QUALNAME_LEN, NONE, ObjectKind, QualnameForm, code_form, digest, is_module_name,
+    is_resource_name, module_flag, resource_flag,
 };
 
 /// How an archive is laid out.
@@ -259,8 +260,7 @@ impl Writer {
         let name = [resource.root.as_bytes(), b"/", &resource.path].concat();
         let shown = String::from_utf8_lossy(&name).into_owned();
         check_len(&shown, name.len())?;
-        let is_component = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
-        if resource.root.contains('/') || !name.split(|byte| *byte == b'/').all(is_component) {
+        if resource.root.contains('/') || !is_resource_name(&name) {
             return Err(Error::invalid(&shown, "it is no relative path"));
         }
         let entry = ResourceEntry {
@@ -368,7 +368,7 @@ fn check_len(name: &str, len: usize) -> Result<(), Error> {
 
 fn check_module_name(name: &str) -> Result<(), Error> {
     check_len(name, name.len())?;
-    if name.contains('\0') || name.split('.').any(str::is_empty) {
+    if !is_module_name(name) {
         return Err(Error::invalid(name, "it is no module name"));
     }
     Ok(())

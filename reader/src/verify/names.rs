@@ -9,7 +9,8 @@ use crate::{
 };
 use alloc::{collections::BTreeSet, vec::Vec};
 use permacode_format::{
-    CodeDetail, CodeRecord, Group, MAX_IDS, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
+    CodeDetail, CodeRecord, Group, MAX_IDS, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind,
+    TargetRecord, is_module_name, is_resource_name,
 };
 
 impl<'a> Verifier<'a> {
@@ -131,7 +132,7 @@ impl<'a> Verifier<'a> {
             let name = module.name_bytes()?;
             check_name_len(name)?;
             let text = module.name()?;
-            if text.contains('\0') || text.split('.').any(str::is_empty) {
+            if !is_module_name(text) {
                 return Err(Error::value(
                     Rule::N3,
                     name.offset(),
@@ -170,8 +171,7 @@ impl<'a> Verifier<'a> {
             let resource = resource?;
             let name = resource.name()?;
             check_name_len(Bytes::new(name.as_slice(), name.offset()))?;
-            let is_component = |part: &[u8]| !matches!(part, b"" | b"." | b"..") && !part.contains(&0);
-            if !name.split(|byte| *byte == b'/').all(is_component) {
+            if !is_resource_name(&name) {
                 return Err(Error::value(
                     Rule::N4,
                     name.offset(),
