@@ -120,6 +120,12 @@ pub enum QualnameForm {
     Explicit = 3,
 }
 
+/// Stands between the qualified name of the parent and the name in the form [`QualnameForm::Member`].
+pub const MEMBER_SEPARATOR: &str = ".";
+
+/// Stands between the qualified name of the parent and the name in the form [`QualnameForm::Local`].
+pub const LOCAL_SEPARATOR: &str = ".<locals>.";
+
 /// Bits of [`CodeRecord::form`] [C-3].
 pub mod code_form {
     use super::QualnameForm;

@@ -7,7 +7,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use core::fmt;
-use permacode_format::{MAX_PARENTS, MAX_QUALNAME_LEN, QualnameForm, Rule};
+use permacode_format::{LOCAL_SEPARATOR, MAX_PARENTS, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, QualnameForm, Rule};
 
 /// The qualified name of a code object, for example `JSONDecoder.decode` or `outer.<locals>.inner`.
 #[derive(Debug, Clone, Copy)]
@@ -95,8 +95,8 @@ pub(crate) fn step(code: Code<'_>) -> Result<Step<'_>> {
             let last = object.map_or_else(|| code.name(), |object| object.as_str(Rule::C10))?;
             return Ok(Step { last, before: None });
         }
-        QualnameForm::Member => ".",
-        QualnameForm::Local => ".<locals>.",
+        QualnameForm::Member => MEMBER_SEPARATOR,
+        QualnameForm::Local => LOCAL_SEPARATOR,
     };
     match code.parent()? {
         Some(parent) => Ok(Step { last: code.name()?, before: Some((parent, separator)) }),

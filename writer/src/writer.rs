@@ -4,12 +4,12 @@ use crate::{
     collect::{CollectedCode, collect, intern_str},
     error::{Error, ErrorKind},
     intern::{Blobs, Handle, Interner, Item},
-    model::{Code, Module, ModuleKind, Object, Path, Qualname, Resource, Target},
+    model::{Code, Module, ModuleKind, Object, Path, Qualname, Resource, Str, Target},
 };
 use hashbrown::HashSet;
 use permacode_format::{
-    MAX_NAME_LEN, MAX_QUALNAME_LEN, NONE, ObjectKind, QualnameForm, code_form, digest, is_module_name,
-    is_resource_name, module_flag, resource_flag,
+    LOCAL_SEPARATOR, MAX_NAME_LEN, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, NONE, QualnameForm, code_form, digest,
+    is_module_name, is_resource_name, module_flag, resource_flag,
 };
 
 /// How an archive is laid out.
@@ -279,10 +279,8 @@ impl Writer {
     }
 
     fn path(&mut self, owner: &str, path: &Path<'_>) -> Result<PathEntry, Error> {
-        let root = path.root.as_ref().map(|root| {
-            let kind = if root.is_ascii() { ObjectKind::Ascii } else { ObjectKind::Utf8 };
-            self.interner.sized(kind, 0, root.as_bytes())
-        });
+        let root =
+            path.root.as_deref().map(|root| intern_str(&mut self.interner, owner, &Str::plain(root))).transpose()?;
         Ok(PathEntry { path: intern_str(&mut self.interner, owner, &path.path)?, root })
     }
 
@@ -344,8 +342,8 @@ fn check_qualnames(module: &Module<'_>, codes: &[CollectedCode]) -> Result<(), E
         let (len, is_derived) = match model.qualname {
             Qualname::Name => (name, false),
             Qualname::Explicit(object) => (len_of(object), false),
-            Qualname::Member { .. } => (before + ".".len() as u64 + name, true),
-            Qualname::Local { .. } => (before + ".<locals>.".len() as u64 + name, true),
+            Qualname::Member { .. } => (before + MEMBER_SEPARATOR.len() as u64 + name, true),
+            Qualname::Local { .. } => (before + LOCAL_SEPARATOR.len() as u64 + name, true),
         };
         if is_derived && len > u64::from(MAX_QUALNAME_LEN) {
             return Err(Error::limit(&module.name, "bytes of a derived qualified name", len, MAX_QUALNAME_LEN.into()));

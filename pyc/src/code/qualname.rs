@@ -15,9 +15,9 @@ use crate::marshal::{NodeId, Value, Values};
 pub(crate) const MAX_DERIVED: usize = permacode_format::MAX_QUALNAME_LEN as usize;
 
 /// Stands between the name of a function and the names in it.
-pub(crate) const LOCALS: &[u8] = b".<locals>.";
+pub(crate) const LOCALS: &[u8] = permacode_format::LOCAL_SEPARATOR.as_bytes();
 /// Stands between the name of a class and the names in it.
-pub(crate) const MEMBER: &[u8] = b".";
+pub(crate) const MEMBER: &[u8] = permacode_format::MEMBER_SEPARATOR.as_bytes();
 
 /// How a name follows from the parent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
