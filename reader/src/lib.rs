@@ -63,7 +63,7 @@ pub use permacode_format::{
     Container as ContainerKind, ExceptionEncoding, LineEncoding, ObjectKind, QualnameForm, Rule, SectionKind,
     local_kind,
 };
-pub use qualname::Qualname;
+pub use qualname::{Qualname, Qualnames};
 pub use resource::Resource;
 pub use string::Str;
 pub use target::Target;

@@ -7,6 +7,7 @@ use crate::{
     index::name_in_section,
     object::{Object, Owner},
     perma_bytes::PermaBytes,
+    qualname::Qualnames,
     string::Str,
     view::View,
 };
@@ -149,6 +150,14 @@ impl<'a> Module<'a> {
                 Ok(Err(error)) => Some(Err(error)),
             }
         })
+    }
+
+    /// The qualified names of all its code objects.
+    ///
+    /// # Errors
+    /// `[M-3]`, `[C-4]`, `[C-6]`, `[C-10]`
+    pub fn qualnames(&self) -> Result<Qualnames> {
+        Qualnames::of(self)
     }
 
     /// File name that its code objects report, unless they have one of their own; `None` for a namespace package.

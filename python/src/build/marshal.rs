@@ -1,0 +1,49 @@
+//! Code objects through marshal: right for every build of CPython, since the interpreter makes them itself.
+
+use permacode_pyc::{Header, Validation, Version, encode_pyc};
+use permacode_reader::Module;
+use permacode_writer::read;
+use pyo3::{
+    exceptions::PyImportError,
+    prelude::*,
+    types::{PyBytes, PyString},
+};
+
+use super::{Build, Method};
+use crate::{error::Result, roots};
+
+/// Encodes the tables of a module as marshal bytes, and gives them to `marshal.loads`.
+pub(super) struct Marshal {
+    /// The magic number of this interpreter.
+    magic: u32,
+    reason: String,
+}
+
+impl Marshal {
+    pub(super) fn new(magic: u32, reason: String) -> Self {
+        Marshal { magic, reason }
+    }
+}
+
+impl Build for Marshal {
+    fn code<'py>(
+        &self,
+        py: Python<'py>,
+        module: &Module<'_>,
+        filename: &Bound<'py, PyString>,
+    ) -> Result<Bound<'py, PyAny>> {
+        let model = read::module(module)?;
+        let failed = |error: &dyn std::fmt::Display| {
+            PyImportError::new_err(format!("module {}: {error}", module.name().unwrap_or("?")))
+        };
+        let version = Version::of_magic(self.magic as u16).map_err(|error| failed(&error))?;
+        let header = Header { version, validation: Validation::UncheckedHash([0; 8]) };
+        let bytes = encode_pyc(&model, &header, &roots::text(filename)?).map_err(|error| failed(&error))?;
+        let body = bytes.get(permacode_pyc::HEADER_LEN..).unwrap_or_default();
+        Ok(py.import("marshal")?.call_method1("loads", (PyBytes::new(py, body),))?)
+    }
+
+    fn method(&self) -> Method {
+        Method { name: "marshal", constructor: "marshal.loads", reason: self.reason.clone() }
+    }
+}

@@ -1,0 +1,25 @@
+//! CPython runs from an archive: the module `permacode._permacode`.
+//!
+//! ```text
+//!   archive (the class Archive) ─┐
+//!                                ├─► library ─► build ─► code objects
+//!   importer (finder, loader) ───┘      └─► roots
+//! ```
+//!
+//! A *library* is an archive that was mapped for this interpreter; *build* turns a module of it into a code object: from the
+//! tables where the build of CPython is known, through marshal elsewhere.
+
+mod archive;
+mod build;
+mod error;
+mod library;
+mod roots;
+
+use pyo3::prelude::*;
+
+/// Modules of CPython out of one mapped file.
+#[pymodule(gil_used = true)]
+mod _permacode {
+    #[pymodule_export]
+    use crate::archive::{Archive, open};
+}

@@ -1,0 +1,183 @@
+//! An archive that is mapped for this interpreter.
+
+use std::path::{Path, PathBuf};
+
+use permacode_reader::{self as reader, Archive, Mapping, Module, Target};
+use pyo3::{prelude::*, types::PyString};
+
+use crate::{
+    build::{self, Build},
+    error::{Error, describe, import_error, of_reader},
+    roots,
+};
+
+/// Which targets of an archive will do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    /// Those whose bytecode this interpreter runs.
+    Bytecode,
+    /// The one for this very interpreter: its exact version, its optimisation level.
+    Exact,
+}
+
+/// An archive, the target in it for this interpreter, and the way in which its code objects are made.
+pub(crate) struct Library {
+    path: PathBuf,
+    archive: Archive<Mapping>,
+    /// Index of the target.
+    target: usize,
+    builder: Box<dyn Build>,
+}
+
+/// What an interpreter asks of a target.
+struct Interpreter {
+    magic: u32,
+    hexversion: u32,
+    optimization: u8,
+}
+
+impl Interpreter {
+    fn of(py: Python<'_>) -> PyResult<Self> {
+        let sys = py.import("sys")?;
+        let hexversion = sys.getattr("hexversion")?.extract()?;
+        let level: u8 = sys.getattr("flags")?.getattr("optimize")?.extract()?;
+        let magic = py.import("_frozen_importlib_external")?.getattr("MAGIC_NUMBER")?.extract()?;
+        Ok(Interpreter { magic: u32::from_le_bytes(magic), hexversion, optimization: level.min(2) })
+    }
+
+    fn runs(&self, target: &Target<'_>) -> reader::Result<bool> {
+        Ok(target.vm()? == permacode_pyc::VM && target.bytecode_magic() == self.magic)
+    }
+
+    fn is_exactly(&self, target: &Target<'_>) -> bool {
+        target.vm_version() == self.hexversion && target.optimization() == self.optimization
+    }
+}
+
+impl Library {
+    /// Maps an archive and finds the target for this interpreter.
+    ///
+    /// # Errors
+    /// `OSError` if the file cannot be opened; `ImportError` if it is no archive, is damaged, or has no target that fits.
+    pub(crate) fn open(py: Python<'_>, path: &Path, fit: Fit) -> PyResult<Library> {
+        let path = std::path::absolute(path)?;
+        let archive = Archive::map(&path).map_err(|error| of_reader(py, &path, None, error))?;
+        let interpreter = Interpreter::of(py)?;
+        let target = find_target(&archive, &interpreter, fit).map_err(|error| of_reader(py, &path, None, error))?;
+        let Some(target) = target else {
+            let message = format!("{}; this is {}", targets_in_words(&archive), interpreter.in_words(fit));
+            return Err(import_error(py, &path, None, describe(&path, None, &message)));
+        };
+        let builder = build::choose(py, &archive, interpreter.magic)?;
+        Ok(Library { path, archive, target, builder })
+    }
+
+    /// The archive's path, absolute.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The target for this interpreter. It was there when the archive was opened, and the archive does not change.
+    pub(crate) fn target(&self) -> Option<Target<'_>> {
+        self.archive.targets().nth(self.target)
+    }
+
+    /// How code objects are made.
+    pub(crate) fn builder(&self) -> &dyn Build {
+        &*self.builder
+    }
+
+    /// The module of this name: one probe.
+    pub(crate) fn find(&self, name: &str) -> reader::Result<Option<Module<'_>>> {
+        self.target().map_or(Ok(None), |target| target.find(name))
+    }
+
+    /// The code object of a module; `filename` is what it reports as its file.
+    ///
+    /// # Errors
+    /// `ImportError` with archive, module, rule and offset if the archive is damaged.
+    pub(crate) fn code<'py>(
+        &self,
+        py: Python<'py>,
+        module: &Module<'_>,
+        filename: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.builder.code(py, module, filename).map_err(|error| {
+            let name = module.name().unwrap_or("?");
+            error.raise(py, &self.path, Some(name))
+        })
+    }
+
+    /// The exception for what the reader found wrong.
+    pub(crate) fn error(&self, py: Python<'_>, module: &str, error: reader::Error) -> PyErr {
+        Error::Archive(error).raise(py, &self.path, Some(module))
+    }
+}
+
+/// The code object's file: where the archive says it is, below the folders that `roots` names. For a namespace package,
+/// which has none, the empty string.
+pub(crate) fn filename<'py>(
+    py: Python<'py>,
+    library: &Library,
+    module: &Module<'_>,
+    roots: &roots::Roots,
+) -> PyResult<Bound<'py, PyString>> {
+    let path = module.filename().map_err(|error| library.error(py, module.name().unwrap_or("?"), error))?;
+    roots::string(py, &path.map(|path| roots.path(&path)).unwrap_or_default())
+}
+
+/// Index of the target that fits best.
+fn find_target(archive: &Archive<Mapping>, interpreter: &Interpreter, fit: Fit) -> reader::Result<Option<usize>> {
+    let mut found = None;
+    for (index, target) in archive.targets().enumerate() {
+        if !interpreter.runs(&target)? {
+            continue;
+        }
+        if interpreter.is_exactly(&target) {
+            return Ok(Some(index));
+        }
+        if fit == Fit::Bytecode {
+            found = found.or(Some(index));
+        }
+    }
+    Ok(found)
+}
+
+/// `the archive is for cpython 3.11.7 -O`
+fn targets_in_words(archive: &Archive<Mapping>) -> String {
+    let targets: Vec<String> = archive
+        .targets()
+        .map(|target| {
+            let vm = target.vm().unwrap_or("?");
+            let magic = target.bytecode_magic();
+            format!("{vm} {}", version_in_words(target.vm_version(), magic, target.optimization()))
+        })
+        .collect();
+    match &targets[..] {
+        [] => "the archive is for nobody: it has no targets".to_owned(),
+        targets => format!("the archive is for {}", targets.join(", ")),
+    }
+}
+
+impl Interpreter {
+    fn in_words(&self, fit: Fit) -> String {
+        let version = version_in_words(self.hexversion, self.magic, self.optimization);
+        let advice = match fit {
+            Fit::Exact => "the library of another patch release or optimisation level differs: bundle that of this one",
+            Fit::Bytecode => "bundle for this one",
+        };
+        format!("{} {version}: {advice}", permacode_pyc::VM)
+    }
+}
+
+/// `3.11.7 (magic 3495, optimisation level 0)`; the layout of the version is that of `sys.hexversion`.
+fn version_in_words(hexversion: u32, magic: u32, optimization: u8) -> String {
+    let [major, minor, patch, release] = hexversion.to_be_bytes();
+    let stage = match release >> 4 {
+        0xa => format!("a{}", release & 0xf),
+        0xb => format!("b{}", release & 0xf),
+        0xc => format!("rc{}", release & 0xf),
+        _ => String::new(),
+    };
+    format!("{major}.{minor}.{patch}{stage} (magic {}, optimisation level {optimization})", magic & 0xffff)
+}

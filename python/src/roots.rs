@@ -1,0 +1,133 @@
+//! The folders that the named roots of an archive stand for, in this interpreter.
+
+use permacode_reader as reader;
+use pyo3::{
+    exceptions::PyTypeError,
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyBytes, PyMapping, PyString},
+};
+
+const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
+
+/// Names of roots, and the folders they stand for, without a separator at the end; text as CPython's `surrogatepass` has it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Roots {
+    folders: Vec<(String, Vec<u8>)>,
+    /// Stands for every root that is not named.
+    default: Option<Vec<u8>>,
+}
+
+impl Roots {
+    /// The folders of this interpreter: those of its standard library and of its installed packages.
+    pub(crate) fn of_interpreter(py: Python<'_>) -> PyResult<&Roots> {
+        static ROOTS: PyOnceLock<Roots> = PyOnceLock::new();
+        ROOTS.get_or_try_init(py, || {
+            let mut roots = Roots::default();
+            let Some(library) = library_folder(py)? else { return Ok(roots) };
+            // PREFIX/lib/python3.11 has the packages; on Windows PREFIX\Lib has them.
+            roots.set("site-packages", join(&library, b"site-packages"));
+            if let Some(platform) = platform_folder(py, &library)? {
+                roots.set("platstdlib", platform);
+            }
+            roots.set("stdlib", library);
+            Ok(roots)
+        })
+    }
+
+    /// What `base` says: nothing, one folder for all roots, or a mapping of names to folders.
+    pub(crate) fn of_base(py: Python<'_>, base: Option<&Bound<'_, PyAny>>) -> PyResult<Roots> {
+        let mut roots = Roots::of_interpreter(py)?.clone();
+        let Some(base) = base.filter(|base| !base.is_none()) else { return Ok(roots) };
+        if let Ok(mapping) = base.cast::<PyMapping>() {
+            for item in mapping.items()?.iter() {
+                let (name, folder): (String, Bound<'_, PyAny>) = item.extract()?;
+                roots.set(&name, path_text(&folder)?);
+            }
+            return Ok(roots);
+        }
+        Ok(Roots { folders: Vec::new(), default: Some(path_text(base)?) })
+    }
+
+    fn set(&mut self, name: &str, mut folder: Vec<u8>) {
+        while folder.len() > 1 && folder.last() == Some(&SEPARATOR) {
+            folder.pop();
+        }
+        self.folders.retain(|(other, _)| other != name);
+        self.folders.push((name.to_owned(), folder));
+    }
+
+    /// The folder of a root.
+    pub(crate) fn folder(&self, root: &[u8]) -> Option<&[u8]> {
+        let named = self.folders.iter().find(|(name, _)| name.as_bytes() == root);
+        named.map(|(_, folder)| &folder[..]).or(self.default.as_deref())
+    }
+
+    /// A path of the archive as this interpreter has it. A root that stands for no folder is left out.
+    pub(crate) fn path(&self, path: &reader::Path<'_>) -> Vec<u8> {
+        let folder = path.root.and_then(|root| self.folder(&root.bytes()));
+        folder.map_or_else(|| path.path.bytes().to_vec(), |folder| join(folder, &path.path.bytes()))
+    }
+}
+
+/// `folder` and a path below it, with the separators of this system.
+fn join(folder: &[u8], path: &[u8]) -> Vec<u8> {
+    let mut joined = Vec::with_capacity(folder.len() + 1 + path.len());
+    joined.extend_from_slice(folder);
+    if !folder.ends_with(&[SEPARATOR]) {
+        joined.push(SEPARATOR);
+    }
+    joined.extend(path.iter().map(|byte| if *byte == b'/' { SEPARATOR } else { *byte }));
+    joined
+}
+
+/// Text as bytes: UTF-8, lone surrogates as three bytes, as strings are in an archive.
+pub(crate) fn text(string: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
+    if let Ok(text) = string.to_str() {
+        return Ok(text.as_bytes().to_vec());
+    }
+    let bytes = string.call_method1("encode", ("utf-8", "surrogatepass"))?;
+    Ok(bytes.cast_into::<PyBytes>()?.as_bytes().to_vec())
+}
+
+/// The string of such bytes.
+pub(crate) fn string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
+    match std::str::from_utf8(text) {
+        Ok(text) => Ok(PyString::new(py, text)),
+        Err(_) => {
+            let decoded = PyBytes::new(py, text).call_method1("decode", ("utf-8", "surrogatepass"))?;
+            Ok(decoded.cast_into::<PyString>()?)
+        }
+    }
+}
+
+fn path_text(path: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let path = path.py().import("os")?.call_method1("fspath", (path,))?;
+    match path.cast::<PyString>() {
+        Ok(path) => text(path),
+        Err(_) => Err(PyTypeError::new_err("a folder must be a str or an os.PathLike of one")),
+    }
+}
+
+/// The folder of the standard library: where the file of `os` is, which every interpreter has imported at start.
+fn library_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
+    let Ok(file) = py.import("os")?.getattr("__file__") else { return Ok(None) };
+    let Ok(file) = file.cast::<PyString>() else { return Ok(None) };
+    let mut folder = text(file)?;
+    let end = folder.iter().rposition(|byte| *byte == SEPARATOR);
+    Ok(end.map(|end| {
+        folder.truncate(end);
+        folder
+    }))
+}
+
+/// The folder of the part of the library that depends on the platform, where it is another one.
+fn platform_folder(py: Python<'_>, library: &[u8]) -> PyResult<Option<Vec<u8>>> {
+    let sys = py.import("sys")?;
+    let Ok(name) = sys.getattr("platlibdir") else { return Ok(None) };
+    let Ok(prefix) = sys.getattr("base_exec_prefix")?.cast_into::<PyString>() else { return Ok(None) };
+    let Ok(name) = name.cast_into::<PyString>() else { return Ok(None) };
+    let last = library.iter().rposition(|byte| *byte == SEPARATOR).map_or(0, |at| at + 1);
+    let folder = join(&join(&text(&prefix)?, &text(&name)?), library.get(last..).unwrap_or_default());
+    Ok((folder != library).then_some(folder))
+}
