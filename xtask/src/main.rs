@@ -4,6 +4,7 @@
 mod ci;
 mod demo;
 mod open_cost;
+mod python;
 mod pythons;
 mod run;
 mod spec;
@@ -21,6 +22,8 @@ Tasks:
   spec           compare the generated blocks of spec.md, or write them [--bless]
   stdlib         whole standard libraries into archives and back [--no-tests] [--reproduce] [--regress] [--keep DIR]
                  [PYTHON...]
+  python         the wheel of the Python package for each interpreter, and its tests
+                 [--no-tests] [PYTHON...] [-- ARGUMENTS OF PYTEST...]
   pythons        the interpreters that take part in the tests";
 
 fn main() -> ExitCode {
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         ["spec", "--bless"] => spec::spec(true),
         ["open-cost"] => open_cost::open_cost(),
         ["stdlib", ref args @ ..] => stdlib::stdlib(args),
+        ["python", ref args @ ..] => python::python(args),
         ["pythons"] => pythons::list(),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

@@ -1,7 +1,10 @@
 //! Running programs in the folder of the workspace.
 
 use anyhow::{Context, Result, bail};
-use std::{path::Path, process::Command};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// The folder of the workspace.
 pub(crate) fn root() -> &'static Path {
@@ -36,10 +39,14 @@ pub(crate) fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_folder() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
 /// Where cargo puts what it builds in the release profile.
-pub(crate) fn release_folder() -> std::path::PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into());
-    root().join(target).join("release")
+pub(crate) fn release_folder() -> PathBuf {
+    target_folder().join("release")
 }
 
 /// The command that users have, which has to be built first.

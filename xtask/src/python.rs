@@ -1,0 +1,228 @@
+//! `cargo xtask python`: the wheel of the Python package for each interpreter, and its tests where it is installed.
+//!
+//! [`environment`] is for whoever needs the package: it builds the wheel for one interpreter and installs it in a virtual
+//! environment of its own. Nothing is installed anywhere else: the tools that build lie in `target/python/tools`.
+
+use crate::{
+    pythons,
+    run::{cargo, permacode, root, run, target_folder},
+};
+use anyhow::{Context, Result, bail, ensure};
+use permacode_bundle::Interpreter;
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use tempfile::TempDir;
+
+/// The package wants Python 3.9; archives can be made for 3.8, too.
+const OLDEST: u8 = 9;
+
+/// Makes virtual environments of interpreters that lack `ensurepip`, as Debian's do, and of all others.
+const VIRTUALENV: &str = "virtualenv>=20.26,<22";
+
+/// What is asked for.
+#[derive(Debug, Default)]
+struct Wanted<'a> {
+    no_tests: bool,
+    pythons: Vec<&'a str>,
+    /// What pytest is told, for example `-k damage`.
+    pytest: Vec<&'a str>,
+}
+
+/// A virtual environment that has the package installed, without its tests' needs. It lives as long as this value.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    /// Its interpreter.
+    pub(crate) python: PathBuf,
+    /// What was installed, in `target/wheels`.
+    pub(crate) wheel: PathBuf,
+    _folder: TempDir,
+}
+
+/// Builds the wheels and runs the tests for the interpreters that are named, or for all that are found.
+pub(crate) fn python(args: &[&str]) -> Result<()> {
+    let wanted = parse(args)?;
+    let interpreters = interpreters(&wanted.pythons)?;
+    println!("the Python package for {} interpreters:", interpreters.len());
+    for interpreter in &interpreters {
+        println!("  {:<8} {}", interpreter.version_text, interpreter.executable.display());
+    }
+    run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
+    let mut environments = Vec::new();
+    for interpreter in &interpreters {
+        println!("\n== CPython {}", interpreter.version_text);
+        let environment = environment(interpreter)?;
+        println!("{}: {} bytes", environment.wheel.display(), fs::metadata(&environment.wheel)?.len());
+        if !wanted.no_tests {
+            environment.test(&wanted.pytest)?;
+        }
+        environments.push(environment);
+    }
+    if !wanted.no_tests {
+        println!("\n== stubs");
+        check_stubs(&environments)?;
+    }
+    let versions: Vec<&str> = interpreters.iter().map(|interpreter| interpreter.version_text.as_str()).collect();
+    let passed = if wanted.no_tests { "built and installed" } else { "all passed" };
+    println!("\nthe Python package: {passed} for {}", versions.join(", "));
+    Ok(())
+}
+
+/// The interpreters that are named, or one of each minor version that is found and that the package supports.
+pub(crate) fn interpreters(named: &[&str]) -> Result<Vec<Interpreter>> {
+    let all_found = || pythons::taking_part().into_values().collect();
+    let programs: Vec<PathBuf> = if named.is_empty() { all_found() } else { named.iter().map(PathBuf::from).collect() };
+    let mut interpreters = Vec::new();
+    for program in programs {
+        let interpreter = Interpreter::probe(&program).with_context(|| format!("cannot use {}", program.display()))?;
+        if interpreter.version.minor() >= OLDEST {
+            interpreters.push(interpreter);
+        } else if !named.is_empty() {
+            bail!("{} is CPython {}: the package wants 3.{OLDEST}", program.display(), interpreter.version_text);
+        }
+    }
+    ensure!(
+        !interpreters.is_empty(),
+        "no CPython 3.{OLDEST} or later was found: install one, or name some in {}",
+        pythons::VARIABLE
+    );
+    Ok(interpreters)
+}
+
+/// Builds the wheel for an interpreter, and installs it in a fresh virtual environment.
+///
+/// A wheel that is up to date costs about a second. The environment is removed when the value is dropped.
+pub(crate) fn environment(interpreter: &Interpreter) -> Result<Environment> {
+    let tools = Tools::installed()?;
+    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+    let wheel = tools.build(interpreter, folder.path())?;
+    let environment = folder.path().join("environment");
+    run(tools.virtualenv().arg("--quiet").arg("--python").arg(&interpreter.executable).arg(&environment))?;
+    let environment = Environment { python: environment.join("bin/python"), wheel, _folder: folder };
+    environment.pip(["install", "--no-deps"].map(OsStr::new).into_iter().chain([environment.wheel.as_os_str()]))?;
+    Ok(environment)
+}
+
+impl Environment {
+    /// Installs what `python/pyproject.toml` lists as a group of dependencies.
+    fn install_group(&self, group: &str) -> Result<()> {
+        let file = root().join("python/pyproject.toml");
+        self.pip(["install", "--group", &format!("{}:{group}", file.display())])
+    }
+
+    /// Runs its pip, for example to install more from PyPI.
+    pub(crate) fn pip(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
+        let pip = ["-m", "pip", "--disable-pip-version-check", "--quiet"];
+        run(Command::new(&self.python).args(pip).args(args))
+    }
+
+    /// Runs the tests, isolated: the folder of the sources, which has no compiled part, is not to be imported.
+    fn test(&self, pytest: &[&str]) -> Result<()> {
+        self.install_group("test")?;
+        run(Command::new(&self.python)
+            .args(["-I", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+            .arg(root().join("python/tests"))
+            .args(pytest)
+            .env("PERMACODE_COMMAND", permacode().get_program()))
+    }
+}
+
+/// Compares the stubs with what the package has, in the newest interpreter that mypy can be installed for.
+fn check_stubs(environments: &[Environment]) -> Result<()> {
+    let mut refused = Vec::new();
+    for environment in environments.iter().rev() {
+        match environment.install_group("types") {
+            Ok(()) => return run(Command::new(&environment.python).args(["-I", "-m", "mypy.stubtest", "permacode"])),
+            Err(error) => refused.push(format!("{error:#}")),
+        }
+    }
+    bail!("mypy can be installed for none of them: {}", refused.join("; "))
+}
+
+/// The programs that build, from PyPI.
+#[derive(Debug)]
+struct Tools {
+    folder: PathBuf,
+}
+
+impl Tools {
+    /// Installs them unless they are there. With `pip --target`, which works where neither `venv` nor a change of what is
+    /// installed for everybody is allowed.
+    fn installed() -> Result<Self> {
+        let wanted = [&maturin_requirement()?, VIRTUALENV].join("\n");
+        let folder = target_folder().join("python/tools");
+        // Written last: an installation that was cut short has none.
+        let stamp = folder.join("installed.txt");
+        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+            return Ok(Tools { folder });
+        }
+        let pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade", "--target"];
+        run(Command::new("python3").args(pip).arg(&folder).args(wanted.lines()))?;
+        fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
+        Ok(Tools { folder })
+    }
+
+    fn virtualenv(&self) -> Command {
+        let mut command = Command::new("python3");
+        command.args(["-m", "virtualenv"]).env("PYTHONPATH", &self.folder);
+        command
+    }
+
+    /// Builds the wheel and puts it into `target/wheels`.
+    ///
+    /// Each interpreter has a target folder of its own: PyO3 is built for one interpreter, and cargo keeps only the latest
+    /// build of each crate. So all is built once, and nothing when the interpreters take turns.
+    fn build(&self, interpreter: &Interpreter, folder: &Path) -> Result<PathBuf> {
+        let out = folder.join("wheel");
+        let target = target_folder().join("python").join(name(interpreter));
+        run(Command::new(self.folder.join("bin/maturin"))
+            .args(["build", "--quiet", "--manifest-path"])
+            .arg(root().join("python/Cargo.toml"))
+            .arg("--interpreter")
+            .arg(&interpreter.executable)
+            .arg("--out")
+            .arg(&out)
+            .env("CARGO_TARGET_DIR", target))?;
+        let built: Vec<PathBuf> = fs::read_dir(&out)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<Result<_>>()
+            .context("cannot list the wheels")?;
+        let [built] = &built[..] else { bail!("maturin made {} wheels, not one: {built:?}", built.len()) };
+        let wheels = target_folder().join("wheels");
+        let wheel = wheels.join(built.file_name().context("a wheel without a name")?);
+        fs::create_dir_all(&wheels).with_context(|| format!("cannot create {}", wheels.display()))?;
+        fs::copy(built, &wheel).with_context(|| format!("cannot copy to {}", wheel.display()))?;
+        Ok(wheel)
+    }
+}
+
+/// A folder's name for what is built for an interpreter: two patch releases may differ in what `pyconfig.h` says.
+fn name(interpreter: &Interpreter) -> String {
+    let kind = if interpreter.free_threaded { "t" } else { "" };
+    format!("{}{kind}", interpreter.version_text)
+}
+
+/// What `python/pyproject.toml` says about maturin.
+fn maturin_requirement() -> Result<String> {
+    let path = root().join("python/pyproject.toml");
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let requirement = text.split('"').find(|part| part.starts_with("maturin>"));
+    Ok(requirement.with_context(|| format!("{} asks for no maturin", path.display()))?.to_owned())
+}
+
+fn parse<'a>(args: &[&'a str]) -> Result<Wanted<'a>> {
+    let mut wanted = Wanted::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        match *arg {
+            "--no-tests" => wanted.no_tests = true,
+            "--" => wanted.pytest.extend(args.by_ref()),
+            flag if flag.starts_with('-') => bail!("unknown flag {flag}"),
+            python => wanted.pythons.push(python),
+        }
+    }
+    Ok(wanted)
+}
