@@ -79,6 +79,12 @@ impl Archive {
         &self.path
     }
 
+    /// How code objects are made: "tables", or "marshal" where the build of CPython is not known.
+    #[getter]
+    fn method(&self) -> PyResult<&'static str> {
+        Ok(self.library()?.builder().method().name)
+    }
+
     fn __getitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
         if !self.__contains__(py, name)? {
             return Err(PyKeyError::new_err(name.clone().unbind()));

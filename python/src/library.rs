@@ -68,7 +68,7 @@ impl Library {
             let message = format!("{}; this is {}", targets_in_words(&archive), interpreter.in_words(fit));
             return Err(import_error(py, &path, None, describe(&path, None, &message)));
         };
-        let builder = build::choose(py, &archive, interpreter.magic)?;
+        let builder = build::choose(py, &archive, interpreter.magic);
         Ok(Library { path, archive, target, builder })
     }
 

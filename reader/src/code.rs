@@ -239,12 +239,20 @@ impl<'a> Code<'a> {
         self.items(self.head_len(), self.local_count())
     }
 
+    /// The kinds of its locals, as an object.
+    ///
+    /// # Errors
+    /// `[C-4]`
+    pub fn local_kinds_object(&self) -> Result<Object<'a>> {
+        self.object(0, Rule::C8)
+    }
+
     /// What kind of variable each of its locals is: bits of [`permacode_format::local_kind`].
     ///
     /// # Errors
     /// `[C-4]`, `[C-8]`
     pub fn local_kinds(&self) -> Result<PermaBytes<'a>> {
-        let kinds = self.object(0, Rule::C8)?.as_bytes(Rule::C8)?;
+        let kinds = self.local_kinds_object()?.as_bytes(Rule::C8)?;
         if kinds.len() as u64 != u64::from(self.local_count()) {
             return Err(Error::value(Rule::C8, kinds.offset(), "the number of local kinds", kinds.len() as u64));
         }

@@ -5,7 +5,17 @@
 //!      └────► constructor (by version of CPython)            whose code objects are not known
 //! ```
 
+#[cfg(not(Py_GIL_DISABLED))]
+mod constructor;
 mod marshal;
+#[cfg(not(Py_GIL_DISABLED))]
+mod objects;
+#[cfg(not(Py_GIL_DISABLED))]
+mod raw;
+#[cfg(not(Py_GIL_DISABLED))]
+mod tables;
+#[cfg(not(Py_GIL_DISABLED))]
+mod tuples;
 
 use permacode_reader::{Archive, Mapping, Module};
 use pyo3::{prelude::*, types::PyString};
@@ -38,6 +48,16 @@ pub(crate) struct Method {
 }
 
 /// The quickest way that is known to be right for this interpreter.
-pub(crate) fn choose(_py: Python<'_>, _archive: &Archive<Mapping>, magic: u32) -> PyResult<Box<dyn Build>> {
-    Ok(Box::new(marshal::Marshal::new(magic, "the tables are not used yet".to_owned())))
+#[cfg(not(Py_GIL_DISABLED))]
+pub(crate) fn choose(py: Python<'_>, archive: &Archive<Mapping>, magic: u32) -> Box<dyn Build> {
+    match constructor::Constructor::new(py) {
+        Ok((constructor, reason)) => Box::new(tables::Tables::new(archive, constructor, reason)),
+        Err(reason) => Box::new(marshal::Marshal::new(magic, reason)),
+    }
+}
+
+/// A free-threaded interpreter may write to the tuples that code objects share: marshal makes them afresh.
+#[cfg(Py_GIL_DISABLED)]
+pub(crate) fn choose(_py: Python<'_>, _archive: &Archive<Mapping>, magic: u32) -> Box<dyn Build> {
+    Box::new(marshal::Marshal::new(magic, "the interpreter is free-threaded".to_owned()))
 }

@@ -1,0 +1,45 @@
+//! The constructors of CPython for code objects, which differ between its versions.
+//!
+//! | version    | constructor                                                                                        |
+//! |------------|----------------------------------------------------------------------------------------------------|
+//! | 3.9, 3.10  | `PyCode_NewWithPosOnlyArgs`, public                                                                |
+//! | 3.11, 3.12 | `_PyCode_New`, what that one calls; where it is not exported, as 3.13                              |
+//! | from 3.13  | `PyUnstable_Code_NewWithPosOnlyArgs`, public; it cannot say what kinds of locals there are, so these fields are set afterwards |
+
+#[cfg(Py_3_11)]
+mod direct;
+#[cfg(Py_3_11)]
+mod fields;
+#[cfg(not(Py_3_11))]
+mod public;
+#[cfg(Py_3_11)]
+mod scratch;
+#[cfg(Py_3_11)]
+mod since_311;
+
+use super::raw::Held;
+
+#[cfg(not(Py_3_11))]
+pub(super) use public::{Constructor, Locals};
+#[cfg(Py_3_11)]
+pub(super) use since_311::{Constructor, Locals};
+
+/// What a code object is made of. Objects are held by the caller.
+pub(super) struct Fields<'a> {
+    pub(super) arg_count: i32,
+    pub(super) posonly_count: i32,
+    pub(super) kwonly_count: i32,
+    pub(super) stack_size: i32,
+    pub(super) flags: i32,
+    pub(super) first_line: i32,
+    pub(super) bytecode: &'a [u8],
+    pub(super) line_table: &'a [u8],
+    /// Empty up to 3.10.
+    pub(super) exception_table: &'a [u8],
+    pub(super) constants: Held,
+    pub(super) names: Held,
+    pub(super) locals: Locals,
+    pub(super) filename: Held,
+    pub(super) name: Held,
+    pub(super) qualname: Held,
+}

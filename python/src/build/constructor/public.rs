@@ -1,0 +1,93 @@
+//! CPython 3.9 and 3.10: `PyCode_NewWithPosOnlyArgs` takes all there is.
+
+#![allow(unsafe_code)]
+
+use permacode_reader::{Code, local_kind};
+use pyo3::{ffi, prelude::*};
+
+use super::Fields;
+use crate::{
+    build::{
+        raw::{self, Held},
+        tuples::Tuples,
+    },
+    error::Result,
+};
+
+/// The three tuples of names that these versions have.
+pub(in crate::build) struct Locals {
+    variables: Held,
+    cells: Held,
+    free: Held,
+    count: i32,
+}
+
+impl Locals {
+    /// Sorts names by their kinds.
+    pub(in crate::build) fn new(
+        py: Python<'_>,
+        tuples: &Tuples,
+        names: &[Held],
+        (_, kinds): (Held, &[u8]),
+        code: &Code<'_>,
+    ) -> Result<Locals> {
+        let of_kind = |wanted: u8| {
+            let both = names.iter().zip(kinds).filter(|(_, kind)| **kind == wanted);
+            tuples.get(py, &both.map(|(name, _)| *name).collect::<Vec<_>>())
+        };
+        let variables = kinds.iter().filter(|kind| **kind == local_kind::LOCAL).count();
+        let count = code.stated_local_count().map_or(variables as i32, u32::cast_signed);
+        Ok(Locals {
+            variables: of_kind(local_kind::LOCAL)?,
+            cells: of_kind(local_kind::CELL)?,
+            free: of_kind(local_kind::FREE)?,
+            count,
+        })
+    }
+}
+
+/// The constructor.
+pub(in crate::build) struct Constructor;
+
+impl Constructor {
+    /// There is nothing to find out: the constructor is public.
+    #[allow(clippy::unnecessary_wraps, reason = "the constructors of later versions may not be usable")]
+    pub(in crate::build) fn new(_py: Python<'_>) -> std::result::Result<(Self, String), String> {
+        Ok((Constructor, "CPython up to 3.10".to_owned()))
+    }
+
+    pub(in crate::build) fn name(&self) -> &'static str {
+        "PyCode_NewWithPosOnlyArgs"
+    }
+
+    pub(in crate::build) fn clear(&self, _py: Python<'_>) {}
+
+    /// A code object.
+    pub(in crate::build) fn new_code<'py>(&self, py: Python<'py>, fields: &Fields<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let bytecode = raw::bytes(py, fields.bytecode)?;
+        let line_table = raw::bytes(py, fields.line_table)?;
+        let locals = &fields.locals;
+        // SAFETY: attached; all objects are alive, and the constructor checks their types.
+        let code = unsafe {
+            ffi::PyCode_NewWithPosOnlyArgs(
+                fields.arg_count,
+                fields.posonly_count,
+                fields.kwonly_count,
+                locals.count,
+                fields.stack_size,
+                fields.flags,
+                bytecode.as_ptr(),
+                fields.constants.as_ptr(),
+                fields.names.as_ptr(),
+                locals.variables.as_ptr(),
+                locals.free.as_ptr(),
+                locals.cells.as_ptr(),
+                fields.filename.as_ptr(),
+                fields.name.as_ptr(),
+                fields.first_line,
+                line_table.as_ptr(),
+            )
+        };
+        raw::new(py, code.cast())
+    }
+}

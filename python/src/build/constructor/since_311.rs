@@ -1,0 +1,219 @@
+//! CPython from 3.11 on: names and kinds of all locals are one list each, which the public constructor cannot take.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_int;
+
+use permacode_reader::{Code, local_kind};
+use pyo3::{ffi, prelude::*, types::PyBytes};
+
+use super::{Fields, direct, fields, scratch::Scratch};
+use crate::{
+    build::{
+        raw::{self, Held},
+        tuples::Tuples,
+    },
+    error::Result,
+};
+
+/// Names and kinds of the locals, and what follows from the kinds (`get_localsplus_counts` in `Objects/codeobject.c`).
+pub(in crate::build) struct Locals {
+    pub(super) names: Held,
+    pub(super) kinds: Held,
+    pub(super) counts: Counts,
+}
+
+/// How many locals there are of each kind.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    total: c_int,
+    pub(super) locals: c_int,
+    /// Cells that are no parameters.
+    pub(super) plain_cells: c_int,
+    pub(super) cells: c_int,
+    pub(super) free: c_int,
+}
+
+impl Counts {
+    fn of(kinds: &[u8]) -> Counts {
+        let mut counts = Counts { total: kinds.len() as c_int, ..Counts::default() };
+        for kind in kinds {
+            let (is_local, is_cell) = (kind & local_kind::LOCAL != 0, kind & local_kind::CELL != 0);
+            counts.locals += c_int::from(is_local);
+            counts.cells += c_int::from(is_cell);
+            counts.plain_cells += c_int::from(is_cell && !is_local);
+            counts.free += c_int::from(kind & local_kind::FREE != 0);
+        }
+        counts
+    }
+}
+
+impl Locals {
+    /// Takes names and kinds as they are.
+    pub(in crate::build) fn new(
+        py: Python<'_>,
+        tuples: &Tuples,
+        names: &[Held],
+        (object, kinds): (Held, &[u8]),
+        _code: &Code<'_>,
+    ) -> Result<Locals> {
+        Ok(Locals { names: tuples.get(py, names)?, kinds: object, counts: Counts::of(kinds) })
+    }
+}
+
+/// The constructor.
+pub(in crate::build) struct Constructor {
+    /// `_PyCode_New`, where it is known and exported; otherwise the public constructor is used and corrected.
+    direct: Option<direct::NewCode>,
+    bytecode: Scratch,
+}
+
+unsafe extern "C" {
+    #[cfg_attr(Py_3_12, link_name = "PyUnstable_Code_NewWithPosOnlyArgs")]
+    fn PyCode_NewWithPosOnlyArgs(
+        arg_count: c_int,
+        posonly_count: c_int,
+        kwonly_count: c_int,
+        local_count: c_int,
+        stack_size: c_int,
+        flags: c_int,
+        bytecode: *mut ffi::PyObject,
+        constants: *mut ffi::PyObject,
+        names: *mut ffi::PyObject,
+        variables: *mut ffi::PyObject,
+        free: *mut ffi::PyObject,
+        cells: *mut ffi::PyObject,
+        filename: *mut ffi::PyObject,
+        name: *mut ffi::PyObject,
+        qualname: *mut ffi::PyObject,
+        first_line: c_int,
+        line_table: *mut ffi::PyObject,
+        exception_table: *mut ffi::PyObject,
+    ) -> *mut ffi::PyObject;
+}
+
+impl Constructor {
+    /// Finds out which way is right for this interpreter: a code object of its own must come out as it is.
+    ///
+    /// # Errors
+    /// Why none is.
+    pub(in crate::build) fn new(py: Python<'_>) -> std::result::Result<(Self, String), String> {
+        let failed = |error: PyErr| format!("the fields of code objects could not be read: {error}");
+        let sample =
+            py.import("_frozen_importlib").and_then(|module| module.getattr("_find_and_load")?.getattr("__code__"));
+        let sample = sample.map_err(failed)?;
+        let Some((names, kinds)) = fields::locals_of(&sample).map_err(failed)? else {
+            return Err("code objects of this interpreter have other fields".to_owned());
+        };
+        let mut reasons = Vec::new();
+        let direct = direct::find().map_err(|reason| reasons.push(reason)).ok();
+        for direct in direct.map(Some).into_iter().chain([None]) {
+            let constructor = Constructor { direct, bytecode: Scratch::new() };
+            let is_same = constructor.makes(&sample, &names, &kinds);
+            constructor.bytecode.clear(py);
+            match is_same {
+                Ok(true) => {
+                    reasons.push("a code object of this interpreter came out as it is".to_owned());
+                    return Ok((constructor, reasons.join("; ")));
+                }
+                Ok(false) => reasons.push(format!("{} makes other code objects", constructor.name())),
+                Err(error) => reasons.push(format!("{}: {error}", constructor.name())),
+            }
+        }
+        Err(reasons.join("; "))
+    }
+
+    /// Whether a code object comes out as it is.
+    fn makes(&self, sample: &Bound<'_, PyAny>, names: &Bound<'_, PyAny>, kinds: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = sample.py();
+        let attribute = |name: &str| sample.getattr(name);
+        let number = |name: &str| attribute(name)?.extract::<c_int>();
+        let [bytecode, line_table, exception_table] = ["co_code", "co_linetable", "co_exceptiontable"].map(attribute);
+        let (bytecode, line_table, exception_table) = (bytecode?, line_table?, exception_table?);
+        let [constants, code_names, filename] = ["co_consts", "co_names", "co_filename"].map(attribute);
+        let (constants, code_names, filename) = (constants?, code_names?, filename?);
+        let (name, qualname) = (attribute("co_name")?, attribute("co_qualname")?);
+        let fields = Fields {
+            arg_count: number("co_argcount")?,
+            posonly_count: number("co_posonlyargcount")?,
+            kwonly_count: number("co_kwonlyargcount")?,
+            stack_size: number("co_stacksize")?,
+            flags: number("co_flags")?,
+            first_line: number("co_firstlineno")?,
+            bytecode: bytecode.cast::<PyBytes>()?.as_bytes(),
+            line_table: line_table.cast::<PyBytes>()?.as_bytes(),
+            exception_table: exception_table.cast::<PyBytes>()?.as_bytes(),
+            constants: raw::held(&constants),
+            names: raw::held(&code_names),
+            locals: Locals {
+                names: raw::held(names),
+                kinds: raw::held(kinds),
+                counts: Counts::of(kinds.cast::<PyBytes>()?.as_bytes()),
+            },
+            filename: raw::held(&filename),
+            name: raw::held(&name),
+            qualname: raw::held(&qualname),
+        };
+        let made = self.new_code(py, &fields)?;
+        let Some((made_names, made_kinds)) = fields::locals_of(&made)? else { return Ok(false) };
+        Ok(made.eq(sample)?
+            && made_names.is(names)
+            && made_kinds.is(kinds)
+            && made.getattr("co_qualname")?.is(&qualname))
+    }
+
+    pub(in crate::build) fn name(&self) -> &'static str {
+        match (&self.direct, cfg!(Py_3_12)) {
+            (Some(_), _) => "_PyCode_New",
+            (None, true) => "PyUnstable_Code_NewWithPosOnlyArgs, locals set afterwards",
+            (None, false) => "PyCode_NewWithPosOnlyArgs, locals set afterwards",
+        }
+    }
+
+    /// Lets go of what it keeps for the next code object.
+    pub(in crate::build) fn clear(&self, py: Python<'_>) {
+        self.bytecode.clear(py);
+    }
+
+    /// A code object.
+    pub(in crate::build) fn new_code<'py>(&self, py: Python<'py>, fields: &Fields<'_>) -> PyResult<Bound<'py, PyAny>> {
+        let line_table = raw::bytes(py, fields.line_table)?;
+        let exception_table = raw::bytes(py, fields.exception_table)?;
+        let tables = (line_table.as_ptr(), exception_table.as_ptr());
+        if let Some(direct) = &self.direct {
+            return raw::new(
+                py,
+                self.bytecode.with(py, fields.bytecode, |bytecode| direct.call(fields, bytecode, tables))?,
+            );
+        }
+        let none = raw::tuple(py, &[])?;
+        let code = self.bytecode.with(py, fields.bytecode, |bytecode| {
+            // SAFETY: attached; all objects are alive, and the constructor checks their types.
+            unsafe {
+                PyCode_NewWithPosOnlyArgs(
+                    fields.arg_count,
+                    fields.posonly_count,
+                    fields.kwonly_count,
+                    fields.locals.counts.total,
+                    fields.stack_size,
+                    fields.flags,
+                    bytecode,
+                    fields.constants.as_ptr(),
+                    fields.names.as_ptr(),
+                    fields.locals.names.as_ptr(),
+                    none.as_ptr(),
+                    none.as_ptr(),
+                    fields.filename.as_ptr(),
+                    fields.name.as_ptr(),
+                    fields.qualname.as_ptr(),
+                    fields.first_line,
+                    tables.0,
+                    tables.1,
+                )
+            }
+        })?;
+        let code = raw::new(py, code)?;
+        fields::set_locals(&code, &fields.locals);
+        Ok(code)
+    }
+}

@@ -1,0 +1,201 @@
+//! The objects of an archive as objects of CPython: each made when it is first needed, and once.
+
+#![allow(unsafe_code)]
+
+use std::{cell::Cell, ptr::NonNull};
+
+use permacode_reader::{Constant, Container, ContainerKind, Item, Object, PermaBytes};
+use pyo3::{
+    exceptions::PyStopIteration,
+    ffi,
+    prelude::*,
+    types::{PyBool, PyDict, PyEllipsis, PyFloat, PyList},
+};
+
+use super::{
+    raw::{self, Held},
+    tables::Load,
+};
+use crate::error::{Error, Result};
+
+/// The cache of an archive: by the id of an object, the object of CPython.
+///
+/// It has immutable objects only that hold no code objects; what else a module has is its own each time it is loaded.
+/// The interpreter lock guards it. Whatever runs Python code (the garbage collector may) can come back here: no slot is
+/// borrowed meanwhile, and who finds a slot filled that was empty before takes what is there.
+pub(super) struct Objects {
+    /// Null, or a reference that is owned.
+    slots: Box<[Cell<*mut ffi::PyObject>]>,
+    /// Bytes that strings, integers and bytes objects may still have. In an archive that is not damaged they do not overlap,
+    /// and together have no more than the archive.
+    bytes_left: Cell<u64>,
+}
+
+impl Objects {
+    pub(super) fn new(count: u64, archive_len: u64) -> Objects {
+        // Zeros that nobody has written to take no memory: an archive that is opened and not used costs nothing.
+        let zeros = vec![0usize; usize::try_from(count).unwrap_or_default()].into_boxed_slice();
+        let slots = Box::into_raw(zeros) as *mut [Cell<*mut ffi::PyObject>];
+        // SAFETY: a cell is laid out as what is in it; a pointer is as large and aligned as usize, and zeros are a null pointer.
+        let slots = unsafe { Box::from_raw(slots) };
+        Objects { slots, bytes_left: Cell::new(archive_len) }
+    }
+
+    /// The object, if it is in the cache.
+    #[inline]
+    pub(super) fn cached(&self, id: u32) -> Option<Held> {
+        self.slots.get(id as usize).and_then(|slot| NonNull::new(slot.get()))
+    }
+
+    /// The object.
+    #[inline]
+    pub(super) fn get<'py>(&self, load: &mut Load<'_, 'py>, object: Object<'_>) -> Result<Held> {
+        match self.cached(object.id()) {
+            Some(found) => Ok(found),
+            None => self.make(load, object, object.constant()?),
+        }
+    }
+
+    /// The object that has this value, which is not in the cache.
+    pub(super) fn make<'py>(&self, load: &mut Load<'_, 'py>, object: Object<'_>, value: Constant<'_>) -> Result<Held> {
+        if let Constant::Container(_) = value {
+            return self.container(load, object);
+        }
+        let made = self.scalar(load.py, object, value)?;
+        Ok(self.keep(object.id(), made))
+    }
+
+    /// Puts an object into the cache, unless there is one by now.
+    fn keep(&self, id: u32, made: Bound<'_, PyAny>) -> Held {
+        if let Some(found) = self.cached(id) {
+            return found;
+        }
+        let held = raw::held(&made);
+        if let Some(slot) = self.slots.get(id as usize) {
+            slot.set(made.into_ptr());
+        }
+        held
+    }
+
+    /// Lets go of all of them.
+    pub(super) fn clear(&self, py: Python<'_>) {
+        for slot in &self.slots {
+            if let Some(object) = NonNull::new(slot.replace(std::ptr::null_mut())) {
+                // SAFETY: attached; the slot owned the reference and has just been emptied.
+                drop(unsafe { Bound::from_owned_ptr(py, object.as_ptr()) });
+            }
+        }
+    }
+
+    fn take_bytes<'a>(&self, object: Object<'_>, bytes: PermaBytes<'a>) -> Result<&'a [u8]> {
+        match self.bytes_left.get().checked_sub(bytes.len() as u64) {
+            Some(left) => self.bytes_left.set(left),
+            None => {
+                let what = "constants that are longer, together, than the archive";
+                return Err(Error::Unsupported { what, offset: object.offset()? });
+            }
+        }
+        Ok(bytes.as_slice())
+    }
+
+    fn scalar<'py>(&self, py: Python<'py>, object: Object<'_>, value: Constant<'_>) -> Result<Bound<'py, PyAny>> {
+        Ok(match value {
+            Constant::None => py.None().into_bound(py),
+            Constant::False => PyBool::new(py, false).to_owned().into_any(),
+            Constant::True => PyBool::new(py, true).to_owned().into_any(),
+            Constant::Ellipsis => PyEllipsis::get(py).to_owned().into_any(),
+            Constant::StopIteration => py.get_type::<PyStopIteration>().into_any(),
+            Constant::Int(bytes) => raw::integer(py, self.take_bytes(object, bytes)?)?,
+            Constant::Float(bits) => PyFloat::new(py, f64::from_bits(bits)).into_any(),
+            Constant::Complex(real, imaginary) => raw::complex(py, f64::from_bits(real), f64::from_bits(imaginary))?,
+            Constant::Bytes(bytes) => raw::bytes(py, self.take_bytes(object, bytes)?)?,
+            Constant::Str(text) => raw::string(py, self.take_bytes(object, text.bytes())?, text.is_interned())?,
+            // Only constants of code objects are qualified names, and `Tables` sees to those.
+            _ => return Err(Error::Unsupported { what: "such constants", offset: object.offset()? }),
+        })
+    }
+
+    /// A container, after all that it holds. It does not recurse: containers may be 2,000 deep.
+    fn container<'py>(&self, load: &mut Load<'_, 'py>, outermost: Object<'_>) -> Result<Held> {
+        let mut stack = vec![(outermost, false)];
+        while let Some((object, was_seen)) = stack.pop() {
+            if self.present(load, object.id()).is_some() {
+                continue;
+            }
+            let container = match object.constant()? {
+                Constant::Container(container) => container,
+                value => {
+                    self.make(load, object, value)?;
+                    continue;
+                }
+            };
+            if was_seen {
+                self.fill(load, object, &container)?;
+                continue;
+            }
+            // Containers that overlap could ask for more members than the archive has bytes.
+            load.budget.take_object(&object)?;
+            stack.push((object, true));
+            for member in container.iter() {
+                match member? {
+                    Item::Object(member) if self.present(load, member.id()).is_none() => stack.push((member, false)),
+                    _ => {}
+                }
+            }
+        }
+        let missing = || Error::Unsupported { what: "such containers", offset: outermost.offset().unwrap_or_default() };
+        self.present(load, outermost.id()).ok_or_else(missing)
+    }
+
+    /// The object, if it is in the cache or was made for this load.
+    fn present(&self, load: &Load<'_, '_>, id: u32) -> Option<Held> {
+        self.cached(id).or_else(|| load.own.get(&id).map(raw::held))
+    }
+
+    /// Makes a container of what is there already.
+    fn fill<'py>(&self, load: &mut Load<'_, 'py>, object: Object<'_>, container: &Container<'_>) -> Result<()> {
+        let mut is_own = container.has_code();
+        let mut items = Vec::with_capacity(container.len());
+        for item in container.iter() {
+            items.push(match item? {
+                Item::Code(code) => load.code(&code)?,
+                Item::Object(member) => {
+                    is_own |= load.own.contains_key(&member.id());
+                    let missing = || Error::Unsupported { what: "such members", offset: 0 };
+                    self.present(load, member.id()).ok_or_else(missing)?
+                }
+            });
+        }
+        is_own |= matches!(container.kind(), ContainerKind::List | ContainerKind::Set | ContainerKind::Dict);
+        let made = make_container(load.py, container.kind(), &items)?;
+        if is_own {
+            load.own.insert(object.id(), made);
+        } else {
+            self.keep(object.id(), made);
+        }
+        Ok(())
+    }
+}
+
+fn make_container<'py>(py: Python<'py>, kind: ContainerKind, items: &[Held]) -> PyResult<Bound<'py, PyAny>> {
+    let dict = || {
+        let dict = PyDict::new(py);
+        let set = |pair: &[Held; 2]| dict.set_item(raw::owned(py, pair[0]), raw::owned(py, pair[1]));
+        items.as_chunks().0.iter().try_for_each(set)?;
+        Ok::<_, PyErr>(dict.into_any())
+    };
+    match (kind, items) {
+        (ContainerKind::Tuple, _) => raw::tuple(py, items),
+        (ContainerKind::FrozenSet, _) => raw::set(py, items, true),
+        (ContainerKind::Set, _) => raw::set(py, items, false),
+        (ContainerKind::List, _) => {
+            let list = PyList::empty(py);
+            items.iter().try_for_each(|item| list.append(raw::owned(py, *item)))?;
+            Ok(list.into_any())
+        }
+        (ContainerKind::Dict, _) => dict(),
+        (ContainerKind::FrozenDict, _) => py.import("builtins")?.getattr("frozendict")?.call1((dict()?,)),
+        (ContainerKind::Slice, &[start, stop, step]) => raw::slice(py, [start, stop, step]),
+        (ContainerKind::Slice, _) => Err(pyo3::exceptions::PyValueError::new_err("a slice has three members")),
+    }
+}

@@ -1,0 +1,137 @@
+//! Objects of CPython made from the bytes of an archive: the calls of its C API that have no safe form that is as quick.
+//!
+//! All of them need the interpreter, which `Python<'_>` proves to be attached to this thread; that is what "attached" says
+//! below.
+
+#![allow(unsafe_code)]
+
+use std::{ffi::c_char, ptr::NonNull};
+
+use pyo3::{ffi, prelude::*};
+
+/// An object that somebody else keeps alive: the cache of the archive, or the load that is under way.
+pub(super) type Held = NonNull<ffi::PyObject>;
+
+/// The object as one to be held.
+pub(super) fn held(object: &Bound<'_, PyAny>) -> Held {
+    // SAFETY: the pointer of a `Bound` is never null.
+    unsafe { NonNull::new_unchecked(object.as_ptr()) }
+}
+
+/// A reference of its own to an object that is held.
+pub(super) fn owned(py: Python<'_>, object: Held) -> Bound<'_, PyAny> {
+    // SAFETY: attached, and whoever hands out a `Held` keeps the object alive until the load ends.
+    unsafe { Bound::from_borrowed_ptr(py, object.as_ptr()) }
+}
+
+/// The result of a function that returns a new reference, or null if it raised an exception.
+pub(super) fn new(py: Python<'_>, object: *mut ffi::PyObject) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: attached; the callers pass what functions with that contract returned.
+    unsafe { Bound::from_owned_ptr_or_err(py, object) }
+}
+
+fn size(len: usize) -> ffi::Py_ssize_t {
+    // A slice has at most isize::MAX bytes.
+    len as ffi::Py_ssize_t
+}
+
+/// A string of generalised UTF-8 (`TYPE_UNICODE` and the ASCII types in `Python/marshal.c`).
+pub(super) fn string<'py>(py: Python<'py>, text: &[u8], is_interned: bool) -> PyResult<Bound<'py, PyAny>> {
+    let (data, len) = (text.as_ptr().cast::<c_char>(), size(text.len()));
+    // SAFETY: attached; data and len describe a slice, and the name of the error handler ends with a zero.
+    let string = unsafe { ffi::PyUnicode_DecodeUTF8(data, len, c"surrogatepass".as_ptr()) };
+    let string = new(py, string)?;
+    if !is_interned {
+        return Ok(string);
+    }
+    let mut string = string.into_ptr();
+    // SAFETY: attached; the pointer is a string and a reference that this function owns, and it gets one back.
+    unsafe { ffi::PyUnicode_InternInPlace(&raw mut string) };
+    new(py, string)
+}
+
+/// A bytes object.
+pub(super) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: attached; pointer and length describe a slice.
+    new(py, unsafe { ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), size(data.len())) })
+}
+
+/// A bytes object of this length, whose content is undefined.
+#[cfg(Py_3_11)]
+pub(super) fn bytes_of_len(py: Python<'_>, len: usize) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: attached; null stands for no content.
+    new(py, unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), size(len)) })
+}
+
+/// An integer from its shortest two's complement, little-endian; zero has no bytes.
+pub(super) fn integer<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    if bytes.len() <= 8 {
+        let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
+        let mut word = [fill; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        // SAFETY: attached.
+        return new(py, unsafe { ffi::PyLong_FromLongLong(i64::from_le_bytes(word)) });
+    }
+    let keywords = pyo3::types::PyDict::new(py);
+    keywords.set_item("signed", true)?;
+    let data = pyo3::types::PyBytes::new(py, bytes);
+    py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", (data, "little"), Some(&keywords))
+}
+
+/// A complex number.
+pub(super) fn complex(py: Python<'_>, real: f64, imaginary: f64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: attached.
+    new(py, unsafe { ffi::PyComplex_FromDoubles(real, imaginary) })
+}
+
+/// A tuple of objects that are held.
+pub(super) fn tuple<'py>(py: Python<'py>, items: &[Held]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: attached.
+    let tuple = new(py, unsafe { ffi::PyTuple_New(size(items.len())) })?;
+    for (index, item) in items.iter().enumerate() {
+        let item = owned(py, *item).into_ptr();
+        // SAFETY: the tuple is new and known to nobody else, has a free place at this index, and takes over the reference.
+        unsafe { ffi::PyTuple_SET_ITEM(tuple.as_ptr(), size(index), item) };
+    }
+    Ok(tuple)
+}
+
+/// Whether a tuple has exactly these objects.
+pub(super) fn is_tuple_of(tuple: Held, items: &[Held]) -> bool {
+    // SAFETY: the callers pass tuples only.
+    let len = unsafe { ffi::PyTuple_GET_SIZE(tuple.as_ptr()) };
+    len == size(items.len())
+        && items.iter().enumerate().all(|(index, item)| {
+            // SAFETY: it is a tuple, and the index is below its length.
+            let other = unsafe { ffi::PyTuple_GET_ITEM(tuple.as_ptr(), size(index)) };
+            other == item.as_ptr()
+        })
+}
+
+/// Whether an object is a string of the very type `str`, as CPython asks of names.
+pub(super) fn is_string(object: Held) -> bool {
+    // SAFETY: the object is alive.
+    unsafe { ffi::PyUnicode_CheckExact(object.as_ptr()) != 0 }
+}
+
+/// A frozenset (or set) of these, put in one after the other as `TYPE_FROZENSET` in `Python/marshal.c` does: the order in which
+/// it shows them depends on that.
+pub(super) fn set<'py>(py: Python<'py>, items: &[Held], is_frozen: bool) -> PyResult<Bound<'py, PyAny>> {
+    let make = if is_frozen { ffi::PyFrozenSet_New } else { ffi::PySet_New };
+    // SAFETY: attached; null stands for an empty set.
+    let set = new(py, unsafe { make(std::ptr::null_mut()) })?;
+    for item in items {
+        // SAFETY: attached; the set is new and known to nobody else, as filling a frozenset asks; the item is alive.
+        if unsafe { ffi::PySet_Add(set.as_ptr(), item.as_ptr()) } != 0 {
+            return Err(PyErr::fetch(py));
+        }
+    }
+    Ok(set)
+}
+
+/// A slice of start, stop and step.
+pub(super) fn slice<'py>(py: Python<'py>, items: [Held; 3]) -> PyResult<Bound<'py, PyAny>> {
+    let [start, stop, step] = items.map(NonNull::as_ptr);
+    // SAFETY: attached; the three are alive.
+    new(py, unsafe { ffi::PySlice_New(start, stop, step) })
+}
