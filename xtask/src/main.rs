@@ -1,6 +1,7 @@
 //! `cargo xtask`: what is done to the project itself.
 #![forbid(unsafe_code)]
 
+mod bench_python;
 mod ci;
 mod demo;
 mod open_cost;
@@ -24,6 +25,8 @@ Tasks:
                  [PYTHON...]
   python         the wheel of the Python package for each interpreter, and its tests
                  [--no-tests] [PYTHON...] [-- ARGUMENTS OF PYTEST...]
+  bench-python   importing from archives, measured against CPython itself and others
+                 [--rounds N] [--only load|imports|process|instructions] [--instructions] [--json FILE] [PYTHON...]
   pythons        the interpreters that take part in the tests";
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         ["open-cost"] => open_cost::open_cost(),
         ["stdlib", ref args @ ..] => stdlib::stdlib(args),
         ["python", ref args @ ..] => python::python(args),
+        ["bench-python", ref args @ ..] => bench_python::bench_python(args),
         ["pythons"] => pythons::list(),
         ["help" | "-h" | "--help"] => {
             println!("{USAGE}");

@@ -148,7 +148,8 @@ impl Library {
     }
 }
 
-fn exclude_tests(command: &mut Command) {
+/// Leaves the test suites out.
+pub(crate) fn exclude_tests(command: &mut Command) {
     for pattern in TESTS {
         command.args(["--exclude", pattern]);
     }

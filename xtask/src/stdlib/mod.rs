@@ -14,6 +14,7 @@ use crate::{
     run::{cargo, root, run},
 };
 use anyhow::{Context, Result, bail, ensure};
+pub(crate) use library::exclude_tests;
 use library::{Library, Size};
 use permacode_bundle::Interpreter;
 use std::{path::PathBuf, process::Command};

@@ -1,0 +1,208 @@
+"""Those that are measured: what each needs on disk, and the pieces of program that are its own.
+
+A contender that cannot be had for an interpreter is absent with a reason; one that is there and fails is an error.
+"""
+
+import dataclasses
+import json
+import os
+import subprocess
+import zipfile
+
+from programs import FLAGS, IMPORTS, LOAD, PROCESS
+from rounds import Failed, facts, spawn
+
+HEADER_LEN = 16  # of a .pyc file
+
+
+@dataclasses.dataclass
+class Contender:
+    """What sets one way to import apart from the others."""
+    extension: str
+    install: str
+    #: Name of the type whose instances (or which itself) load the modules.
+    loader: str
+    check: str = ""
+
+
+class Case:
+    """One interpreter, its archive, and one set of modules."""
+
+    def __init__(self, interpreter, name, modules, folder):
+        self.python = interpreter["python"]
+        self.version = interpreter["version"]
+        self.site = interpreter["site"]
+        self.archive = interpreter["archive"]
+        self.compiled = interpreter["compiled"]
+        self.name, self.modules = name, modules
+        self.folder = folder
+        os.makedirs(folder, exist_ok=True)
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def marshalled(self):
+        """Name, whether it is a package, and marshal bytes of each module, as they were bundled."""
+        for module in self.modules:
+            *packages, last = module.split(".")
+            folder = os.path.join(self.compiled, *packages)
+            inside = os.path.join(folder, last)
+            is_package = os.path.isdir(inside) and bool(pyc_in(inside, "__init__"))
+            file = pyc_in(inside, "__init__") if is_package else pyc_in(folder, last)
+            if not file:
+                raise Failed("%s was not bundled for CPython %s" % (module, self.version))
+            with open(file, "rb") as content:
+                yield module, is_package, content.read()[HEADER_LEN:]
+
+
+def pyc_in(folder, stem):
+    cache = os.path.join(folder, "__pycache__")
+    names = os.listdir(cache) if os.path.isdir(cache) else []
+    return next((os.path.join(cache, name) for name in names if name.rsplit(".", 2)[0] == stem), None)
+
+
+def stock(case):
+    return Contender("pass", "pass", "SourceFileLoader")
+
+
+def archive(case):
+    return Contender(
+        extension="sys.path.append(%r)\nimport permacode" % case.site,
+        install="permacode.install(%r, strict=True)" % case.archive,
+        loader="permacode",
+        check="""\
+said = permacode.status(), permacode.stats()
+assert said[0]["method"] == "tables", said
+assert said[1]["fallbacks"] == 0 and said[1]["hits"] > 0, said""",
+    )
+
+
+def zipped(case):
+    """A zip file, not compressed, with the .pyc files of the set and nothing else."""
+    path = case.path("set.zip")
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
+        # A header without a time: a zip file without sources has nothing to compare it with.
+        header = facts([case.python, "-I", "-S", "-c", "import importlib.util as u; print(u.MAGIC_NUMBER)"]) + bytes(12)
+        for name, is_package, code in case.marshalled():
+            inside = name.replace(".", "/") + ("/__init__" if is_package else "") + ".pyc"
+            file.writestr(zipfile.ZipInfo(inside), header + code)
+    return Contender("pass", "sys.path.insert(0, %r)" % path, "zipimporter")
+
+
+def oxidized_importer(case, site):
+    """An index of its own, mapped, with the bytecode of the set."""
+    path, names = case.path("set.oxidized"), case.path("set.oxidized.txt")
+    with open(names, "w", encoding="utf-8") as index:
+        for number, (name, is_package, code) in enumerate(case.marshalled()):
+            with open(case.path("oxidized-%d" % number), "wb") as file:
+                file.write(code)
+            index.write("%s %d %s\n" % (name, is_package, file.name))
+    run_in(case, site, """
+from oxidized_importer import OxidizedFinder, OxidizedResource
+finder = OxidizedFinder()
+for line in open(sys.argv[1]):
+    resource = OxidizedResource()
+    resource.name, is_package, file = line.split()
+    resource.is_module, resource.is_package = True, is_package == "1"
+    resource.in_memory_bytecode = open(file, "rb").read()
+    finder.add_resource(resource)
+open(sys.argv[2], "wb").write(finder.serialize_indexed_resources())
+""", names, path)
+    return Contender(
+        extension="sys.path.append(%r)\nfrom oxidized_importer import OxidizedFinder" % site,
+        install="finder = OxidizedFinder()\nfinder.index_file_memory_mapped(%r)\nsys.meta_path.insert(0, finder)" % path,
+        loader="OxidizedFinder",
+    )
+
+
+def code_data_share(case, site):
+    """The image of the code objects that it makes of a process which imported the set."""
+    path, names = case.path("set.cds"), case.path("set.cds.txt")
+    with open(names, "w", encoding="utf-8") as file:
+        file.write("\n".join(case.modules))
+    # Its dumper ends by `exit`, which is there only with `site`.
+    run_in(case, site, "import builtins; builtins.exit = sys.exit; from cds.dump import run_dump; run_dump(*sys.argv[1:])",
+           names, path)
+    return Contender(
+        extension="sys.path.append(%r)\nimport cds" % site,
+        install="cds.share(%r)" % path,
+        loader="CDSFinder",
+    )
+
+
+def run_in(case, site, program, *args):
+    spawn([case.python, *FLAGS, "-c", "import sys; sys.path.append(%r)\n%s" % (site, program), *args])
+
+
+#: By the name of the package on PyPI.
+PEERS = {"oxidized_importer": oxidized_importer, "code-data-share": code_data_share}
+
+
+def install_peers(interpreter, folder):
+    """Installs what can be had into an environment that is kept: the folder of the packages, and why others are absent."""
+    environment = os.path.join(folder, "peers")
+    python = os.path.join(environment, "bin", "python")
+    state = os.path.join(folder, "peers.json")
+    if not os.path.exists(state):
+        subprocess.run([interpreter["python"], "-m", "venv", "--clear", environment], check=True)
+        absent = {}
+        for package in PEERS:
+            install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]
+            done = subprocess.run(install, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            if done.returncode != 0:
+                lines = done.stdout.decode(errors="replace").strip().splitlines()
+                absent[package] = lines[-1] if lines else "pip fails with status %d" % done.returncode
+        with open(state, "w", encoding="utf-8") as file:
+            json.dump(absent, file)
+    with open(state, encoding="utf-8") as file:
+        absent = json.load(file)
+    site = facts([python, "-I", "-c", "import sysconfig; print(repr(sysconfig.get_path('platlib')))"])
+    return site, absent
+
+
+def contenders(case, peers_site, absent):
+    """All that import the set; those that cannot are added to `absent`."""
+    found = {"stock": stock(case), "archive": archive(case), "zipimport": zipped(case)}
+    for package, prepare in PEERS.items():
+        if package not in absent:
+            try:
+                found[package] = prepare(case, peers_site)
+            except Failed as error:
+                absent[package] = str(error).strip().splitlines()[-1]
+    return found
+
+
+def import_program(case, contender):
+    return IMPORTS.format(names=case.modules, extension=contender.extension, install=contender.install,
+                          check=contender.check or "said = None")
+
+
+def process_program(contender, imports):
+    return PROCESS.format(extension=contender.extension, install=contender.install, imports=imports,
+                          check=contender.check)
+
+
+def load_programs(case):
+    """Loading the code and nothing else: from the archive, and by marshal from a mapping of the bytes that were bundled."""
+    path = case.path("set.marshal")
+    ranges, end = [], 0
+    with open(path, "wb") as file:
+        for _, _, code in case.marshalled():
+            file.write(code)
+            ranges.append((end, end + len(code)))
+            end += len(code)
+    of_archive = archive(case)
+    return {
+        "marshal": LOAD.format(
+            names=case.modules,
+            extension="from marshal import loads as load\nimport mmap",
+            install="""\
+with open(%r, "rb") as file:
+    view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+parts = [view[begin:end] for begin, end in %r]""" % (path, ranges),
+            mapped=os.fsencode(path), check="said = None"),
+        "archive": LOAD.format(
+            names=case.modules, extension=of_archive.extension,
+            install="archive = permacode.open(%r)\nload, parts = archive.code, NAMES" % case.archive,
+            mapped=os.fsencode(case.archive), check="said = None"),
+    }

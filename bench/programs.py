@@ -1,0 +1,121 @@
+"""The programs that are measured, compiled by the interpreter that runs them so that no run compiles them.
+
+Each contender has the same program around two pieces of its own: `extension`, which imports what it consists of, and
+`install`, which makes it serve imports. They import nothing beyond what is built in, since it is imports that are measured.
+"""
+
+import os
+
+from rounds import spawn
+
+FLAGS = ["-I", "-S", "-W", "ignore"]
+
+CLOCK = """\
+import sys
+from time import perf_counter_ns, process_time_ns
+
+NAMES = {names!r}
+
+
+def now():
+    return process_time_ns(), perf_counter_ns()
+
+
+def step(begin, end):
+    return {{"cpu": (end[0] - begin[0]) / 1e6, "wall": (end[1] - begin[1]) / 1e6}}
+
+
+def minor_faults():
+    with open("/proc/self/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[7])
+
+
+def memory(path, header=None):
+    # Sums in kB: of the process, or of the mappings of the file named in `header`.
+    sums = {{}}
+    counted = header is None
+    with open(path, "rb") as file:
+        for line in file:
+            words = line.split()
+            if not words[0].endswith(b":"):
+                counted = header is None or line.rstrip().endswith(header)
+            elif counted and words[-1] == b"kB":
+                name = words[0][:-1].decode()
+                sums[name] = sums.get(name, 0) + int(words[1])
+    return sums
+
+
+"""
+
+IMPORTS = CLOCK + """\
+before = set(sys.modules)
+start = now()
+{extension}
+loaded = now()
+{install}
+installed = now()
+for name in NAMES:
+    __import__(name)
+imported = now()
+
+used = memory("/proc/self/smaps_rollup")
+loaders = {{}}
+for name in NAMES:
+    if name not in before:
+        loader = getattr(getattr(sys.modules[name], "__spec__", None), "loader", None)
+        kind = (loader if isinstance(loader, type) else type(loader)).__name__
+        loaders[kind] = loaders.get(kind, 0) + 1
+{check}
+print({{
+    "extension": step(start, loaded), "install": step(loaded, installed), "imports": step(installed, imported),
+    "sum": step(start, imported), "private_dirty": used["Private_Dirty"], "pss": used["Pss"], "loaders": loaders,
+    "said": said,
+}})
+"""
+
+LOAD = CLOCK + """\
+start = now()
+{extension}
+loaded = now()
+{install}
+opened = now()
+faults = minor_faults()
+begin = now()
+kept = [load(part) for part in parts]
+end = now()
+faults = minor_faults() - faults
+
+assert [type(code).__name__ for code in kept] == ["code"] * len(NAMES)
+mapping = memory("/proc/self/smaps", {mapped!r})
+{check}
+print({{
+    "extension": step(start, loaded), "open": step(loaded, opened), "load": step(begin, end), "faults": faults,
+    "mapped": mapping["Rss"], "said": said,
+}})
+"""
+
+PROCESS = """\
+import sys
+{extension}
+{install}
+{imports}
+{check}
+"""
+
+
+class Programs:
+    """Writes and compiles programs for one interpreter."""
+
+    def __init__(self, python, folder):
+        self.python = python
+        self.folder = folder
+        os.makedirs(folder, exist_ok=True)
+
+    def command(self, name, text):
+        """The command that runs `text`."""
+        source, compiled = (os.path.join(self.folder, name + end) for end in (".py", ".pyc"))
+        with open(source, "w", encoding="utf-8") as file:
+            file.write(text)
+        compiler = "import py_compile, sys; py_compile.compile(*sys.argv[1:], doraise=True)"
+        spawn([self.python, "-I", "-S", "-c", compiler, source, compiled])
+        return [self.python, *FLAGS, compiled]
