@@ -12,7 +12,7 @@ use std::{
 use permacode_pyc::target_for;
 use permacode_writer::{
     Options, Plan, TargetId, Writer,
-    model::{Module, ModuleKind, Resource},
+    model::{Module, ModuleKind, Resource, Target},
 };
 
 use crate::{
@@ -91,7 +91,8 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     let roots: BTreeSet<&str> = places.iter().map(|place| place.root.as_str()).collect();
 
     let mut writer = Writer::new(Options::default());
-    let target = writer.target(&target_for(interpreter.version, interpreter.hexversion, options.optimize))?;
+    let target = target_for(interpreter.version, interpreter.hexversion, options.optimize);
+    let target = writer.target(&Target { sealed: options.sealed, ..target })?;
     let mut join = Join {
         options,
         places: &places,

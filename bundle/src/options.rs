@@ -30,6 +30,7 @@ pub struct BundleOptions {
     pub(crate) source: bool,
     pub(crate) resources: bool,
     pub(crate) mtime: bool,
+    pub(crate) sealed: bool,
     pub(crate) threads: Option<usize>,
     pub(crate) keep_compiled: Option<PathBuf>,
     pub(crate) output: Option<PathBuf>,
@@ -50,6 +51,7 @@ impl BundleOptions {
             source: true,
             resources: true,
             mtime: false,
+            sealed: false,
             threads: None,
             keep_compiled: None,
             output: None,
@@ -130,6 +132,14 @@ impl BundleOptions {
     #[must_use]
     pub fn mtime(mut self, wanted: bool) -> Self {
         self.mtime = wanted;
+        self
+    }
+
+    /// Whether the archive promises that the files it was made from do not change: who imports from it then does not look
+    /// whether they did, and does not notice edits.
+    #[must_use]
+    pub fn sealed(mut self, wanted: bool) -> Self {
+        self.sealed = wanted;
         self
     }
 

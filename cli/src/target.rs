@@ -26,6 +26,7 @@ pub(crate) struct Description {
     pub(crate) bytecode_magic: u32,
     pub(crate) optimization: u8,
     pub(crate) tag: String,
+    pub(crate) sealed: bool,
     pub(crate) modules: u32,
     pub(crate) resources: u32,
 }
@@ -42,6 +43,7 @@ impl Description {
             bytecode_magic: target.bytecode_magic(),
             optimization: target.optimization(),
             tag: target.tag()?.to_owned(),
+            sealed: target.is_sealed(),
             modules: target.module_count(),
             resources: target.resource_count(),
         })

@@ -125,6 +125,11 @@ fn the_summary_is_json_and_options_count() {
     let cat = run(fixture.path(), &["cat", "shop.perma", "alone"]);
     assert_eq!(cat.status.code(), Some(1));
     assert_eq!(stdout(fixture.path(), &["list", "shop.perma", "--resources"]).lines().count(), 0);
+    for (options, is_sealed) in [(&[][..], false), (&["--sealed"], true)] {
+        fixture.bundle(options);
+        let info: Value = serde_json::from_str(&stdout(fixture.path(), &["info", "shop.perma", "--json"])).unwrap();
+        assert_eq!(info["targets"][0]["sealed"], is_sealed);
+    }
 }
 
 #[test]

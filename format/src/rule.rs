@@ -61,7 +61,7 @@ rules! {
     T4 "T-4" "The encodings of line tables and exception tables are known.";
     T5 "T-5" "The tag of a target lies in the names section, is UTF-8 and has at most 65,535 bytes.";
     T6 "T-6" "The records of the targets follow each other and are all records there are.";
-    T7 "T-7" "Reserved bytes of a target are zero.";
+    T7 "T-7" "Flags of a target are known.";
     N1 "N-1" "A name lies in the names section, and two names are the same bytes of it or do not overlap.";
     N2 "N-2" "A name has 1 to 65,535 bytes.";
     N3 "N-3" "A module name is UTF-8 without NUL, and no component between its dots is empty.";

@@ -37,7 +37,15 @@ record! {
         52 module_index: IndexHeader,
         /// The index of its resource names.
         76 resource_index: IndexHeader,
-        /// Zero [T-7].
-        100 reserved: U32,
+        /// See [`target_flag`] [T-7].
+        100 flags: U32,
     }
+}
+
+/// Bits of [`TargetRecord::flags`] [T-7].
+pub mod target_flag {
+    /// The files that the modules were made from do not change.
+    pub const SEALED: u32 = 1;
+    /// All bits that this version knows.
+    pub const KNOWN: u32 = SEALED;
 }

@@ -151,6 +151,7 @@ pub fn target_for(version: Version, hexversion: u32, optimization: u8) -> Target
         unit_size: 2,
         line_encoding: version.line_encoding(),
         exception_encoding: version.exception_encoding(),
+        sealed: false,
     }
 }
 

@@ -19,7 +19,7 @@ use permacode_format::{CodeRecord, SectionKind, TargetRecord, U32};
 /// # use permacode_writer::{model::*, Options, Writer};
 /// # let mut writer = Writer::new(Options::default());
 /// # let target = writer.target(&Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
-/// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private })?;
+/// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false })?;
 /// # writer.module(target, &Module { name: "tools".into(), kind: ModuleKind::Namespace, objects: vec![], codes: vec![],
 /// #     root: None, filename: None, source: None })?;
 /// # let bytes = writer.plan()?.to_bytes();

@@ -7,7 +7,7 @@ use crate::{
     object::{Item, Object, Owner},
     string::Str,
 };
-use permacode_format::{Rule, U16, U32, list_item};
+use permacode_format::{ItemRef, Rule, U16, U32, list_item};
 
 /// The whole list of a code object.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +89,26 @@ impl<'a> Items<'a> {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<Item<'a>>> + use<'a> {
         let items = *self;
         (0..self.len).map(move |index| items.list.item(items.start.saturating_add(index)))
+    }
+
+    /// What the items refer to, by ids alone and in order: for who keeps what it made of objects by their ids, and looks at an
+    /// object only when it meets its id for the first time.
+    ///
+    /// Nothing but the width of the items is checked: an id may be that of no object. `None` stands for an item that leads
+    /// nowhere; [`Items::get`] says what is wrong with it.
+    #[inline]
+    pub fn refs(&self) -> impl ExactSizeIterator<Item = Option<ItemRef>> + use<'a> {
+        let List { module, bytes, is_wide, .. } = self.list;
+        let (base, first) = (module.object_base(), module.first_code());
+        let (narrow, wide) = if is_wide { (&[][..], bytes.records::<U32>()) } else { (bytes.records::<U16>(), &[][..]) };
+        let start = self.start;
+        (0..self.len).map(move |index| {
+            let index = start.saturating_add(index);
+            match narrow.get(index) {
+                Some(item) => list_item::decode_narrow(item.get(), base, first),
+                None => wide.get(index).map(|item| list_item::decode_wide(item.get())),
+            }
+        })
     }
 
     /// The items in order as objects, where they are names or locals.

@@ -60,7 +60,7 @@ pub use object::{Constant, Container, Item, Object};
 pub use owned::OwnedBytes;
 pub use perma_bytes::PermaBytes;
 pub use permacode_format::{
-    Container as ContainerKind, ExceptionEncoding, LineEncoding, ObjectKind, QualnameForm, Rule, SectionKind,
+    Container as ContainerKind, ExceptionEncoding, ItemRef, LineEncoding, ObjectKind, QualnameForm, Rule, SectionKind,
     local_kind,
 };
 pub use qualname::{Qualname, Qualnames};

@@ -9,6 +9,7 @@ use crate::{
 };
 use permacode_format::{
     ExceptionEncoding, LineEncoding, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
+    target_flag,
 };
 
 /// One target of an archive: a virtual machine, a bytecode version and an optimisation level (spec.md 5.4).
@@ -62,6 +63,12 @@ impl<'a> Target<'a> {
     #[must_use]
     pub fn unit_size(&self) -> u8 {
         self.record.unit_size
+    }
+
+    /// Whether the files that its modules were made from do not change, so that nobody need look at them.
+    #[must_use]
+    pub fn is_sealed(&self) -> bool {
+        self.record.flags.get() & target_flag::SEALED != 0
     }
 
     /// How its line tables are encoded.

@@ -27,6 +27,8 @@ pub struct Target {
     pub line_encoding: LineEncoding,
     /// How exception tables are encoded.
     pub exception_encoding: ExceptionEncoding,
+    /// Whether the files that the modules were made from do not change, so that nobody need look at them.
+    pub sealed: bool,
 }
 
 /// A path: a part below a named root, or (without a root) a path as it stands.

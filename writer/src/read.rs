@@ -22,6 +22,7 @@ pub fn target(target: &reader::Target<'_>) -> Result<Target> {
         unit_size: target.unit_size(),
         line_encoding: target.line_encoding()?,
         exception_encoding: target.exception_encoding()?,
+        sealed: target.is_sealed(),
     })
 }
 

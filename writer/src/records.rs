@@ -10,7 +10,9 @@ use crate::{
 };
 use bytemuck::Zeroable;
 use hashbrown::HashMap;
-use permacode_format::{I64, IndexHeader, MAX_U32_SECTION, ModuleRecord, NONE, ResourceRecord, TargetRecord, U32};
+use permacode_format::{
+    I64, IndexHeader, MAX_U32_SECTION, ModuleRecord, NONE, ResourceRecord, TargetRecord, U32, target_flag,
+};
 
 /// The sections of the lookup group.
 #[derive(Debug, Default)]
@@ -78,7 +80,7 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
             resource_count: (resources.len() as u32).into(),
             module_index: write_index(&module_names, &mut records.index)?,
             resource_index: write_index(&resource_names, &mut records.index)?,
-            reserved: U32::new(0),
+            flags: U32::new(if target.sealed { target_flag::SEALED } else { 0 }),
         });
     }
     records.names = names.bytes;

@@ -41,6 +41,7 @@ pub struct TargetId(pub(crate) usize);
 /// let target = writer.target(&Target {
 ///     vm: "toy".into(), bytecode_magic: 1, vm_version: 0x0100, optimization: 0, tag: "toy-1".into(),
 ///     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private,
+///     sealed: false,
 /// })?;
 /// writer.module(target, &Module {
 ///     name: "empty".into(), kind: ModuleKind::Namespace, objects: vec![], codes: vec![],

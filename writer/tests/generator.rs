@@ -25,6 +25,7 @@ fn every_feature_of_the_model_occurs() {
         note("merged list", report.lists.saved_bytes() > 0);
         note("several targets", program.targets.len() > 1);
         for part in &program.targets {
+            note("sealed", part.target.sealed);
             note("resource that is no UTF-8", part.resources.iter().any(|file| str::from_utf8(&file.path).is_err()));
             for module in &part.modules {
                 let form = Canonical::of(module);

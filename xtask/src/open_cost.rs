@@ -52,6 +52,7 @@ fn archive_of(modules: usize) -> Result<permacode_writer::Plan> {
         unit_size: 2,
         line_encoding: LineEncoding::LocationTable,
         exception_encoding: ExceptionEncoding::Table311,
+        sealed: false,
     })?;
     for number in 0..modules {
         let name = format!("package.module{number}");

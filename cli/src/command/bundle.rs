@@ -75,6 +75,10 @@ pub(crate) struct Args {
     #[arg(long)]
     mtime: bool,
 
+    /// Promise that the files do not change, so that nobody looks whether they did: edits go unnoticed
+    #[arg(long)]
+    sealed: bool,
+
     /// Keep what the compiler made as .pyc files below this folder, for comparison
     #[arg(long, value_name = "DIR")]
     keep_compiled: Option<PathBuf>,
@@ -137,7 +141,8 @@ fn options(args: &Args, interpreter: Interpreter) -> Result<BundleOptions> {
         .optimize(args.optimize)
         .source(!args.no_source)
         .resources(!args.no_resources)
-        .mtime(args.mtime);
+        .mtime(args.mtime)
+        .sealed(args.sealed);
     for path in &args.paths {
         options = match split_root(path) {
             // A file of that very name is meant, where there is one.

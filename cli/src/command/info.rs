@@ -124,6 +124,7 @@ fn print_targets(targets: &[Description], out: &mut Output) -> Result<()> {
         ("MAGIC", Right),
         ("OPTIMISATION", Right),
         ("TAG", Left),
+        ("SEALED", Left),
         ("MODULES", Right),
         ("RESOURCES", Right),
     ]);
@@ -135,6 +136,7 @@ fn print_targets(targets: &[Description], out: &mut Output) -> Result<()> {
             target.magic.to_string(),
             target.optimization.to_string(),
             escape(target.tag.as_bytes()),
+            if target.sealed { "yes" } else { "no" }.to_owned(),
             grouped(target.modules.into()),
             grouped(target.resources.into()),
         ]);

@@ -20,9 +20,10 @@ pub(crate) fn archive() -> Vec<u8> {
         unit_size: 2,
         line_encoding: LineEncoding::Private,
         exception_encoding: ExceptionEncoding::Private,
+        sealed: false,
     };
     for optimization in [0, 2] {
-        let target = writer.target(&Target { optimization, ..toy.clone() }).unwrap();
+        let target = writer.target(&Target { optimization, sealed: optimization > 0, ..toy.clone() }).unwrap();
         writer
             .module(target, &module("tools", ModuleKind::Package, "tools/__init__.py", Some("\"Tools.\"\n")))
             .unwrap();

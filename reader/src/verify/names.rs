@@ -10,7 +10,7 @@ use crate::{
 use alloc::{collections::BTreeSet, vec::Vec};
 use permacode_format::{
     CodeDetail, CodeRecord, Group, MAX_IDS, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind,
-    TargetRecord, is_module_name, is_resource_name,
+    TargetRecord, is_module_name, is_resource_name, target_flag,
 };
 
 impl<'a> Verifier<'a> {
@@ -114,13 +114,9 @@ impl<'a> Verifier<'a> {
                 0u32,
             ));
         }
-        if record.reserved.get() != 0 {
-            return Err(Error::value(
-                Rule::T7,
-                target.offset().saturating_add(100),
-                "a reserved field",
-                record.reserved.get(),
-            ));
+        let flags = record.flags.get();
+        if flags & !target_flag::KNOWN != 0 {
+            return Err(Error::value(Rule::T7, target.offset().saturating_add(100), "the flags of a target", flags));
         }
         Ok(())
     }

@@ -52,6 +52,7 @@ pub fn target(optimization: u8) -> Target {
         unit_size: 2,
         line_encoding: LineEncoding::LocationTable,
         exception_encoding: ExceptionEncoding::Table311,
+        sealed: false,
     }
 }
 

@@ -68,7 +68,13 @@ fn of_target(target: &Target<'_>, reached: &mut Reached) {
     reached.get(target.tag());
     reached.get(target.line_encoding());
     reached.get(target.exception_encoding());
-    black_box((target.bytecode_magic(), target.vm_version(), target.optimization(), target.unit_size()));
+    black_box((
+        target.bytecode_magic(),
+        target.vm_version(),
+        target.optimization(),
+        target.unit_size(),
+        target.is_sealed(),
+    ));
     show(target);
     for name in ["", "a", "pkg.mod", "\u{10FFFF}"] {
         reached.get(target.find(name));

@@ -116,6 +116,7 @@ impl Choices<'_> {
             unit_size: 1 + self.byte() % 8,
             line_encoding: LineEncoding::ALL[self.below(LineEncoding::ALL.len())],
             exception_encoding: ExceptionEncoding::ALL[self.below(2)],
+            sealed: self.once_in(2),
         }
     }
 
@@ -171,7 +172,11 @@ impl Choices<'_> {
                     arena.add(object);
                 }
                 _ => {
-                    let code = self.code(&mut arena, false);
+                    let code = match arena.codes.last() {
+                        // What differs in its instructions alone shares a list.
+                        Some(twin) if self.once_in(4) => Code { bytecode: self.bytes(20).into(), ..twin.clone() },
+                        _ => self.code(&mut arena, false),
+                    };
                     arena.codes.push(code);
                 }
             }

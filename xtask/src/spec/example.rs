@@ -31,6 +31,7 @@ fn smallest() -> Result<Vec<u8>> {
         unit_size: 2,
         line_encoding: LineEncoding::Private,
         exception_encoding: ExceptionEncoding::Private,
+        sealed: false,
     })?;
     writer.module(
         target,
