@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""Compare code made from an archive with what marshal makes: `equal.py ARCHIVE COMPILED`.
+
+COMPILED is what `permacode bundle --keep-compiled` kept when it made ARCHIVE.  Run it with the
+interpreter that both are for, with the package `permacode` installed.  For each module, in this one
+process, `permacode.open(ARCHIVE).code(name)` against `marshal.loads` of its .pyc: everything that
+`compare.py` compares of loaded code (every `co_*` attribute, exact types and bits, order of sets,
+which constants are one object), and what CPython has and shows to nobody or only when asked:
+
+* of code: names and kinds of locals as they are kept, `_varname_from_oparg`, the instructions as they
+  are before anything ran (`_co_code_adaptive`), every method (`co_lines`, `co_positions`, ...), hash,
+  equality, and each field of the structure that is the same in two loads by marshal;
+* of strings: whether and how they are interned, before and after the other side was made;
+* of all objects: size in memory, and whether they live for ever.
+
+The tuples and bytes that a code object itself is made of (`co_names`, `co_linetable`, ...) need not be
+one object with those of another code object, or with a constant, where marshal happens to make one.
+
+Then all again in reverse order, when the archive has made everything once: what it shares between
+modules must not have changed.  `--tables-first` makes the archive's side first, so that marshal finds
+the strings that the archive interned, not the other way round.
+
+Exit status: 0 equal, 1 something differs, 2 usage error.
+"""
+
+import argparse
+import json
+import marshal
+import os
+import sys
+import time
+import warnings
+from importlib.util import source_from_cache
+from types import CodeType
+
+import compare
+import peek
+
+#: What a code object is made of, apart from what the program can get at.
+PARTS = {".co_consts", ".co_names", ".co_varnames", ".co_cellvars", ".co_freevars", ".co_localsplusnames",
+         ".co_localspluskinds", ".co_code", ".co_linetable", ".co_lnotab", ".co_exceptiontable"}
+METHODS = [name for name in dir(CodeType) if name.startswith("co_") and callable(getattr(CodeType, name))]
+
+
+def everything(value):
+    """All objects of a code object that are kept by it, in an order that follows from what they are."""
+    seen, todo = set(), [value]
+    while todo:
+        value = todo.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        yield value
+        if isinstance(value, CodeType):
+            todo.extend((value.co_consts, value.co_names, value.co_filename, value.co_name))
+            if sys.version_info >= (3, 11):
+                todo.extend((value.co_qualname, peek.locals_plus(value)[0]))
+        elif isinstance(value, (tuple, frozenset)):
+            todo.extend(value)
+        elif isinstance(value, slice):
+            todo.extend((value.start, value.stop, value.step))
+
+
+def is_character(value):
+    """Is it one of the bytes objects of one byte that the interpreter has anyway? Marshal makes its own."""
+    return value.__class__ is bytes and len(value) == 1 and value is (value + value)[:1]
+
+
+class Closer:
+    """Compares two objects that are otherwise equal in what CPython does not show."""
+
+    def __init__(self, first, a, again):
+        #: How the strings of the side that was made first were interned before there was the other side.
+        self.before = first
+        #: The same code loaded once more by marshal: what differs even so means nothing.
+        self.again = dict(zip((id(code) for code in codes(a)), codes(again)))
+        self.objects = 0
+
+    def __call__(self, x, y, path, push, report):
+        self.objects += 1
+        if x.__class__ is str:
+            self.strings(x, y, path, report)
+        elif x.__class__ is CodeType:
+            self.code(x, y, path, push, report)
+        if peek.is_immortal(x) != peek.is_immortal(y) and not is_character(y):
+            report.add(path, "lives for ever: %s, %s" % (peek.is_immortal(x), peek.is_immortal(y)))
+        if sys.getsizeof(x) != sys.getsizeof(y):
+            report.add(path, "size in memory differs: %d, %d bytes" % (sys.getsizeof(x), sys.getsizeof(y)))
+
+    def strings(self, x, y, path, report):
+        a, b = peek.interned(x), peek.interned(y)
+        if a != b:
+            report.add(path, "interned differs: %d, %d: %s" % (a, b, compare.short(x)))
+        elif a and x is not y:
+            report.add(path, "two interned strings of one text: %s" % compare.short(x))
+        for side in (x, y):
+            before = self.before.get(id(side))
+            if before not in (None, peek.interned(side)):
+                report.add(path, "interned anew by whoever came second: %d, then %d: %s" % (
+                    before, peek.interned(side), compare.short(side)))
+
+    def code(self, x, y, path, push, report):
+        again = self.again[id(x)]
+        for number, (a, b, c) in enumerate(zip(peek.words(x), peek.words(y), peek.words(again))):
+            if a == c != b:
+                report.add((path, ".word %d" % number), "of the structure differs: %#x, %#x" % (a, b))
+        if sys.version_info >= (3, 11):
+            self.locals(x, y, path, push, report)
+            if x._co_code_adaptive != y._co_code_adaptive:
+                report.add((path, "._co_code_adaptive"), compare.one_byte(x._co_code_adaptive, y._co_code_adaptive))
+        for name in METHODS:
+            if list(getattr(x, name)()) != list(getattr(y, name)()):
+                report.add((path, ".%s()" % name), "differs")
+        if hasattr(x, "co_lnotab") and x.co_lnotab != y.co_lnotab:
+            report.add((path, ".co_lnotab"), compare.one_byte(x.co_lnotab, y.co_lnotab))
+        if hash(x) == hash(again) != hash(y):
+            report.add((path, ".__hash__()"), "differs")
+        if (x == again) != (x == y) or (again == x) != (y == x):
+            report.add((path, ".__eq__()"), "code objects differ, and two loads by marshal do not")
+
+    def locals(self, x, y, path, push, report):
+        (names_a, kinds_a), (names_b, kinds_b) = peek.locals_plus(x), peek.locals_plus(y)
+        push((names_a, names_b, (path, ".co_localsplusnames")))
+        push((kinds_a, kinds_b, (path, ".co_localspluskinds")))
+        if len(names_a) == len(names_b):
+            a, b = ([code._varname_from_oparg(n) for n in range(len(names_a))] for code in (x, y))
+            if a != b or a != list(names_a):
+                report.add((path, "._varname_from_oparg()"), "differs: %s, %s" % (compare.short(a), compare.short(b)))
+
+
+def codes(value):
+    return (v for v in everything(value) if isinstance(v, CodeType))
+
+
+def compare_made(data, make, limit=20, tables_first=False):
+    """Differences between what marshal makes of `data` and what `make()` makes, and how many objects it were."""
+    report = compare.Report(limit)
+    sides = [lambda: marshal.loads(data), make]
+    if tables_first:
+        sides.reverse()
+    first = sides[0]()
+    before = {id(value): peek.interned(value) for value in everything(first) if value.__class__ is str}
+    second = sides[1]()
+    a, b = (second, first) if tables_first else (first, second)
+    if b.__class__ is not CodeType:
+        return [("<module>", "a %s instead of code" % b.__class__.__name__)], 0
+    closer = Closer(before, a, marshal.loads(data))
+    try:
+        compare.compare_loaded(a, b, report, closer, PARTS)
+    except compare.Enough:
+        pass
+    return report.lines, closer.objects
+
+
+def module_name(relative):
+    """The name of the module that a .pyc is of, from its path below the library."""
+    steps = os.path.splitext(os.path.relpath(source_from_cache(relative)))[0].split(os.sep)
+    return ".".join(steps[:-1] if steps[-1] == "__init__" else steps)
+
+
+class Run:
+    """The modules of an archive, compared one after the other."""
+
+    def __init__(self, archive, compiled, options):
+        self.archive, self.compiled, self.options = archive, compiled, options
+        self.modules = self.objects = self.differ = 0
+        self.found = []
+
+    def differences(self, name, lines):
+        self.differ += bool(lines)
+        for path, message in lines:
+            if len(self.found) < self.options.limit:
+                self.found.append({"module": name, "path": path, "message": message})
+                if not self.options.json:
+                    print("%s: %s: %s" % (name, path, message), flush=True)
+
+    def names(self):
+        """{name: .pyc} of the modules that both sides have."""
+        compiled = {module_name(relative): relative for relative in compare.files_below(self.compiled)}
+        archived = list(self.archive)
+        for name in sorted(set(compiled) ^ set(archived)):
+            self.differences(name, [("module", "not in the archive" if name in compiled else "has no .pyc")])
+        return {name: compiled[name] for name in archived if name in compiled}
+
+    def compare(self, name, relative, again=""):
+        _, data = compare.body_of(os.path.join(self.compiled, relative))
+        try:
+            lines, objects = compare_made(data, lambda: self.archive.code(name), self.options.limit,
+                                          self.options.tables_first)
+        except ImportError as error:
+            lines, objects = [("<module>", "cannot be made: %s" % error)], 0
+        self.modules += 1
+        self.objects += objects
+        self.differences(name + again, lines)
+
+    def all(self):
+        names = self.names()
+        for name, relative in names.items():
+            self.compare(name, relative)
+        for name, relative in reversed(list(names.items())):
+            self.compare(name, relative, " (the second time)")
+
+
+def arguments():
+    parser = argparse.ArgumentParser(prog="equal.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("archive", metavar="ARCHIVE", help="made with --keep-compiled by this interpreter")
+    parser.add_argument("compiled", metavar="COMPILED", help="what was kept")
+    parser.add_argument("--tables-first", action="store_true", help="marshal comes second, for each module")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="print N differences at most (20)")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    return parser.parse_args()
+
+
+def main():
+    import permacode  # here, since the rest can be tested without it
+
+    options = arguments()
+    start = time.perf_counter()
+    warnings.simplefilter("ignore", DeprecationWarning)  # co_lnotab
+    peek.check()
+    with permacode.open(options.archive) as archive:
+        run = Run(archive, options.compiled, options)
+        run.all()
+        method = permacode.status()["method"]
+    if method != "tables":
+        run.differences("all", [("status", "code objects are made by way of %s, not from the tables" % method)])
+    if not run.modules:
+        raise SystemExit("equal.py: no module of %s is in %s" % (options.archive, options.compiled))
+    seconds = time.perf_counter() - start
+    if options.json:
+        print(json.dumps({"modules": run.modules, "objects": run.objects, "differ": run.differ,
+                          "differences": run.found, "seconds": round(seconds, 3)}, indent=1))
+    else:
+        print("%d modules and %d objects compared, %d modules differ" % (run.modules, run.objects, run.differ))
+    return 1 if run.differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
