@@ -9,15 +9,15 @@ use pyo3::{
     types::PyDict,
 };
 
-/// Why there is no code object.
+/// Why there is no code object. It is small, so that results on the way are.
 #[derive(Debug)]
 pub(crate) enum Error {
     /// The archive breaks a rule of the format.
     Archive(reader::Error),
     /// The archive keeps the rules, but CPython has no such code objects.
-    Unsupported { what: &'static str, offset: u64 },
+    Unsupported(Box<(&'static str, u64)>),
     /// An exception was raised.
-    Python(PyErr),
+    Python(Box<PyErr>),
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -29,8 +29,17 @@ impl From<reader::Error> for Error {
 }
 
 impl From<PyErr> for Error {
+    #[cold]
     fn from(error: PyErr) -> Self {
-        Error::Python(error)
+        Error::Python(Box::new(error))
+    }
+}
+
+impl Error {
+    /// Something that CPython cannot have, and where in the archive it is.
+    #[cold]
+    pub(crate) fn unsupported(what: &'static str, offset: u64) -> Self {
+        Error::Unsupported(Box::new((what, offset)))
     }
 }
 
@@ -48,20 +57,29 @@ pub(crate) fn import_error(py: Python<'_>, archive: &Path, module: Option<&str>,
     let keywords = PyDict::new(py);
     let exception = keywords
         .set_item("name", module)
-        .and_then(|()| keywords.set_item("path", archive))
+        .and_then(|()| keywords.set_item("path", archive.as_os_str()))
         .and_then(|()| py.get_type::<PyImportError>().call((message,), Some(&keywords)));
     exception.map_or_else(|error| error, PyErr::from_value)
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Error::Archive(error) => error.fmt(f),
+            Error::Unsupported(details) => write!(f, "CPython has no {} (at offset {:#x})", details.0, details.1),
+            Error::Python(error) => error.fmt(f),
+        }
+    }
 }
 
 impl Error {
     /// The exception for Python; a damaged archive is an `ImportError` that names archive, module, rule and offset.
     pub(crate) fn raise(self, py: Python<'_>, archive: &Path, module: Option<&str>) -> PyErr {
-        let message = match self {
-            Error::Archive(error) => return of_reader(py, archive, module, error),
-            Error::Unsupported { what, offset } => format!("CPython has no {what} (at offset {offset:#x})"),
-            Error::Python(error) => return error,
-        };
-        import_error(py, archive, module, describe(archive, module, &message))
+        match self {
+            Error::Archive(error) => of_reader(py, archive, module, error),
+            Error::Unsupported(_) => import_error(py, archive, module, describe(archive, module, &self)),
+            Error::Python(error) => *error,
+        }
     }
 }
 
@@ -70,7 +88,7 @@ pub(crate) fn of_reader(py: Python<'_>, archive: &Path, module: Option<&str>, er
     let message = describe(archive, module, &error);
     match error.kind() {
         reader::ErrorKind::Io(io) => match io.raw_os_error() {
-            Some(number) => PyOSError::new_err((number, io.to_string(), archive.to_path_buf())),
+            Some(number) => PyOSError::new_err((number, io.to_string(), archive.as_os_str().to_owned())),
             None => PyOSError::new_err(message),
         },
         _ => import_error(py, archive, module, message),

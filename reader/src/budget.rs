@@ -1,8 +1,8 @@
 //! How much there may be to walk: lists and objects can be shared, and hostile ones can overlap (spec.md 9).
 
 use crate::{
-    code::Code,
     error::{Error, Result},
+    items::List,
     module::Module,
     object::Object,
     view::View,
@@ -40,12 +40,12 @@ impl Budget {
     /// Takes the list of a code object; each is to be taken once.
     ///
     /// # Errors
-    /// `[C-9]`, and `[C-4]` for a list that does not lie in its section.
-    pub fn take_list(&mut self, code: &Code<'_>) -> Result<()> {
-        let len = code.list_len()?;
+    /// `[C-9]`
+    pub fn take_list(&mut self, list: &List<'_>) -> Result<()> {
+        let len = list.len() as u64;
         match self.items.checked_sub(len) {
             Some(left) => self.items = left,
-            None => return Err(Error::value(Rule::C9, code.offset(), "the number of items of a list", len)),
+            None => return Err(Error::value(Rule::C9, list.code_offset(), "the number of items of a list", len)),
         }
         Ok(())
     }

@@ -133,27 +133,37 @@ impl<'a> Code<'a> {
         self.view().section(SectionKind::Bytecode).get(offset.into(), len.into(), Rule::C2).map(PermaBytes::new)
     }
 
+    /// Its list: what it has of locals, constants and names.
+    ///
+    /// # Errors
+    /// `[C-4]`
     #[inline]
-    fn list(&self) -> Result<List<'a>> {
-        let is_wide = self.record.form & code_form::WIDE_LIST != 0;
-        let count = u64::from(self.local_count())
-            .saturating_add(self.constant_count().into())
+    pub fn list(&self) -> Result<List<'a>> {
+        let form = self.record.form;
+        let is_wide = form & code_form::WIDE_LIST != 0;
+        let has_qualname = code_form::qualname(form) == QualnameForm::Explicit;
+        let has_filename = form & code_form::FILENAME != 0;
+        let (locals, constants) = (self.local_count(), self.constant_count());
+        let count = u64::from(locals)
+            .saturating_add(constants.into())
             .saturating_add(self.name_count().into())
-            .saturating_add(self.head_len() as u64);
+            .saturating_add(2)
+            .saturating_add(has_qualname.into())
+            .saturating_add(has_filename.into());
         let len = count.saturating_mul(if is_wide { 4 } else { 2 });
         let start = u64::from(self.record.list_offset.get()).saturating_mul(2);
         let bytes = self.view().section(SectionKind::Lists).get(start, len, Rule::C4)?;
-        Ok(List { module: self.module, code: self.id, bytes, is_wide })
-    }
-
-    /// Items before the locals: local kinds, name, and what only some have.
-    fn head_len(&self) -> usize {
-        let form = self.record.form;
-        let mut len = 2usize;
-        for is_there in [code_form::qualname(form) == QualnameForm::Explicit, form & code_form::FILENAME != 0] {
-            len = len.saturating_add(is_there.into());
-        }
-        len
+        Ok(List {
+            module: self.module,
+            code: self.id,
+            narrow: if is_wide { &[] } else { bytes.records() },
+            wide: if is_wide { bytes.records() } else { &[] },
+            offset: bytes.offset(),
+            has_qualname,
+            has_filename,
+            local_count: locals as usize,
+            constant_count: constants as usize,
+        })
     }
 
     fn object(&self, index: usize, rule: Rule) -> Result<Object<'a>> {
@@ -165,7 +175,7 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[C-4]`
     pub fn name_object(&self) -> Result<Object<'a>> {
-        self.object(1, Rule::C10)
+        self.object(List::NAME, Rule::C10)
     }
 
     /// Its name.
@@ -187,11 +197,11 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[C-4]`
     pub fn qualname_object(&self) -> Result<Option<Object<'a>>> {
-        match code_form::qualname(self.record.form) {
-            QualnameForm::Name => self.name_object().map(Some),
-            QualnameForm::Explicit => self.object(2, Rule::C10).map(Some),
-            QualnameForm::Member | QualnameForm::Local => Ok(None),
+        if code_form::qualname(self.record.form) == QualnameForm::Name {
+            return self.name_object().map(Some);
         }
+        let list = self.list()?;
+        list.qualname_index().map(|index| list.object(index, Rule::C10)).transpose()
     }
 
     /// Its qualified name, put together when it is shown.
@@ -213,10 +223,8 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[C-4]`
     pub fn filename_object(&self) -> Result<Option<Object<'a>>> {
-        if self.record.form & code_form::FILENAME == 0 {
-            return Ok(None);
-        }
-        self.object(self.head_len().saturating_sub(1), Rule::C10).map(Some)
+        let list = self.list()?;
+        list.filename_index().map(|index| list.object(index, Rule::C10)).transpose()
     }
 
     /// Its file name, if it is not that of the module.
@@ -227,16 +235,12 @@ impl<'a> Code<'a> {
         self.filename_object()?.map(|object| object.as_str(Rule::C10)).transpose()
     }
 
-    fn items(&self, start: usize, len: u32) -> Result<Items<'a>> {
-        Ok(self.list()?.part(start, len as usize))
-    }
-
     /// Its local variables, cells and free variables, in the order in which instructions number them.
     ///
     /// # Errors
     /// `[C-4]`
     pub fn locals(&self) -> Result<Items<'a>> {
-        self.items(self.head_len(), self.local_count())
+        self.list().map(|list| list.locals())
     }
 
     /// The kinds of its locals, as an object.
@@ -244,7 +248,7 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[C-4]`
     pub fn local_kinds_object(&self) -> Result<Object<'a>> {
-        self.object(0, Rule::C8)
+        self.object(List::KINDS, Rule::C8)
     }
 
     /// What kind of variable each of its locals is: bits of [`permacode_format::local_kind`].
@@ -265,7 +269,7 @@ impl<'a> Code<'a> {
     /// `[C-4]`
     #[inline]
     pub fn constants(&self) -> Result<Items<'a>> {
-        self.items(self.head_len().saturating_add(self.local_count() as usize), self.constant_count())
+        self.list().map(|list| list.constants())
     }
 
     /// Its names of globals and attributes, in the order in which instructions number them.
@@ -273,9 +277,7 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[C-4]`
     pub fn names(&self) -> Result<Items<'a>> {
-        let before =
-            self.head_len().saturating_add(self.local_count() as usize).saturating_add(self.constant_count() as usize);
-        self.items(before, self.name_count())
+        self.list().map(|list| list.names())
     }
 
     /// The code objects directly among its constants.
@@ -295,6 +297,12 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[C-1]`, `[C-6]`
     pub fn parent(&self) -> Result<Option<Code<'a>>> {
+        self.parent_id()?.map(|parent| Code::new(self.view(), self.module, parent)).transpose()
+    }
+
+    /// The id of its parent.
+    #[inline]
+    pub(crate) fn parent_id(&self) -> Result<Option<u32>> {
         let delta = match self.wide {
             Some(wide) => wide.parent_delta.get(),
             None => self.detail()?.parent_delta.get().into(),
@@ -304,7 +312,7 @@ impl<'a> Code<'a> {
         }
         let end = self.module.first_code().saturating_add(self.module.code_count());
         match self.id.checked_add(delta).filter(|parent| *parent < end) {
-            Some(parent) => Code::new(self.view(), self.module, parent).map(Some),
+            Some(parent) => Ok(Some(parent)),
             None => Err(Error::value(
                 Rule::C6,
                 self.detail_offset().saturating_add(10),
@@ -399,16 +407,6 @@ impl<'a> Code<'a> {
         let Some(record) = found.ok().and_then(|index| records.get(index)) else { return Ok(None) };
         let text = self.view().section(SectionKind::SignatureText);
         text.get(record.offset.get().into(), record.len.get().into(), Rule::G2).map(|text| Some(PermaBytes::new(text)))
-    }
-
-    /// All items of its list.
-    pub(crate) fn all_items(&self) -> Result<Items<'a>> {
-        self.list().map(|list| list.part(0, list.len()))
-    }
-
-    /// Number of items of its list.
-    pub(crate) fn list_len(&self) -> Result<u64> {
-        self.list().map(|list| list.len() as u64)
     }
 
     /// Checks the two records by themselves.

@@ -1,5 +1,6 @@
 //! What can be wrong with an archive: which rule it breaks, where, and what was found.
 
+use alloc::boxed::Box;
 use core::fmt;
 use permacode_format::{FORMAT_VERSION, Rule};
 
@@ -7,8 +8,13 @@ use permacode_format::{FORMAT_VERSION, Rule};
 pub type Result<T> = core::result::Result<T, Error>;
 
 /// Why bytes are not the archive, or not the part of one, that they should be.
+///
+/// It is one pointer: results of everything that can fail are then small, and reading is quicker by that.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Details>);
+
+#[derive(Debug)]
+struct Details {
     kind: ErrorKind,
     rule: Option<Rule>,
     offset: u64,
@@ -71,8 +77,9 @@ pub enum ErrorKind {
 }
 
 impl Error {
+    #[cold]
     pub(crate) fn new(kind: ErrorKind, rule: Rule, offset: u64) -> Self {
-        Error { kind, rule: Some(rule), offset }
+        Error(Box::new(Details { kind, rule: Some(rule), offset }))
     }
 
     /// A value that a rule does not allow.
@@ -83,31 +90,31 @@ impl Error {
 
     #[cfg(feature = "std")]
     pub(crate) fn io(error: std::io::Error) -> Self {
-        Error { kind: ErrorKind::Io(error), rule: None, offset: 0 }
+        Error(Box::new(Details { kind: ErrorKind::Io(error), rule: None, offset: 0 }))
     }
 
     /// What is wrong.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
-        &self.kind
+        &self.0.kind
     }
 
     /// The rule of `spec.md` that is broken; `None` where the system refused.
     #[must_use]
     pub fn rule(&self) -> Option<Rule> {
-        self.rule
+        self.0.rule
     }
 
     /// Where, in bytes from the start of the archive.
     #[must_use]
     pub fn offset(&self) -> u64 {
-        self.offset
+        self.0.offset
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.kind {
+        match &self.0.kind {
             ErrorKind::NotAnArchive => f.write_str("this is no Permacode archive: the magic bytes are missing")?,
             ErrorKind::UnsupportedVersion { found } => write!(
                 f,
@@ -133,16 +140,16 @@ impl fmt::Display for Error {
             #[cfg(feature = "std")]
             ErrorKind::Io(error) => return write!(f, "{error}"),
         }
-        if let Some(rule) = self.rule {
+        if let Some(rule) = self.0.rule {
             write!(f, "; rule {rule}: {}", rule.text())?;
         }
-        write!(f, " (at offset {:#x})", self.offset)
+        write!(f, " (at offset {:#x})", self.0.offset)
     }
 }
 
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        match &self.kind {
+        match &self.0.kind {
             #[cfg(feature = "std")]
             ErrorKind::Io(error) => Some(error),
             _ => None,

@@ -1,120 +1,201 @@
 //! The list of a code object: its names, locals and constants (spec.md 5.9).
 
 use crate::{
-    bytes::Bytes,
     error::{Error, Result},
     module::Module,
     object::{Item, Object, Owner},
     string::Str,
 };
-use permacode_format::{ItemRef, Rule, U16, U32, list_item};
+use permacode_format::{ItemRef, Rule, SectionKind, U16, U32, list_item};
 
-/// The whole list of a code object.
+/// The whole list of a code object: in this order its head, locals, constants and names.
+///
+/// The head has the kinds of the locals ([`List::KINDS`]), the name ([`List::NAME`]), and, where the code object has them,
+/// its qualified name and its file name.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct List<'a> {
+pub struct List<'a> {
     pub(crate) module: Module<'a>,
     /// Id of the code object.
     pub(crate) code: u32,
-    pub(crate) bytes: Bytes<'a>,
-    pub(crate) is_wide: bool,
+    /// Its items in their two-byte form, or none.
+    pub(crate) narrow: &'a [U16],
+    /// Its items in their four-byte form, or none.
+    pub(crate) wide: &'a [U32],
+    /// Where it lies in the archive.
+    pub(crate) offset: u64,
+    pub(crate) has_qualname: bool,
+    pub(crate) has_filename: bool,
+    pub(crate) local_count: usize,
+    pub(crate) constant_count: usize,
 }
 
 /// Part of the list of a code object: its locals, its constants or its names.
 #[derive(Debug, Clone, Copy)]
 pub struct Items<'a> {
-    list: List<'a>,
+    module: Module<'a>,
+    /// Id of the code object.
+    code: u32,
+    narrow: &'a [U16],
+    wide: &'a [U32],
+    /// Where the list lies in the archive.
+    offset: u64,
+    /// Number of the first item in the list.
     start: usize,
-    len: usize,
 }
 
 impl<'a> List<'a> {
-    pub(crate) fn len(&self) -> usize {
-        self.bytes.data().len().checked_div(if self.is_wide { 4 } else { 2 }).unwrap_or(0)
+    /// Index of the kinds of the locals: a bytes object.
+    pub const KINDS: usize = 0;
+    /// Index of the name: a string.
+    pub const NAME: usize = 1;
+
+    /// Index of the qualified name, where it is one that the code object itself has.
+    #[must_use]
+    #[inline]
+    pub fn qualname_index(&self) -> Option<usize> {
+        self.has_qualname.then_some(2)
     }
 
-    pub(crate) fn part(&self, start: usize, len: usize) -> Items<'a> {
-        Items { list: *self, start, len }
+    /// Index of the file name, where it is not that of the module.
+    #[must_use]
+    #[inline]
+    pub fn filename_index(&self) -> Option<usize> {
+        self.has_filename.then_some(if self.has_qualname { 3 } else { 2 })
+    }
+
+    /// Offset of the record of the code object, for errors.
+    pub(crate) fn code_offset(&self) -> u64 {
+        self.module.view().offset_of(SectionKind::Code, self.code.into())
+    }
+
+    fn head_len(&self) -> usize {
+        2usize.saturating_add(self.has_qualname.into()).saturating_add(self.has_filename.into())
+    }
+
+    /// Number of all its items.
+    #[must_use]
+    #[allow(clippy::len_without_is_empty, reason = "it has a name at least")]
+    pub fn len(&self) -> usize {
+        self.narrow.len().saturating_add(self.wide.len())
     }
 
     #[inline]
-    pub(crate) fn item(&self, index: usize) -> Result<Item<'a>> {
-        let (base, first) = (self.module.object_base(), self.module.first_code());
-        let item = if self.is_wide {
-            self.bytes.records::<U32>().get(index).map(|item| list_item::decode_wide(item.get()))
-        } else {
-            self.bytes.records::<U16>().get(index).and_then(|item| list_item::decode_narrow(item.get(), base, first))
-        };
-        let offset = self.bytes.offset();
-        match item {
-            Some(item) => {
-                Item::resolve(self.module.view(), item, Owner::code(self.module, self.code), Rule::C4, offset)
-            }
-            None => Err(Error::value(Rule::C4, offset, "the number of an item that leads nowhere", index as u64)),
-        }
+    fn part(&self, start: usize, len: usize) -> Items<'a> {
+        let end = start.saturating_add(len);
+        let List { module, code, offset, .. } = *self;
+        let (narrow, wide) = (self.narrow.get(start..end), self.wide.get(start..end));
+        Items { module, code, narrow: narrow.unwrap_or_default(), wide: wide.unwrap_or_default(), offset, start }
+    }
+
+    /// All its items.
+    #[must_use]
+    #[inline]
+    pub fn all(&self) -> Items<'a> {
+        self.part(0, self.len())
+    }
+
+    /// Local variables, cells and free variables, in the order in which instructions number them.
+    #[must_use]
+    #[inline]
+    pub fn locals(&self) -> Items<'a> {
+        self.part(self.head_len(), self.local_count)
+    }
+
+    /// Constants, in the order in which instructions number them.
+    #[must_use]
+    #[inline]
+    pub fn constants(&self) -> Items<'a> {
+        self.part(self.head_len().saturating_add(self.local_count), self.constant_count)
+    }
+
+    /// Names of globals and attributes, in the order in which instructions number them.
+    #[must_use]
+    #[inline]
+    pub fn names(&self) -> Items<'a> {
+        let start = self.head_len().saturating_add(self.local_count).saturating_add(self.constant_count);
+        self.part(start, self.len().saturating_sub(start))
     }
 
     /// An item that must not be a code object, if `rule` is kept.
     pub(crate) fn object(&self, index: usize, rule: Rule) -> Result<Object<'a>> {
-        match self.item(index)? {
-            Item::Object(object) => Ok(object),
-            Item::Code(code) => {
-                let what = "a code object where another is due, id";
-                Err(Error::value(rule, self.bytes.offset(), what, code.id()))
-            }
-        }
+        self.all().object(index, rule)
     }
 }
 
 impl<'a> Items<'a> {
     /// Number of items.
     #[must_use]
+    #[inline]
     pub fn len(&self) -> usize {
-        self.len
+        self.narrow.len().saturating_add(self.wide.len())
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
+    }
+
+    /// What an item refers to, by its id alone: for who keeps what it made of objects by their ids, and looks at an object
+    /// only when it meets its id for the first time.
+    ///
+    /// The id may be that of no object. `None`: there is no such item, or it leads nowhere; [`Items::get`] says what is wrong.
+    #[must_use]
+    #[inline]
+    pub fn reference(&self, index: usize) -> Option<ItemRef> {
+        match self.narrow.get(index) {
+            Some(item) => list_item::decode_narrow(item.get(), self.module.object_base(), self.module.first_code()),
+            None => self.wide.get(index).map(|item| list_item::decode_wide(item.get())),
+        }
+    }
+
+    /// What the items refer to, in order; see [`Items::reference`].
+    #[inline]
+    pub fn references(&self) -> impl Iterator<Item = Option<ItemRef>> + use<'a> {
+        let (base, first) = (self.module.object_base(), self.module.first_code());
+        let narrow = self.narrow.iter().map(move |item| list_item::decode_narrow(item.get(), base, first));
+        narrow.chain(self.wide.iter().map(|item| Some(list_item::decode_wide(item.get()))))
+    }
+
+    fn item(&self, index: usize) -> Result<Item<'a>> {
+        match self.reference(index) {
+            Some(item) => {
+                let owner = Owner::code(self.module, self.code);
+                Item::resolve(self.module.view(), item, owner, Rule::C4, self.offset)
+            }
+            None => {
+                let number = self.start.saturating_add(index) as u64;
+                Err(Error::value(Rule::C4, self.offset, "the number of an item that leads nowhere", number))
+            }
+        }
     }
 
     /// An item; `None` behind the last one.
     #[inline]
     pub fn get(&self, index: usize) -> Option<Result<Item<'a>>> {
-        let index = if index < self.len { self.start.checked_add(index)? } else { return None };
-        Some(self.list.item(index))
+        (index < self.len()).then(|| self.item(index))
     }
 
     /// The items in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<Item<'a>>> + use<'a> {
         let items = *self;
-        (0..self.len).map(move |index| items.list.item(items.start.saturating_add(index)))
+        (0..self.len()).map(move |index| items.item(index))
     }
 
-    /// What the items refer to, by ids alone and in order: for who keeps what it made of objects by their ids, and looks at an
-    /// object only when it meets its id for the first time.
-    ///
-    /// Nothing but the width of the items is checked: an id may be that of no object. `None` stands for an item that leads
-    /// nowhere; [`Items::get`] says what is wrong with it.
-    #[inline]
-    pub fn refs(&self) -> impl ExactSizeIterator<Item = Option<ItemRef>> + use<'a> {
-        let List { module, bytes, is_wide, .. } = self.list;
-        let (base, first) = (module.object_base(), module.first_code());
-        let (narrow, wide) = if is_wide { (&[][..], bytes.records::<U32>()) } else { (bytes.records::<U16>(), &[][..]) };
-        let start = self.start;
-        (0..self.len).map(move |index| {
-            let index = start.saturating_add(index);
-            match narrow.get(index) {
-                Some(item) => list_item::decode_narrow(item.get(), base, first),
-                None => wide.get(index).map(|item| list_item::decode_wide(item.get())),
+    fn object(&self, index: usize, rule: Rule) -> Result<Object<'a>> {
+        match self.item(index)? {
+            Item::Object(object) => Ok(object),
+            Item::Code(code) => {
+                let what = "a code object where another is due, id";
+                Err(Error::value(rule, self.offset, what, code.id()))
             }
-        })
+        }
     }
 
     /// The items in order as objects, where they are names or locals.
     pub fn objects(&self) -> impl ExactSizeIterator<Item = Result<Object<'a>>> + use<'a> {
         let items = *self;
-        (0..self.len).map(move |index| items.list.object(items.start.saturating_add(index), Rule::C10))
+        (0..self.len()).map(move |index| items.object(index, Rule::C10))
     }
 
     /// The items in order as strings, where they are names or locals.

@@ -31,6 +31,7 @@ mod error;
 mod index;
 mod items;
 mod layout;
+mod leaf;
 #[cfg(feature = "std")]
 mod map;
 mod module;
@@ -49,7 +50,8 @@ pub use archive::Archive;
 pub use budget::Budget;
 pub use code::{Code, is_local};
 pub use error::{Error, ErrorKind, Result};
-pub use items::Items;
+pub use items::{Items, List};
+pub use leaf::{Leaf, Leaves};
 #[cfg(feature = "std")]
 pub use map::Block;
 #[cfg(feature = "mmap")]

@@ -4,6 +4,7 @@ use crate::{
     bytes::Bytes,
     code::Code,
     error::{Error, ErrorKind, Result},
+    leaf::{self, Leaf},
     module::Module,
     perma_bytes::PermaBytes,
     string::Str,
@@ -182,7 +183,7 @@ impl<'a> Object<'a> {
     /// `[O-1]`, `[O-2]`
     pub fn kind(&self) -> Result<ObjectKind> {
         let (bytes, _) = self.place()?;
-        self.first_byte(bytes).map(|(kind, _)| kind)
+        first_byte(bytes).map(|(kind, _)| kind)
     }
 
     /// Its value.
@@ -227,62 +228,19 @@ impl<'a> Object<'a> {
         }
     }
 
-    #[inline]
-    fn first_byte(&self, bytes: Bytes<'a>) -> Result<(ObjectKind, u8)> {
-        let first = bytes.first();
-        let flags = first & !object_flag::KIND;
-        match ObjectKind::from_number(first & object_flag::KIND) {
-            Some(kind) if flags & !kind.allowed_flags() == 0 => Ok((kind, flags)),
-            _ => Err(Error::value(Rule::O2, bytes.offset(), "the first byte of an object", first)),
-        }
-    }
-
     /// The value of the object at the start of `bytes`, and what follows it.
     #[inline]
     pub(crate) fn parse(&self, bytes: Bytes<'a>) -> Result<(Constant<'a>, Bytes<'a>)> {
-        let (kind, flags) = self.first_byte(bytes)?;
+        let (kind, flags) = first_byte(bytes)?;
         let rest = bytes.from(1, Rule::O2)?;
-        let interned = flags & object_flag::INTERNED != 0;
-        let sized = || {
-            let (len, rest) = rest.varint(Rule::O2)?;
-            Ok::<_, Error>((PermaBytes::new(rest.get(0, len.into(), Rule::O2)?), rest.from(len.into(), Rule::O2)?))
-        };
-        let bits = |start| {
-            let bytes = rest.get(start, 8, Rule::O2)?;
-            Ok::<_, Error>(bytes.record::<permacode_format::U64>(Rule::O2)?.get())
-        };
-        Ok(match kind {
-            ObjectKind::None => (Constant::None, rest),
-            ObjectKind::False => (Constant::False, rest),
-            ObjectKind::True => (Constant::True, rest),
-            ObjectKind::Ellipsis => (Constant::Ellipsis, rest),
-            ObjectKind::StopIteration => (Constant::StopIteration, rest),
-            ObjectKind::Float => (Constant::Float(bits(0)?), rest.from(8, Rule::O2)?),
-            ObjectKind::Complex => (Constant::Complex(bits(0)?, bits(8)?), rest.from(16, Rule::O2)?),
-            ObjectKind::Int => {
-                let (bytes, rest) = sized()?;
-                (Constant::Int(bytes), rest)
-            }
-            ObjectKind::Bytes => {
-                let (bytes, rest) = sized()?;
-                (Constant::Bytes(bytes), rest)
-            }
-            ObjectKind::Ascii | ObjectKind::Utf8 | ObjectKind::Surrogates => {
-                let (bytes, rest) = sized()?;
-                (Constant::Str(Str::new(bytes, interned)), rest)
-            }
-            ObjectKind::Qualname => {
-                let (constant, rest) = rest.varint(Rule::O2)?;
-                (Constant::Qualname { constant, interned }, rest)
-            }
-            ObjectKind::Tuple
-            | ObjectKind::FrozenSet
-            | ObjectKind::List
-            | ObjectKind::Set
-            | ObjectKind::Dict
-            | ObjectKind::FrozenDict
-            | ObjectKind::Slice => self.parse_container(bytes.offset(), kind, flags, rest)?,
-        })
+        if let Some(parsed) = leaf::parse(kind, flags, rest) {
+            return parsed.map(|(leaf, rest)| (leaf.into(), rest));
+        }
+        if kind == ObjectKind::Qualname {
+            let (constant, rest) = rest.varint(Rule::O2)?;
+            return Ok((Constant::Qualname { constant, interned: flags & object_flag::INTERNED != 0 }, rest));
+        }
+        self.parse_container(bytes.offset(), kind, flags, rest)
     }
 
     fn parse_container(
@@ -326,6 +284,34 @@ impl<'a> Object<'a> {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// Kind and flags of the object at the start of `bytes`.
+#[inline]
+pub(crate) fn first_byte(bytes: Bytes<'_>) -> Result<(ObjectKind, u8)> {
+    let first = bytes.first();
+    let flags = first & !object_flag::KIND;
+    match ObjectKind::from_number(first & object_flag::KIND) {
+        Some(kind) if flags & !kind.allowed_flags() == 0 => Ok((kind, flags)),
+        _ => Err(Error::value(Rule::O2, bytes.offset(), "the first byte of an object", first)),
+    }
+}
+
+impl<'a> From<Leaf<'a>> for Constant<'a> {
+    fn from(leaf: Leaf<'a>) -> Self {
+        match leaf {
+            Leaf::None => Constant::None,
+            Leaf::False => Constant::False,
+            Leaf::True => Constant::True,
+            Leaf::Ellipsis => Constant::Ellipsis,
+            Leaf::StopIteration => Constant::StopIteration,
+            Leaf::Int(bytes) => Constant::Int(bytes),
+            Leaf::Float(bits) => Constant::Float(bits),
+            Leaf::Complex(real, imaginary) => Constant::Complex(real, imaginary),
+            Leaf::Bytes(bytes) => Constant::Bytes(bytes),
+            Leaf::Str(text) => Constant::Str(text),
+        }
     }
 }
 

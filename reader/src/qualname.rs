@@ -3,13 +3,15 @@
 use crate::{
     code::Code,
     error::{Error, Result},
+    items::List,
+    leaf::Leaf,
     module::Module,
     string::Str,
 };
 use alloc::vec::Vec;
 use core::{fmt, ops::Range};
 use permacode_format::{
-    LIST_BUDGET, LOCAL_SEPARATOR, MAX_PARENTS, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, QualnameForm, Rule,
+    ItemRef, LIST_BUDGET, LOCAL_SEPARATOR, MAX_PARENTS, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, QualnameForm, Rule,
 };
 
 /// The qualified name of a code object, for example `JSONDecoder.decode` or `outer.<locals>.inner`.
@@ -103,8 +105,13 @@ pub(crate) fn step(code: Code<'_>) -> Result<Step<'_>> {
     };
     match code.parent()? {
         Some(parent) => Ok(Step { last: code.name()?, before: Some((parent, separator)) }),
-        None => Err(Error::value(Rule::C6, code.offset(), "a derived name without a parent, id", code.id())),
+        None => Err(no_parent(code)),
     }
+}
+
+#[cold]
+fn no_parent(code: Code<'_>) -> Error {
+    Error::value(Rule::C6, code.offset(), "a derived name without a parent, id", code.id())
 }
 
 #[cold]
@@ -150,22 +157,34 @@ impl Qualnames {
     /// describe gigabytes.
     pub(crate) fn of(module: &Module<'_>) -> Result<Qualnames> {
         let limit = module.view().layout.file_len.saturating_mul(LIST_BUDGET);
-        let mut names = Qualnames::default();
+        let (leaves, mut names) = (module.leaves(), Qualnames::default());
         let last = module.first_code().saturating_add(module.code_count()).saturating_sub(1);
         // Parents come behind their children, so that each finds the name of its parent done.
         for code in module.codes().rev() {
             let code = code?;
             let start = names.text.len();
-            let step = step(code)?;
-            if let Some((parent, separator)) = step.before {
-                let range = last.checked_sub(parent.id()).and_then(|place| names.ranges.get(place as usize));
+            let separator = match code.qualname_form().0 {
+                QualnameForm::Name | QualnameForm::Explicit => None,
+                QualnameForm::Member => Some(MEMBER_SEPARATOR),
+                QualnameForm::Local => Some(LOCAL_SEPARATOR),
+            };
+            if let Some(separator) = separator {
+                let parent = code.parent_id()?.ok_or_else(|| no_parent(code))?;
+                let range = last.checked_sub(parent).and_then(|place| names.ranges.get(place as usize));
                 let range = range.cloned().ok_or_else(|| too_deep(code))?;
                 names.text.extend_from_within(range);
                 names.text.extend_from_slice(separator.as_bytes());
             }
-            names.text.extend_from_slice(&step.last.bytes());
+            let list = code.list()?;
+            let index = list.qualname_index().unwrap_or(List::NAME);
+            match list.all().reference(index) {
+                Some(ItemRef::Object(id)) if let Some(Leaf::Str(text)) = leaves.get(id) => {
+                    names.text.extend_from_slice(&text.bytes());
+                }
+                _ => names.text.extend_from_slice(&step(code)?.last.bytes()),
+            }
             let len = names.text.len().saturating_sub(start) as u64;
-            if step.before.is_some() && len > u64::from(MAX_QUALNAME_LEN) || names.text.len() as u64 > limit {
+            if separator.is_some() && len > u64::from(MAX_QUALNAME_LEN) || names.text.len() as u64 > limit {
                 return Err(too_long(code, len));
             }
             names.ranges.push(start..names.text.len());

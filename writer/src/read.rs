@@ -95,7 +95,7 @@ struct Arena<'a> {
 
 impl<'a> Arena<'a> {
     fn code(&mut self, module: &reader::Module<'a>, code: &reader::Code<'a>) -> Result<Code<'a>> {
-        self.budget.take_list(code)?;
+        self.budget.take_list(&code.list()?)?;
         let constants: Result<Vec<Ref>> = code.constants()?.iter().map(|item| self.reference(module, item?)).collect();
         let mut strings = |items: reader::Items<'a>| -> Result<Vec<u32>> {
             items.objects().map(|object| self.object(module, object?)).collect()

@@ -4,7 +4,7 @@
 
 use std::{cell::Cell, ptr::NonNull};
 
-use permacode_reader::{Constant, Container, ContainerKind, Item, Object, PermaBytes};
+use permacode_reader::{Constant, Container, ContainerKind, Item, Leaf, Object, PermaBytes};
 use pyo3::{
     exceptions::PyStopIteration,
     ffi,
@@ -47,22 +47,30 @@ impl Objects {
         self.slots.get(id as usize).and_then(|slot| NonNull::new(slot.get()))
     }
 
-    /// The object.
-    #[inline]
-    pub(super) fn get<'py>(&self, load: &mut Load<'_, 'py>, object: Object<'_>) -> Result<Held> {
-        match self.cached(object.id()) {
-            Some(found) => Ok(found),
-            None => self.make(load, object, object.constant()?),
-        }
-    }
-
-    /// The object that has this value, which is not in the cache.
-    pub(super) fn make<'py>(&self, load: &mut Load<'_, 'py>, object: Object<'_>, value: Constant<'_>) -> Result<Held> {
-        if let Constant::Container(_) = value {
-            return self.container(load, object);
-        }
-        let made = self.scalar(load.py, object, value)?;
-        Ok(self.keep(object.id(), made))
+    /// A leaf that is not in the cache.
+    pub(super) fn leaf(&self, py: Python<'_>, id: u32, leaf: Leaf<'_>) -> Result<Held> {
+        let made = match leaf {
+            Leaf::Str(text) => {
+                self.take_bytes(text.bytes())?;
+                raw::string(py, &text.bytes(), text.is_interned())?
+            }
+            Leaf::Int(bytes) => {
+                self.take_bytes(bytes)?;
+                raw::integer(py, &bytes)?
+            }
+            Leaf::Bytes(bytes) => {
+                self.take_bytes(bytes)?;
+                raw::bytes(py, &bytes)?
+            }
+            Leaf::None => py.None().into_bound(py),
+            Leaf::False => PyBool::new(py, false).to_owned().into_any(),
+            Leaf::True => PyBool::new(py, true).to_owned().into_any(),
+            Leaf::Ellipsis => PyEllipsis::get(py).to_owned().into_any(),
+            Leaf::StopIteration => py.get_type::<PyStopIteration>().into_any(),
+            Leaf::Float(bits) => PyFloat::new(py, f64::from_bits(bits)).into_any(),
+            Leaf::Complex(real, imaginary) => raw::complex(py, f64::from_bits(real), f64::from_bits(imaginary))?,
+        };
+        Ok(self.keep(id, made))
     }
 
     /// Puts an object into the cache, unless there is one by now.
@@ -87,47 +95,31 @@ impl Objects {
         }
     }
 
-    fn take_bytes<'a>(&self, object: Object<'_>, bytes: PermaBytes<'a>) -> Result<&'a [u8]> {
+    fn take_bytes(&self, bytes: PermaBytes<'_>) -> Result<()> {
         match self.bytes_left.get().checked_sub(bytes.len() as u64) {
             Some(left) => self.bytes_left.set(left),
             None => {
                 let what = "constants that are longer, together, than the archive";
-                return Err(Error::Unsupported { what, offset: object.offset()? });
+                return Err(Error::unsupported(what, bytes.offset()));
             }
         }
-        Ok(bytes.as_slice())
-    }
-
-    fn scalar<'py>(&self, py: Python<'py>, object: Object<'_>, value: Constant<'_>) -> Result<Bound<'py, PyAny>> {
-        Ok(match value {
-            Constant::None => py.None().into_bound(py),
-            Constant::False => PyBool::new(py, false).to_owned().into_any(),
-            Constant::True => PyBool::new(py, true).to_owned().into_any(),
-            Constant::Ellipsis => PyEllipsis::get(py).to_owned().into_any(),
-            Constant::StopIteration => py.get_type::<PyStopIteration>().into_any(),
-            Constant::Int(bytes) => raw::integer(py, self.take_bytes(object, bytes)?)?,
-            Constant::Float(bits) => PyFloat::new(py, f64::from_bits(bits)).into_any(),
-            Constant::Complex(real, imaginary) => raw::complex(py, f64::from_bits(real), f64::from_bits(imaginary))?,
-            Constant::Bytes(bytes) => raw::bytes(py, self.take_bytes(object, bytes)?)?,
-            Constant::Str(text) => raw::string(py, self.take_bytes(object, text.bytes())?, text.is_interned())?,
-            // Only constants of code objects are qualified names, and `Tables` sees to those.
-            _ => return Err(Error::Unsupported { what: "such constants", offset: object.offset()? }),
-        })
+        Ok(())
     }
 
     /// A container, after all that it holds. It does not recurse: containers may be 2,000 deep.
-    fn container<'py>(&self, load: &mut Load<'_, 'py>, outermost: Object<'_>) -> Result<Held> {
+    pub(super) fn container(&self, load: &mut Load<'_, '_>, outermost: Object<'_>) -> Result<Held> {
         let mut stack = vec![(outermost, false)];
         while let Some((object, was_seen)) = stack.pop() {
             if self.present(load, object.id()).is_some() {
                 continue;
             }
-            let container = match object.constant()? {
-                Constant::Container(container) => container,
-                value => {
-                    self.make(load, object, value)?;
-                    continue;
-                }
+            if let Some(leaf) = load.leaves.get(object.id()) {
+                self.leaf(load.py, object.id(), leaf)?;
+                continue;
+            }
+            let Constant::Container(container) = object.constant()? else {
+                // Only a code object has qualified names of others among its constants.
+                return Err(Error::unsupported("such members of containers", object.offset()?));
             };
             if was_seen {
                 self.fill(load, object, &container)?;
@@ -143,7 +135,7 @@ impl Objects {
                 }
             }
         }
-        let missing = || Error::Unsupported { what: "such containers", offset: outermost.offset().unwrap_or_default() };
+        let missing = || Error::unsupported("such containers", outermost.offset().unwrap_or_default());
         self.present(load, outermost.id()).ok_or_else(missing)
     }
 
@@ -158,10 +150,10 @@ impl Objects {
         let mut items = Vec::with_capacity(container.len());
         for item in container.iter() {
             items.push(match item? {
-                Item::Code(code) => load.code(&code)?,
+                Item::Code(code) => load.code(code.id())?,
                 Item::Object(member) => {
                     is_own |= load.own.contains_key(&member.id());
-                    let missing = || Error::Unsupported { what: "such members", offset: 0 };
+                    let missing = || Error::unsupported("such members", 0);
                     self.present(load, member.id()).ok_or_else(missing)?
                 }
             });
@@ -177,7 +169,7 @@ impl Objects {
     }
 }
 
-fn make_container<'py>(py: Python<'py>, kind: ContainerKind, items: &[Held]) -> PyResult<Bound<'py, PyAny>> {
+fn make_container<'py>(py: Python<'py>, kind: ContainerKind, items: &[Held]) -> Result<Bound<'py, PyAny>> {
     let dict = || {
         let dict = PyDict::new(py);
         let set = |pair: &[Held; 2]| dict.set_item(raw::owned(py, pair[0]), raw::owned(py, pair[1]));
@@ -193,9 +185,9 @@ fn make_container<'py>(py: Python<'py>, kind: ContainerKind, items: &[Held]) -> 
             items.iter().try_for_each(|item| list.append(raw::owned(py, *item)))?;
             Ok(list.into_any())
         }
-        (ContainerKind::Dict, _) => dict(),
-        (ContainerKind::FrozenDict, _) => py.import("builtins")?.getattr("frozendict")?.call1((dict()?,)),
+        (ContainerKind::Dict, _) => Ok(dict()?),
+        (ContainerKind::FrozenDict, _) => Ok(py.import("builtins")?.getattr("frozendict")?.call1((dict()?,))?),
         (ContainerKind::Slice, &[start, stop, step]) => raw::slice(py, [start, stop, step]),
-        (ContainerKind::Slice, _) => Err(pyo3::exceptions::PyValueError::new_err("a slice has three members")),
+        (ContainerKind::Slice, _) => Err(Error::unsupported("slices of other than three members", 0)),
     }
 }

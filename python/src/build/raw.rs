@@ -9,6 +9,8 @@ use std::{ffi::c_char, ptr::NonNull};
 
 use pyo3::{ffi, prelude::*};
 
+use crate::error::{Error, Result};
+
 /// An object that somebody else keeps alive: the cache of the archive, or the load that is under way.
 pub(super) type Held = NonNull<ffi::PyObject>;
 
@@ -24,10 +26,19 @@ pub(super) fn owned(py: Python<'_>, object: Held) -> Bound<'_, PyAny> {
     unsafe { Bound::from_borrowed_ptr(py, object.as_ptr()) }
 }
 
+/// The exception that was raised.
+#[cold]
+fn raised(py: Python<'_>) -> Error {
+    PyErr::fetch(py).into()
+}
+
 /// The result of a function that returns a new reference, or null if it raised an exception.
-pub(super) fn new(py: Python<'_>, object: *mut ffi::PyObject) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn new(py: Python<'_>, object: *mut ffi::PyObject) -> Result<Bound<'_, PyAny>> {
     // SAFETY: attached; the callers pass what functions with that contract returned.
-    unsafe { Bound::from_owned_ptr_or_err(py, object) }
+    match unsafe { Bound::from_owned_ptr_or_opt(py, object) } {
+        Some(object) => Ok(object),
+        None => Err(raised(py)),
+    }
 }
 
 fn size(len: usize) -> ffi::Py_ssize_t {
@@ -36,7 +47,7 @@ fn size(len: usize) -> ffi::Py_ssize_t {
 }
 
 /// A string of generalised UTF-8 (`TYPE_UNICODE` and the ASCII types in `Python/marshal.c`).
-pub(super) fn string<'py>(py: Python<'py>, text: &[u8], is_interned: bool) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn string<'py>(py: Python<'py>, text: &[u8], is_interned: bool) -> Result<Bound<'py, PyAny>> {
     let (data, len) = (text.as_ptr().cast::<c_char>(), size(text.len()));
     // SAFETY: attached; data and len describe a slice, and the name of the error handler ends with a zero.
     let string = unsafe { ffi::PyUnicode_DecodeUTF8(data, len, c"surrogatepass".as_ptr()) };
@@ -51,20 +62,20 @@ pub(super) fn string<'py>(py: Python<'py>, text: &[u8], is_interned: bool) -> Py
 }
 
 /// A bytes object.
-pub(super) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn bytes<'py>(py: Python<'py>, data: &[u8]) -> Result<Bound<'py, PyAny>> {
     // SAFETY: attached; pointer and length describe a slice.
     new(py, unsafe { ffi::PyBytes_FromStringAndSize(data.as_ptr().cast(), size(data.len())) })
 }
 
 /// A bytes object of this length, whose content is undefined.
 #[cfg(Py_3_11)]
-pub(super) fn bytes_of_len(py: Python<'_>, len: usize) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn bytes_of_len(py: Python<'_>, len: usize) -> Result<Bound<'_, PyAny>> {
     // SAFETY: attached; null stands for no content.
     new(py, unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), size(len)) })
 }
 
 /// An integer from its shortest two's complement, little-endian; zero has no bytes.
-pub(super) fn integer<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn integer<'py>(py: Python<'py>, bytes: &[u8]) -> Result<Bound<'py, PyAny>> {
     if bytes.len() <= 8 {
         let fill = if bytes.last().is_some_and(|last| last & 0x80 != 0) { 0xff } else { 0 };
         let mut word = [fill; 8];
@@ -75,17 +86,17 @@ pub(super) fn integer<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py,
     let keywords = pyo3::types::PyDict::new(py);
     keywords.set_item("signed", true)?;
     let data = pyo3::types::PyBytes::new(py, bytes);
-    py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", (data, "little"), Some(&keywords))
+    Ok(py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", (data, "little"), Some(&keywords))?)
 }
 
 /// A complex number.
-pub(super) fn complex(py: Python<'_>, real: f64, imaginary: f64) -> PyResult<Bound<'_, PyAny>> {
+pub(super) fn complex(py: Python<'_>, real: f64, imaginary: f64) -> Result<Bound<'_, PyAny>> {
     // SAFETY: attached.
     new(py, unsafe { ffi::PyComplex_FromDoubles(real, imaginary) })
 }
 
 /// A tuple of objects that are held.
-pub(super) fn tuple<'py>(py: Python<'py>, items: &[Held]) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn tuple<'py>(py: Python<'py>, items: &[Held]) -> Result<Bound<'py, PyAny>> {
     // SAFETY: attached.
     let tuple = new(py, unsafe { ffi::PyTuple_New(size(items.len())) })?;
     for (index, item) in items.iter().enumerate() {
@@ -108,29 +119,37 @@ pub(super) fn is_tuple_of(tuple: Held, items: &[Held]) -> bool {
         })
 }
 
-/// Whether an object is a string of the very type `str`, as CPython asks of names.
-pub(super) fn is_string(object: Held) -> bool {
+/// The content of a bytes object, as long as it is held.
+pub(super) fn content(object: &Held) -> Option<&[u8]> {
     // SAFETY: the object is alive.
-    unsafe { ffi::PyUnicode_CheckExact(object.as_ptr()) != 0 }
+    if unsafe { ffi::PyBytes_CheckExact(object.as_ptr()) } == 0 {
+        return None;
+    }
+    // SAFETY: it is a bytes object.
+    let len = unsafe { ffi::PyBytes_Size(object.as_ptr()) };
+    // SAFETY: as above.
+    let start = unsafe { ffi::PyBytes_AsString(object.as_ptr()) };
+    // SAFETY: a bytes object has `len` bytes from there on, and is immutable.
+    Some(unsafe { std::slice::from_raw_parts(start.cast(), usize::try_from(len).unwrap_or_default()) })
 }
 
 /// A frozenset (or set) of these, put in one after the other as `TYPE_FROZENSET` in `Python/marshal.c` does: the order in which
 /// it shows them depends on that.
-pub(super) fn set<'py>(py: Python<'py>, items: &[Held], is_frozen: bool) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn set<'py>(py: Python<'py>, items: &[Held], is_frozen: bool) -> Result<Bound<'py, PyAny>> {
     let make = if is_frozen { ffi::PyFrozenSet_New } else { ffi::PySet_New };
     // SAFETY: attached; null stands for an empty set.
     let set = new(py, unsafe { make(std::ptr::null_mut()) })?;
     for item in items {
         // SAFETY: attached; the set is new and known to nobody else, as filling a frozenset asks; the item is alive.
         if unsafe { ffi::PySet_Add(set.as_ptr(), item.as_ptr()) } != 0 {
-            return Err(PyErr::fetch(py));
+            return Err(raised(py));
         }
     }
     Ok(set)
 }
 
 /// A slice of start, stop and step.
-pub(super) fn slice<'py>(py: Python<'py>, items: [Held; 3]) -> PyResult<Bound<'py, PyAny>> {
+pub(super) fn slice<'py>(py: Python<'py>, items: [Held; 3]) -> Result<Bound<'py, PyAny>> {
     let [start, stop, step] = items.map(NonNull::as_ptr);
     // SAFETY: attached; the three are alive.
     new(py, unsafe { ffi::PySlice_New(start, stop, step) })

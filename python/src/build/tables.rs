@@ -5,7 +5,9 @@
 use std::ops::Range;
 
 use hashbrown::HashMap;
-use permacode_reader::{Archive, Budget, Code, Constant, Item, Items, Mapping, Module, Object, Qualnames};
+use permacode_reader::{
+    Archive, Budget, Code, Constant, Item, ItemRef, Items, Leaves, List, Mapping, Module, QualnameForm, Qualnames,
+};
 use pyo3::{prelude::*, types::PyString};
 
 use super::{
@@ -31,6 +33,7 @@ pub(super) struct Load<'a, 'py> {
     pub(super) py: Python<'py>,
     module: Module<'a>,
     filename: Bound<'py, PyAny>,
+    pub(super) leaves: Leaves<'a>,
     qualnames: Qualnames,
     /// Those that are done, by their place in the module. Children come before their parents.
     codes: Vec<Bound<'py, PyAny>>,
@@ -45,15 +48,16 @@ pub(super) struct Load<'a, 'py> {
 }
 
 impl Load<'_, '_> {
-    fn place(&self, code: &Code<'_>) -> u32 {
-        code.id().wrapping_sub(self.module.first_code())
+    /// The place in the module of the code object with this id.
+    fn place(&self, id: u32) -> u32 {
+        id.wrapping_sub(self.module.first_code())
     }
 
     /// A code object that is done.
-    pub(super) fn code(&self, code: &Code<'_>) -> Result<Held> {
-        let missing =
-            || Error::Unsupported { what: "code object that holds one that comes later", offset: code.offset() };
-        self.codes.get(self.place(code) as usize).map(raw::held).ok_or_else(missing)
+    pub(super) fn code(&self, id: u32) -> Result<Held> {
+        let what = "code objects that hold one that comes later";
+        let missing = || Error::unsupported(what, self.module.offset());
+        self.codes.get(self.place(id) as usize).map(raw::held).ok_or_else(missing)
     }
 }
 
@@ -64,57 +68,74 @@ impl Tables {
     }
 
     /// The objects of a list of names, put behind the other items of the load.
+    ///
+    /// That they are strings is left to the constructor to find out: looking at each of them here would cost more than the rest.
     fn strings(&self, load: &mut Load<'_, '_>, items: Items<'_>) -> Result<Range<usize>> {
         let start = load.items.len();
-        for object in items.objects() {
-            let object = self.objects.get(load, object?)?;
-            if !raw::is_string(object) {
-                items.strings().try_for_each(|text| text.map(drop))?;
-            }
+        load.items.reserve(items.len());
+        items.references().enumerate().try_for_each(|(index, reference)| {
+            let object = self.at(load, items, index, reference)?;
             load.items.push(object);
-        }
+            Ok::<_, Error>(())
+        })?;
         Ok(start..load.items.len())
     }
 
     /// The constants, put behind the other items of the load, and whether some of them are of this load alone.
-    fn constants(&self, load: &mut Load<'_, '_>, code: &Code<'_>) -> Result<(Range<usize>, bool)> {
+    fn constants(&self, load: &mut Load<'_, '_>, constants: Items<'_>) -> Result<(Range<usize>, bool)> {
         let (start, mut are_own) = (load.items.len(), false);
-        let constants = code.constants()?;
-        for item in constants.iter() {
-            let constant = match item? {
-                Item::Code(child) => {
+        load.items.reserve(constants.len());
+        constants.references().enumerate().try_for_each(|(index, reference)| {
+            let constant = match reference {
+                Some(ItemRef::Code(id)) => {
                     are_own = true;
-                    load.code(&child)?
+                    load.code(id)?
                 }
-                Item::Object(object) => match self.objects.cached(object.id()) {
-                    Some(found) => found,
-                    None => match object.constant()? {
-                        Constant::Qualname { constant, interned } => {
-                            are_own = true;
-                            Self::qualname_constant(load, constants, constant, interned)?
-                        }
-                        value => {
-                            let made = self.objects.make(load, object, value)?;
-                            are_own |= load.own.contains_key(&object.id());
-                            made
-                        }
-                    },
-                },
+                _ => {
+                    let constant = self.at(load, constants, index, reference)?;
+                    // What is not in the cache by now is of this load alone.
+                    are_own |= !matches!(reference, Some(ItemRef::Object(id)) if self.objects.cached(id).is_some());
+                    constant
+                }
             };
             load.items.push(constant);
-        }
+            Ok::<_, Error>(())
+        })?;
         Ok((start..load.items.len(), are_own))
+    }
+
+    /// What an item stands for.
+    #[inline]
+    fn at(&self, load: &mut Load<'_, '_>, items: Items<'_>, index: usize, reference: Option<ItemRef>) -> Result<Held> {
+        let Some(ItemRef::Object(id)) = reference else { return self.other(load, items, index) };
+        if let Some(found) = self.objects.cached(id) {
+            return Ok(found);
+        }
+        match load.leaves.get(id) {
+            Some(leaf) => self.objects.leaf(load.py, id, leaf),
+            None => self.other(load, items, index),
+        }
+    }
+
+    /// What an item stands for that is no leaf; or what is wrong with it.
+    #[inline(never)]
+    fn other(&self, load: &mut Load<'_, '_>, items: Items<'_>, index: usize) -> Result<Held> {
+        match items.get(index).transpose()? {
+            Some(Item::Object(object)) => match object.constant()? {
+                Constant::Qualname { constant, interned } => Self::qualname_constant(load, items, constant, interned),
+                _ => self.objects.container(load, object),
+            },
+            Some(Item::Code(code)) => load.code(code.id()),
+            None => Err(Error::unsupported("item behind the last one", load.module.offset())),
+        }
     }
 
     /// The qualified name of the code object that stands at `constant` among the same constants.
     fn qualname_constant(load: &mut Load<'_, '_>, constants: Items<'_>, constant: u32, interned: bool) -> Result<Held> {
         let Some(Item::Code(code)) = constants.get(constant as usize).transpose()? else {
-            return Err(Error::Unsupported {
-                what: "qualified name of what is no code object",
-                offset: load.module.offset(),
-            });
+            return Err(Error::unsupported("qualified name of what is no code object", load.module.offset()));
         };
-        let key = (load.place(&code), interned);
+        let key = (load.place(code.id()), interned);
         if let Some(found) = load.qualname_constants.get(&key) {
             return Ok(raw::held(found));
         }
@@ -124,29 +145,29 @@ impl Tables {
         Ok(held)
     }
 
-    fn string(&self, load: &mut Load<'_, '_>, object: Object<'_>, code: &Code<'_>) -> Result<Held> {
-        let string = self.objects.get(load, object)?;
-        if raw::is_string(string) {
-            return Ok(string);
-        }
-        Err(Error::Unsupported { what: "name that is no string", offset: code.offset() })
+    fn head(&self, load: &mut Load<'_, '_>, head: Items<'_>, index: usize) -> Result<Held> {
+        self.at(load, head, index, head.reference(index))
     }
 
     fn one<'py>(&self, load: &mut Load<'_, 'py>, code: &Code<'_>) -> Result<Bound<'py, PyAny>> {
         let py = load.py;
-        load.budget.take_list(code)?;
+        let list = code.list()?;
+        load.budget.take_list(&list)?;
         load.items.clear();
-        let names = self.strings(load, code.names()?)?;
-        let locals = self.strings(load, code.locals()?)?;
-        let (constants, are_own) = self.constants(load, code)?;
-        let kinds = self.objects.get(load, code.local_kinds_object()?)?;
-        let name = self.string(load, code.name_object()?, code)?;
-        let filename = match code.filename_object()? {
-            Some(object) => self.string(load, object, code)?,
+        let names = self.strings(load, list.names())?;
+        let locals = self.strings(load, list.locals())?;
+        let (constants, are_own) = self.constants(load, list.constants())?;
+        let head = list.all();
+        let kinds = self.head(load, head, List::KINDS)?;
+        let name = self.head(load, head, List::NAME)?;
+        let filename = match list.filename_index() {
+            Some(index) => self.head(load, head, index)?,
             None => raw::held(&load.filename),
         };
-        let explicit = match code.qualname_object()? {
-            Some(object) if cfg!(Py_3_11) => Some(self.string(load, object, code)?),
+        let qualname_form = code.qualname_form();
+        let explicit = match list.qualname_index() {
+            Some(index) if cfg!(Py_3_11) => Some(self.head(load, head, index)?),
+            _ if qualname_form.0 == QualnameForm::Name => Some(name),
             _ => None,
         };
         // What is made here alone lives until the constructor has its own references.
@@ -154,8 +175,8 @@ impl Tables {
         let qualname = match explicit {
             Some(qualname) => qualname,
             None if cfg!(Py_3_11) => {
-                let text = load.qualnames.get(load.place(code)).unwrap_or_default();
-                raw::held(own_qualname.insert(raw::string(py, text, code.qualname_form().1)?))
+                let text = load.qualnames.get(load.place(code.id())).unwrap_or_default();
+                raw::held(own_qualname.insert(raw::string(py, text, qualname_form.1)?))
             }
             None => name,
         };
@@ -165,7 +186,7 @@ impl Tables {
             false => self.tuples.get(py, constants)?,
         };
         let number = |number: u32| {
-            let large = || Error::Unsupported { what: "numbers in code objects above 31 bits", offset: code.offset() };
+            let large = || Error::unsupported("numbers in code objects above 31 bits", code.offset());
             i32::try_from(number).map_err(|_| large())
         };
         let fields = Fields {
@@ -180,12 +201,25 @@ impl Tables {
             exception_table: code.exception_table()?.as_slice(),
             constants,
             names: self.tuples.get(py, &load.items[names])?,
-            locals: Locals::new(py, &self.tuples, &load.items[locals], (kinds, &code.local_kinds()?), code)?,
+            locals: Locals::new(py, &self.tuples, &load.items[locals], kinds, code)?,
             filename,
             name,
             qualname,
         };
-        Ok(self.constructor.new_code(py, &fields)?)
+        self.constructor.new_code(py, &fields).map_err(|error| Self::explain(code, error))
+    }
+
+    /// What is wrong with a code object that the constructor refused: a rule of the format, if it breaks one.
+    #[cold]
+    fn explain(code: &Code<'_>, refused: Error) -> Error {
+        let strings = || {
+            code.local_kinds()?;
+            code.name()?;
+            code.filename()?;
+            code.qualname().parts()?;
+            code.locals()?.strings().chain(code.names()?.strings()).try_for_each(|text| text.map(drop))
+        };
+        strings().map_or_else(Error::Archive, |()| refused)
     }
 }
 
@@ -200,8 +234,9 @@ impl Build for Tables {
             py,
             module: *module,
             filename: filename.clone().into_any(),
+            leaves: module.leaves(),
             qualnames: module.qualnames()?,
-            codes: Vec::new(),
+            codes: Vec::with_capacity(module.codes().len()),
             own: HashMap::new(),
             qualname_constants: HashMap::new(),
             budget: module.budget(),
@@ -211,7 +246,7 @@ impl Build for Tables {
             let made = self.one(&mut load, &code?)?;
             load.codes.push(made);
         }
-        let missing = || Error::Unsupported { what: "module without code", offset: module.offset() };
+        let missing = || Error::unsupported("module without code", module.offset());
         load.codes.pop().ok_or_else(missing)
     }
 

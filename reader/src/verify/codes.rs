@@ -63,7 +63,7 @@ impl<'a> Verifier<'a> {
         let mut known = vec![(0u16, 0u64); module.code_count() as usize];
         for (number, code) in module.codes().enumerate().rev() {
             let code = code?;
-            budget.take_list(&code)?;
+            budget.take_list(&code.list()?)?;
             code.verify_record()?;
             code.verify_list(first_codes)?;
             let place = |code: &Code<'_>| code.id().saturating_sub(module.first_code()) as usize;

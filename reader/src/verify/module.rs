@@ -40,7 +40,7 @@ impl<'a> Verifier<'a> {
             touch(SectionKind::Bytecode, &code.bytecode()?);
             touch(SectionKind::Tables, &code.line_table()?);
             touch(SectionKind::Tables, &code.exception_table()?);
-            for item in code.all_items()?.iter() {
+            for item in code.list()?.all().iter() {
                 if let Item::Object(object) = item?
                     && seen.insert(object.id())
                 {

@@ -149,7 +149,7 @@ fn of_code(code: &Code<'_>, budget: &mut Budget, seen: &mut BTreeSet<u32>, reach
     black_box((code.flags(), code.arg_count(), code.posonly_count(), code.kwonly_count(), code.stack_size()));
     black_box((code.stated_local_count(), code.docstring_index(), code.qualname_form(), code.offset()));
     show(code);
-    if reached.get(budget.take_list(code)).is_none() {
+    if reached.get(code.list().and_then(|list| budget.take_list(&list))).is_none() {
         return;
     }
     if let Some(children) = reached.get(code.children()) {

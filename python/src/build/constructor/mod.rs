@@ -17,7 +17,10 @@ mod scratch;
 #[cfg(Py_3_11)]
 mod since_311;
 
-use super::raw::Held;
+use permacode_reader::Code;
+
+use super::raw::{self, Held};
+use crate::error::{Error, Result};
 
 #[cfg(not(Py_3_11))]
 pub(super) use public::{Constructor, Locals};
@@ -42,4 +45,15 @@ pub(super) struct Fields<'a> {
     pub(super) filename: Held,
     pub(super) name: Held,
     pub(super) qualname: Held,
+}
+
+/// The kinds of the locals of a code object, one byte for each.
+fn local_kinds<'a>(kinds: &'a Held, names: &[Held], code: &Code<'_>) -> Result<&'a [u8]> {
+    match raw::content(kinds) {
+        Some(kinds) if kinds.len() == names.len() => Ok(kinds),
+        // The reader says what is wrong.
+        _ => Err(code
+            .local_kinds()
+            .map_or_else(Error::Archive, |kinds| Error::unsupported("such kinds of locals", kinds.offset()))),
+    }
 }

@@ -5,7 +5,7 @@
 use permacode_reader::{Code, local_kind};
 use pyo3::{ffi, prelude::*};
 
-use super::Fields;
+use super::{Fields, local_kinds};
 use crate::{
     build::{
         raw::{self, Held},
@@ -28,9 +28,10 @@ impl Locals {
         py: Python<'_>,
         tuples: &Tuples,
         names: &[Held],
-        (_, kinds): (Held, &[u8]),
+        kinds: Held,
         code: &Code<'_>,
     ) -> Result<Locals> {
+        let kinds = local_kinds(&kinds, names, code)?;
         let of_kind = |wanted: u8| {
             let both = names.iter().zip(kinds).filter(|(_, kind)| **kind == wanted);
             tuples.get(py, &both.map(|(name, _)| *name).collect::<Vec<_>>())
@@ -63,7 +64,7 @@ impl Constructor {
     pub(in crate::build) fn clear(&self, _py: Python<'_>) {}
 
     /// A code object.
-    pub(in crate::build) fn new_code<'py>(&self, py: Python<'py>, fields: &Fields<'_>) -> PyResult<Bound<'py, PyAny>> {
+    pub(in crate::build) fn new_code<'py>(&self, py: Python<'py>, fields: &Fields<'_>) -> Result<Bound<'py, PyAny>> {
         let bytecode = raw::bytes(py, fields.bytecode)?;
         let line_table = raw::bytes(py, fields.line_table)?;
         let locals = &fields.locals;

@@ -6,6 +6,8 @@ use std::cell::Cell;
 
 use pyo3::{ffi, prelude::*};
 
+use crate::error::Result;
+
 use crate::build::raw;
 
 /// The bytes object, for one code object after the other.
@@ -28,7 +30,7 @@ impl Scratch {
         py: Python<'py>,
         data: &[u8],
         use_it: impl FnOnce(*mut ffi::PyObject) -> T,
-    ) -> PyResult<T> {
+    ) -> Result<T> {
         let object = self.object.replace(std::ptr::null_mut());
         let object = if object.is_null() || self.capacity.get() < data.len() {
             // SAFETY: attached, and the reference was owned (or is null).

@@ -7,7 +7,7 @@ use std::ffi::c_int;
 use permacode_reader::{Code, local_kind};
 use pyo3::{ffi, prelude::*, types::PyBytes};
 
-use super::{Fields, direct, fields, scratch::Scratch};
+use super::{Fields, direct, fields, local_kinds, scratch::Scratch};
 use crate::{
     build::{
         raw::{self, Held},
@@ -54,10 +54,11 @@ impl Locals {
         py: Python<'_>,
         tuples: &Tuples,
         names: &[Held],
-        (object, kinds): (Held, &[u8]),
-        _code: &Code<'_>,
+        kinds: Held,
+        code: &Code<'_>,
     ) -> Result<Locals> {
-        Ok(Locals { names: tuples.get(py, names)?, kinds: object, counts: Counts::of(kinds) })
+        let counts = Counts::of(local_kinds(&kinds, names, code)?);
+        Ok(Locals { names: tuples.get(py, names)?, kinds, counts })
     }
 }
 
@@ -124,10 +125,10 @@ impl Constructor {
     }
 
     /// Whether a code object comes out as it is.
-    fn makes(&self, sample: &Bound<'_, PyAny>, names: &Bound<'_, PyAny>, kinds: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn makes(&self, sample: &Bound<'_, PyAny>, names: &Bound<'_, PyAny>, kinds: &Bound<'_, PyAny>) -> Result<bool> {
         let py = sample.py();
         let attribute = |name: &str| sample.getattr(name);
-        let number = |name: &str| attribute(name)?.extract::<c_int>();
+        let number = |name: &str| Ok::<_, PyErr>(attribute(name)?.extract::<c_int>()?);
         let [bytecode, line_table, exception_table] = ["co_code", "co_linetable", "co_exceptiontable"].map(attribute);
         let (bytecode, line_table, exception_table) = (bytecode?, line_table?, exception_table?);
         let [constants, code_names, filename] = ["co_consts", "co_names", "co_filename"].map(attribute);
@@ -140,15 +141,15 @@ impl Constructor {
             stack_size: number("co_stacksize")?,
             flags: number("co_flags")?,
             first_line: number("co_firstlineno")?,
-            bytecode: bytecode.cast::<PyBytes>()?.as_bytes(),
-            line_table: line_table.cast::<PyBytes>()?.as_bytes(),
-            exception_table: exception_table.cast::<PyBytes>()?.as_bytes(),
+            bytecode: bytecode.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
+            line_table: line_table.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
+            exception_table: exception_table.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes(),
             constants: raw::held(&constants),
             names: raw::held(&code_names),
             locals: Locals {
                 names: raw::held(names),
                 kinds: raw::held(kinds),
-                counts: Counts::of(kinds.cast::<PyBytes>()?.as_bytes()),
+                counts: Counts::of(kinds.cast::<PyBytes>().map_err(PyErr::from)?.as_bytes()),
             },
             filename: raw::held(&filename),
             name: raw::held(&name),
@@ -176,7 +177,7 @@ impl Constructor {
     }
 
     /// A code object.
-    pub(in crate::build) fn new_code<'py>(&self, py: Python<'py>, fields: &Fields<'_>) -> PyResult<Bound<'py, PyAny>> {
+    pub(in crate::build) fn new_code<'py>(&self, py: Python<'py>, fields: &Fields<'_>) -> Result<Bound<'py, PyAny>> {
         let line_table = raw::bytes(py, fields.line_table)?;
         let exception_table = raw::bytes(py, fields.exception_table)?;
         let tables = (line_table.as_ptr(), exception_table.as_ptr());
