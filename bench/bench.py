@@ -170,7 +170,7 @@ def sum_of(result):
 
 
 def check_loaders(case, row, contender, results):
-    """Whoever is measured imported the modules: all of them, but for those that it needs to begin with."""
+    """Whoever is measured imported the modules: all that were not there when it was set up."""
     for result in results:
         found, total = result["loaders"].get(contender.loader, 0), sum(result["loaders"].values())
         if found < total * (1 if row in ("stock", "archive") else .95):

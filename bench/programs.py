@@ -21,8 +21,10 @@ def now():
     return process_time_ns(), perf_counter_ns()
 
 
-def step(begin, end):
-    return {{"cpu": (end[0] - begin[0]) / 1e6, "wall": (end[1] - begin[1]) / 1e6}}
+def step(*times):
+    # Milliseconds between pairs of times.
+    cpu, wall = (sum(clock[1::2]) - sum(clock[::2]) for clock in zip(*times))
+    return {{"cpu": cpu / 1e6, "wall": wall / 1e6}}
 
 
 def minor_faults():
@@ -48,32 +50,35 @@ def memory(path, header=None):
 """
 
 IMPORTS = CLOCK + """\
-before = set(sys.modules)
 start = now()
 {extension}
 loaded = now()
 {install}
 installed = now()
+early = set(sys.modules)
+begin = now()
 for name in NAMES:
     __import__(name)
-imported = now()
+end = now()
 
 used = memory("/proc/self/smaps_rollup")
 loaders = {{}}
 for name in NAMES:
-    if name not in before:
+    if name not in early:
         loader = getattr(getattr(sys.modules[name], "__spec__", None), "loader", None)
         kind = (loader if isinstance(loader, type) else type(loader)).__name__
         loaders[kind] = loaders.get(kind, 0) + 1
 {check}
 print({{
-    "extension": step(start, loaded), "install": step(loaded, installed), "imports": step(installed, imported),
-    "sum": step(start, imported), "private_dirty": used["Private_Dirty"], "pss": used["Pss"], "loaders": loaders,
+    "extension": step(start, loaded), "install": step(loaded, installed), "imports": step(begin, end),
+    "sum": step(start, installed, begin, end), "private_dirty": used["Private_Dirty"], "pss": used["Pss"], "loaders": loaders,
     "said": said,
 }})
 """
 
 LOAD = CLOCK + """\
+import os  # as every start has that is not as bare as this one
+
 start = now()
 {extension}
 loaded = now()
