@@ -10,11 +10,12 @@ which constants are one object), and what CPython has and shows to nobody or onl
 * of code: names and kinds of locals as they are kept, `_varname_from_oparg`, the instructions as they
   are before anything ran (`_co_code_adaptive`), every method (`co_lines`, `co_positions`, ...), hash,
   equality, and each field of the structure that is the same in two loads by marshal;
-* of strings: whether and how they are interned, before and after the other side was made;
+* of strings: whether they are interned, before and after the other side was made.  Marshal interns
+  some for ever; here it may be for as long as they are used, but not for ever where marshal does not;
 * of all objects: size in memory, and whether they live for ever.
 
-The tuples and bytes that a code object itself is made of (`co_names`, `co_linetable`, ...) need not be
-one object with those of another code object, or with a constant, where marshal happens to make one.
+What a code object itself is made of (`co_names`, `co_linetable`, `co_qualname`, ...) need not be one
+object with a part of another code object, or with a constant, where marshal happens to make one.
 
 Then all again in reverse order, when the archive has made everything once: what it shares between
 modules must not have changed.  `--tables-first` makes the archive's side first, so that marshal finds
@@ -37,7 +38,7 @@ import compare
 import peek
 
 #: What a code object is made of, apart from what the program can get at.
-PARTS = {".co_consts", ".co_names", ".co_varnames", ".co_cellvars", ".co_freevars", ".co_localsplusnames",
+PARTS = {".co_qualname", ".co_consts", ".co_names", ".co_varnames", ".co_cellvars", ".co_freevars", ".co_localsplusnames",
          ".co_localspluskinds", ".co_code", ".co_linetable", ".co_lnotab", ".co_exceptiontable"}
 METHODS = [name for name in dir(CodeType) if name.startswith("co_") and callable(getattr(CodeType, name))]
 
@@ -69,9 +70,11 @@ def is_character(value):
 class Closer:
     """Compares two objects that are otherwise equal in what CPython does not show."""
 
-    def __init__(self, first, a, again):
+    def __init__(self, before, tables_first, a, again):
         #: How the strings of the side that was made first were interned before there was the other side.
-        self.before = first
+        self.before = before
+        #: Then marshal may intern for ever what was interned for as long as it is used, but not the other way round.
+        self.tables_first = tables_first
         #: The same code loaded once more by marshal: what differs even so means nothing.
         self.again = dict(zip((id(code) for code in codes(a)), codes(again)))
         self.objects = 0
@@ -94,10 +97,10 @@ class Closer:
         elif a and x is not y:
             report.add(path, "two interned strings of one text: %s" % compare.short(x))
         for side in (x, y):
-            before = self.before.get(id(side))
-            if before not in (None, peek.interned(side)):
+            before, now = self.before.get(id(side)), peek.interned(side)
+            if before not in (None, now) and not (self.tables_first and before == 1):
                 report.add(path, "interned anew by whoever came second: %d, then %d: %s" % (
-                    before, peek.interned(side), compare.short(side)))
+                    before, now, compare.short(side)))
 
     def code(self, x, y, path, push, report):
         again = self.again[id(x)]
@@ -144,7 +147,7 @@ def compare_made(data, make, limit=20, tables_first=False):
     a, b = (second, first) if tables_first else (first, second)
     if b.__class__ is not CodeType:
         return [("<module>", "a %s instead of code" % b.__class__.__name__)], 0
-    closer = Closer(before, a, marshal.loads(data))
+    closer = Closer(before, tables_first, a, marshal.loads(data))
     try:
         compare.compare_loaded(a, b, report, closer, PARTS)
     except compare.Enough:

@@ -8,6 +8,7 @@ another way ends in `Unknown` and never in a wrong answer.
 import ctypes
 import marshal
 import sys
+from array import array
 from types import CodeType
 
 __all__ = ["Unknown", "check", "interned", "is_immortal", "locals_plus", "never_set", "words"]
@@ -48,8 +49,8 @@ def _masks():
 
     def usual_bytes_over(byte):
         """The bytes of code objects made where all bytes were this one."""
-        blocks = [bytes([byte]) * (size - sys.getsizeof(b"")) for _ in range(100)]
-        freed = {id(block) for block in blocks[::2]}
+        blocks = [array("B", [byte]) * size for _ in range(100)]
+        freed = {block.buffer_info()[0] for block in blocks[::2]}
         del blocks[::2]  # every other one, or whole pools would become free and be used for anything
         made = [marshal.loads(stream) for _ in range(1000)]
         columns = zip(*(_fixed_part(code, ctypes.c_uint8) for code in made if id(code) in freed))
