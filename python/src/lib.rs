@@ -12,6 +12,7 @@
 mod archive;
 mod build;
 mod error;
+mod importer;
 mod library;
 mod roots;
 
@@ -20,6 +21,15 @@ use pyo3::prelude::*;
 /// Modules of CPython out of one mapped file.
 #[pymodule(gil_used = true)]
 mod _permacode {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::archive::{Archive, open};
+    #[pymodule_export]
+    use crate::importer::{PermacodeFinder, install, stats, status, uninstall};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::importer::add_to(module)
+    }
 }

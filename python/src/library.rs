@@ -82,6 +82,16 @@ impl Library {
         self.archive.targets().nth(self.target)
     }
 
+    /// Whether the files that the modules were made from do not change.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.target().is_some_and(|target| target.is_sealed())
+    }
+
+    /// The target in words.
+    pub(crate) fn for_whom(&self) -> Option<String> {
+        self.target().map(|target| target_in_words(&target))
+    }
+
     /// How code objects are made.
     pub(crate) fn builder(&self) -> &dyn Build {
         &*self.builder
@@ -145,18 +155,16 @@ fn find_target(archive: &Archive<Mapping>, interpreter: &Interpreter, fit: Fit) 
 
 /// `the archive is for cpython 3.11.7 -O`
 fn targets_in_words(archive: &Archive<Mapping>) -> String {
-    let targets: Vec<String> = archive
-        .targets()
-        .map(|target| {
-            let vm = target.vm().unwrap_or("?");
-            let magic = target.bytecode_magic();
-            format!("{vm} {}", version_in_words(target.vm_version(), magic, target.optimization()))
-        })
-        .collect();
+    let targets: Vec<String> = archive.targets().map(|target| target_in_words(&target)).collect();
     match &targets[..] {
         [] => "the archive is for nobody: it has no targets".to_owned(),
         targets => format!("the archive is for {}", targets.join(", ")),
     }
+}
+
+fn target_in_words(target: &Target<'_>) -> String {
+    let version = version_in_words(target.vm_version(), target.bytecode_magic(), target.optimization());
+    format!("{} {version}", target.vm().unwrap_or("?"))
 }
 
 impl Interpreter {

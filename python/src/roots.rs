@@ -5,13 +5,14 @@ use pyo3::{
     exceptions::PyTypeError,
     prelude::*,
     sync::PyOnceLock,
-    types::{PyBytes, PyMapping, PyString},
+    types::{PyBytes, PyDict, PyMapping, PyString},
 };
 
-const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
+/// What stands between the components of a path.
+pub(crate) const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
 
 /// Names of roots, and the folders they stand for, without a separator at the end; text as CPython's `surrogatepass` has it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Roots {
     folders: Vec<(String, Vec<u8>)>,
     /// Stands for every root that is not named.
@@ -61,6 +62,15 @@ impl Roots {
     pub(crate) fn folder(&self, root: &[u8]) -> Option<&[u8]> {
         let named = self.folders.iter().find(|(name, _)| name.as_bytes() == root);
         named.map(|(_, folder)| &folder[..]).or(self.default.as_deref())
+    }
+
+    /// Names and folders as a dict.
+    pub(crate) fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let roots = PyDict::new(py);
+        for (name, folder) in &self.folders {
+            roots.set_item(name, string(py, folder)?)?;
+        }
+        Ok(roots)
     }
 
     /// A path of the archive as this interpreter has it. A root that stands for no folder is left out.

@@ -1,0 +1,118 @@
+//! What is needed of CPython's import system, looked up once.
+
+#![allow(unsafe_code)]
+
+use pyo3::{
+    exceptions::PyRuntimeError,
+    ffi, intern,
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyCFunction, PyDict, PyList, PyString, PyType},
+};
+
+use super::loader;
+
+/// Parts of `importlib` and `sys`.
+///
+/// The modules are asked for by the names of their frozen selves: `importlib` itself is a package that a program may never
+/// import.
+pub(super) struct Importlib {
+    /// `sys`
+    sys: Py<PyModule>,
+    /// `importlib._bootstrap`
+    bootstrap: Py<PyModule>,
+    /// `importlib.machinery.ModuleSpec`
+    pub(super) module_spec: Py<PyAny>,
+    /// `importlib.machinery.PathFinder`
+    pub(super) path_finder: Py<PyAny>,
+    /// `importlib.machinery.SourceFileLoader.get_code`
+    pub(super) get_code_of_file: Py<PyAny>,
+    /// `PermacodeLoader`
+    pub(super) loader: Py<PyType>,
+    /// Whether `-v` was given.
+    is_verbose: bool,
+}
+
+unsafe extern "C" {
+    /// Makes of something that can be called a method of a class: it is given the instance as its first argument.
+    fn PyInstanceMethod_New(function: *mut ffi::PyObject) -> *mut ffi::PyObject;
+}
+
+impl Importlib {
+    /// All of them; the first call looks them up.
+    pub(super) fn get(py: Python<'_>) -> PyResult<&Importlib> {
+        static IMPORTLIB: PyOnceLock<Importlib> = PyOnceLock::new();
+        IMPORTLIB.get_or_try_init(py, || Importlib::new(py))
+    }
+
+    fn new(py: Python<'_>) -> PyResult<Importlib> {
+        let sys = py.import("sys")?;
+        let bootstrap = py.import("_frozen_importlib")?;
+        let external = py.import("_frozen_importlib_external")?;
+        let file_loader = external.getattr("SourceFileLoader")?;
+        let verbose: i32 = sys.getattr("flags")?.getattr("verbose")?.extract()?;
+        Ok(Importlib {
+            module_spec: bootstrap.getattr("ModuleSpec")?.unbind(),
+            path_finder: external.getattr("PathFinder")?.unbind(),
+            get_code_of_file: file_loader.getattr("get_code")?.unbind(),
+            loader: loader_type(&file_loader)?.unbind(),
+            is_verbose: verbose > 0,
+            bootstrap: bootstrap.unbind(),
+            sys: sys.unbind(),
+        })
+    }
+
+    /// An attribute of `sys`.
+    pub(super) fn of_sys<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        self.sys.bind(py).getattr(name)
+    }
+
+    /// `sys.meta_path`
+    pub(super) fn meta_path<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let meta_path = self.of_sys(py, intern!(py, "meta_path"))?;
+        meta_path.cast_into().map_err(|_| PyRuntimeError::new_err("sys.meta_path is no list"))
+    }
+
+    /// The finder for an entry of a path as `PathFinder` gets it, or `None`: out of `sys.path_importer_cache`, or from
+    /// `sys.path_hooks` if nobody asked before.
+    pub(super) fn entry_finder<'py>(&self, entry: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        let py = entry.py();
+        // The empty entry means the current folder.
+        if !entry.is_empty()?
+            && let Ok(cache) = self.of_sys(py, intern!(py, "path_importer_cache"))?.cast::<PyDict>()
+            && let Some(finder) = cache.get_item(entry)?
+        {
+            return Ok(finder);
+        }
+        self.path_finder.bind(py).call_method1(intern!(py, "_path_importer_cache"), (entry,))
+    }
+
+    /// Says something if `-v` was given, as importlib does.
+    pub(super) fn say(&self, py: Python<'_>, message: impl FnOnce() -> String) -> PyResult<()> {
+        if self.is_verbose {
+            self.bootstrap.bind(py).call_method1("_verbose_message", ("{}", message()))?;
+        }
+        Ok(())
+    }
+}
+
+/// The class `PermacodeLoader`: a `SourceFileLoader` whose code objects come from the archive.
+///
+/// It has nothing of its own but that, and no state but the name and the path that `SourceFileLoader` has, so all that asks a
+/// loader of files works: `inspect`, `linecache`, `pkgutil`, `importlib.resources`, `runpy`, pickling and copying.
+fn loader_type<'py>(file_loader: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyType>> {
+    let py = file_loader.py();
+    let method = |function: Bound<'py, PyCFunction>| {
+        // SAFETY: attached, and the function is alive.
+        let method = unsafe { PyInstanceMethod_New(function.as_ptr()) };
+        // SAFETY: attached; it is a new reference, or null and an exception was raised.
+        unsafe { Bound::from_owned_ptr_or_err(py, method) }
+    };
+    let attributes = PyDict::new(py);
+    attributes.set_item("__module__", "permacode._permacode")?;
+    attributes.set_item("__doc__", "Loads a module from an archive; otherwise it is the loader of its file.")?;
+    attributes.set_item("get_code", method(wrap_pyfunction!(loader::get_code, py)?)?)?;
+    attributes.set_item("__repr__", method(wrap_pyfunction!(loader::repr, py)?)?)?;
+    let class = py.get_type::<PyType>().call1(("PermacodeLoader", (file_loader,), attributes))?;
+    Ok(class.cast_into()?)
+}

@@ -1,0 +1,166 @@
+//! Importing from an archive while the files stay installed: the overlay.
+//!
+//! ```text
+//!   sys.meta_path: [.., PermacodeFinder, PathFinder]
+//!                        │
+//!                        ├─ place: where the file of a module lies, and whether a folder that is searched is its folder
+//!                        ├─ source: whether that file is what the archive was made from
+//!                        └─ spec: what the import system is told; its loader is a PermacodeLoader (loader)
+//! ```
+//!
+//! What is installed is what stands in `sys.meta_path`: there is no other record of it.
+
+mod count;
+mod finder;
+mod importlib;
+mod loader;
+mod place;
+mod source;
+mod spec;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
+};
+
+use pyo3::{
+    exceptions::{PyImportError, PyImportWarning, PyOSError},
+    prelude::*,
+    types::{PyDict, PyList},
+};
+
+pub(crate) use finder::PermacodeFinder;
+
+use crate::{error::import_error, roots::Roots};
+use importlib::Importlib;
+
+/// Why nothing was installed the last time that somebody tried.
+static REFUSED: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
+
+fn set_refused(refused: Option<(PathBuf, String)>) {
+    *REFUSED.lock().unwrap_or_else(PoisonError::into_inner) = refused;
+}
+
+/// What the module `permacode._permacode` has besides functions.
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("PermacodeLoader", &Importlib::get(module.py())?.loader)
+}
+
+/// Imports come from an archive from now on, wherever it has what CPython would import. True if so.
+///
+/// The files stay where they are: the archive spares finding, reading and unmarshalling their compiled form, and all that can
+/// be seen of a module is what it would be without. A file that is not what the archive was made from is imported as ever,
+/// unless the archive is sealed: then nobody looks.
+///
+/// An archive that is missing, damaged or for another interpreter is an ImportWarning, and False is returned; with `strict`
+/// it is an ImportError, and so is damage that shows only later. One archive can be installed at a time; to install the
+/// same again changes nothing.
+///
+/// `roots` says which folders the roots of the archive stand for: a mapping of names to folders as they stand in sys.path.
+/// Those of the standard library and of installed packages are known.
+#[pyfunction]
+#[pyo3(signature = (path, strict=false, *, roots=None))]
+pub(crate) fn install(py: Python<'_>, path: PathBuf, strict: bool, roots: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    let roots = Roots::of_base(py, roots)?;
+    let Err(refused) = install_or_refuse(py, &path, strict, roots) else {
+        set_refused(None);
+        return Ok(true);
+    };
+    if !refused.is_instance_of::<PyImportError>(py) && !refused.is_instance_of::<PyOSError>(py) {
+        return Err(refused);
+    }
+    let reason = refused.value(py).to_string();
+    set_refused(Some((path.clone(), reason.clone())));
+    if strict && refused.is_instance_of::<PyImportError>(py) {
+        return Err(refused);
+    }
+    if strict {
+        let error = import_error(py, &path, None, reason);
+        error.set_cause(py, Some(refused));
+        return Err(error);
+    }
+    warn(py, &format!("{reason}: modules are imported from their files"))?;
+    Ok(false)
+}
+
+fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, roots: Roots) -> PyResult<()> {
+    let importlib = Importlib::get(py)?;
+    let meta_path = importlib.meta_path(py)?;
+    let refuse = |reason: String| Err(import_error(py, path, None, format!("{}: {reason}", path.display())));
+    if let Some(installed) = installed(&meta_path)? {
+        let installed = installed.get();
+        if installed.library().path() != std::path::absolute(path)? || *installed.roots() != roots {
+            let other = installed.library().path().display().to_string();
+            return refuse(format!("{other} is installed; permacode.uninstall() comes first"));
+        }
+        installed.set_strict(strict);
+        return Ok(());
+    }
+    let Some(place) = meta_path.iter().position(|finder| finder.is(&importlib.path_finder)) else {
+        return refuse("sys.meta_path has no PathFinder, whose place it would take".to_owned());
+    };
+    let finder = PermacodeFinder::new(py, path, strict, roots)?;
+    count::reset();
+    meta_path.insert(place, finder)
+}
+
+fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
+    let message = std::ffi::CString::new(message.replace('\0', "\\0"))?;
+    PyErr::warn(py, &py.get_type::<PyImportWarning>(), &message, 1)
+}
+
+/// The finder that stands in `sys.meta_path`.
+fn installed<'py>(meta_path: &Bound<'py, PyList>) -> PyResult<Option<Bound<'py, PermacodeFinder>>> {
+    Ok(meta_path.iter().find_map(|finder| finder.cast_into::<PermacodeFinder>().ok()))
+}
+
+/// Imports come from files again. True if an archive was installed.
+///
+/// Modules that were imported stay as they are; the archive is unmapped as soon as nobody uses it.
+#[pyfunction]
+pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
+    let meta_path = Importlib::get(py)?.meta_path(py)?;
+    let Some(place) = meta_path.iter().position(|finder| finder.is_instance_of::<PermacodeFinder>()) else {
+        return Ok(false);
+    };
+    meta_path.del_item(place)?;
+    Ok(true)
+}
+
+/// What is installed, and how code objects are made.
+///
+/// A dict: `method` ("tables", "marshal", or None if nothing is installed), `constructor`, `archive`, `target`, `sealed`,
+/// `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed.
+#[pyfunction]
+pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let status = PyDict::new(py);
+    if let Some(finder) = installed(&Importlib::get(py)?.meta_path(py)?)? {
+        finder.get().describe(&status)?;
+        return Ok(status);
+    }
+    for key in ["method", "constructor", "archive", "target", "sealed", "strict", "roots"] {
+        status.set_item(key, py.None())?;
+    }
+    let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (path, reason) = refused.map_or((None, "nothing is installed".to_owned()), |(path, why)| (Some(path), why));
+    status.set_item("archive", path.map(PathBuf::into_os_string))?;
+    status.set_item("reason", reason)?;
+    Ok(status)
+}
+
+/// What became of imports since an archive was installed.
+///
+/// A dict of counts: `hits` (code objects that came from the archive), `misses` (modules that it does not have, or whose folder
+/// is not searched), `shadowed` (modules that somebody has who is asked earlier), `stale` (files that changed), `fallbacks`
+/// (damage that was passed over). `sealed` says that the archive is, and then `note` that edits are not seen.
+#[pyfunction]
+pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let counts = count::all(py)?;
+    let finder = installed(&Importlib::get(py)?.meta_path(py)?)?;
+    let is_sealed = finder.is_some_and(|finder| finder.get().library().is_sealed());
+    counts.set_item("sealed", is_sealed)?;
+    if is_sealed {
+        counts.set_item("note", "sealed: edits not seen")?;
+    }
+    Ok(counts)
+}

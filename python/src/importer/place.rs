@@ -1,0 +1,67 @@
+//! Where the file of a module lies.
+
+use std::path::MAIN_SEPARATOR;
+
+use permacode_reader::{Module, Result, Source};
+use pyo3::{prelude::*, types::PyString};
+
+use crate::roots::{self, Roots};
+
+/// The file of a module, and the folder that somebody must search to find it: for `json.decoder` in `/lib/json/decoder.py`,
+/// that is `/lib/json`; for the package `json` in `/lib/json/__init__.py` it is `/lib`.
+///
+/// Text is as `roots` has it.
+pub(super) struct Place {
+    file: Vec<u8>,
+    folder_len: usize,
+    is_package: bool,
+}
+
+impl Place {
+    /// The place of a module: where its source was found, or, if nothing is known of a source, the file that its code objects
+    /// report. `None` if the file is not called after the module, so that nobody finds it by that name.
+    pub(super) fn of(module: &Module<'_>, source: Option<&Source<'_>>, roots: &Roots) -> Result<Option<Place>> {
+        let path = match source {
+            Some(source) => Some(source.path),
+            None => module.filename()?,
+        };
+        let Some(path) = path else { return Ok(None) };
+        let file = roots.path(&path);
+        let is_package = module.is_package();
+        let name = module.name()?;
+        let last = name.rsplit('.').next().unwrap_or(name);
+        let package = if is_package { format!("{MAIN_SEPARATOR}__init__") } else { String::new() };
+        let below = format!("{MAIN_SEPARATOR}{last}{package}.py");
+        let folder_len = file.strip_suffix(below.as_bytes()).map(<[u8]>::len);
+        Ok(folder_len.map(|folder_len| Place { file, folder_len, is_package }))
+    }
+
+    /// The file's path.
+    pub(super) fn file<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        roots::string(py, &self.file)
+    }
+
+    /// Whether this is the path of the file.
+    pub(super) fn is_file(&self, path: &Bound<'_, PyString>) -> PyResult<bool> {
+        is_text(path, &self.file)
+    }
+
+    /// Whether an entry of a path is the folder that has the file, as it is written.
+    pub(super) fn is_in(&self, entry: &Bound<'_, PyString>) -> PyResult<bool> {
+        is_text(entry, &self.file[..self.folder_len])
+    }
+
+    /// The folder of a package, which is the entry of its `__path__`.
+    pub(super) fn package_folder<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
+        let end = self.file.iter().rposition(|byte| *byte == roots::SEPARATOR).unwrap_or_default();
+        self.is_package.then(|| roots::string(py, &self.file[..end])).transpose()
+    }
+}
+
+fn is_text(string: &Bound<'_, PyString>, text: &[u8]) -> PyResult<bool> {
+    match string.to_str() {
+        Ok(string) => Ok(string.as_bytes() == text),
+        // Lone surrogates, of a name that is no text.
+        Err(_) => Ok(roots::text(string)? == text),
+    }
+}
