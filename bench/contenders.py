@@ -69,7 +69,7 @@ def archive(case):
     return Contender(
         extension="sys.path.append(%r)\nimport permacode" % case.site,
         install="permacode.install(%r, strict=True)" % case.archive,
-        loader="permacode",
+        loader="PermacodeLoader",
         check="""\
 said = permacode.status(), permacode.stats()
 assert said[0]["method"] == "tables", said
