@@ -4,8 +4,7 @@
 `regress.py --python EXE --tree DIR` runs `python -m test NAME` for test_json, test_dataclasses,
 test_typing, test_asyncio and test_inspect twice: on DIR (through PYTHONHOME, with the interpreter's
 own lib-dynload as exec prefix, so that DIR is neither changed nor added to), and on the library that
-the interpreter came with.  The outcome has to be the same: tests run and skipped, names of failing
-tests, exit status.
+the interpreter came with.  The outcome has to be the same: what became of each test, and exit status.
 
 `--sourceless`: DIR holds .pyc in place of .py.  The interpreter itself fails some of its tests
 without sources, so the yardstick is a copy of its library compiled by stock `compileall -b` with the
@@ -36,8 +35,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-import xml.etree.ElementTree as ElementTree
+
+from regrtest import Runner, agree, clean_environment, count, ended, judge, say
 
 TESTS = ["test_json", "test_dataclasses", "test_typing", "test_asyncio", "test_inspect"]
 # These run a script of the library, test_asyncio/echo*.py, as a child and wait for what it writes: for
@@ -51,15 +50,6 @@ import json, os, sys
 print(json.dumps({"lib": os.path.dirname(os.__file__), "prefix": sys.prefix, "exec_prefix": sys.exec_prefix,
                   "tag": sys.implementation.cache_tag, "version": "%d.%d.%d" % sys.version_info[:3]}))
 """
-
-
-# Tests that hung on the yardstick, and are left out on both sides from then on.  Those that hang on the
-# tree only are never left out: that is a difference.
-HUNG = set()
-
-
-def say(*words):
-    print(*words, file=sys.stderr, flush=True)
 
 
 class Interpreter:
@@ -92,15 +82,15 @@ class Interpreter:
         return to
 
 
-class Library:
+class Library(Runner):
     """A library to run tests on: the interpreter's own, or a tree."""
 
     def __init__(self, interpreter, work, name, tree=None):
-        self.interpreter, self.work, self.name = interpreter, work, name
+        environment = clean_environment()
+        super().__init__(interpreter.exe, name, work, environment)
+        self.interpreter = interpreter
         self.log = os.path.join(work, name + ".log")
-        self.env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-        self.env.update(PYTHONPATH=HOOK, PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0",
-                        REGRESS_LOG=self.log)
+        environment.update(PYTHONPATH=HOOK, REGRESS_LOG=self.log)
         if tree is None:
             self.lib = interpreter.lib
         else:
@@ -108,21 +98,8 @@ class Library:
             self.lib = os.path.join(home, interpreter.inside)
             os.makedirs(os.path.dirname(self.lib))
             os.symlink(os.path.abspath(tree), self.lib)
-            self.env.update(PYTHONHOME=home + os.pathsep + interpreter.exec_prefix,
-                            REGRESS_OWN=interpreter.lib)
-        self.env["REGRESS_TREE"] = self.lib
-
-    def call(self, *argv, **options):
-        out = os.path.join(self.work, self.name + ".out")
-        with open(out, "wb") as file:  # a file, as children that outlive the test would keep a pipe open
-            try:
-                status = subprocess.run([self.interpreter.exe, *argv], env=self.env, cwd=self.work,
-                                        stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
-                                        timeout=options.get("timeout", 600)).returncode
-            except subprocess.TimeoutExpired:
-                status = "timeout"
-        with open(out, "rb") as file:
-            return status, file.read().decode("utf-8", "replace")
+            environment.update(PYTHONHOME=home + os.pathsep + interpreter.exec_prefix, REGRESS_OWN=interpreter.lib)
+        environment["REGRESS_TREE"] = self.lib
 
     def units(self, test, sourceless):
         """What to name to `python -m test` for one test: itself, or the modules of its package."""
@@ -134,30 +111,8 @@ class Library:
                 return ["%s.%s" % (test, n) for n in names]
         return [test]
 
-    def run(self, test, sourceless):
-        start, xml = time.monotonic(), os.path.join(self.work, self.name + ".xml")
-        if os.path.exists(xml):
-            os.remove(xml)
-        ignored = [word for name in [*left_out(test, sourceless), *sorted(HUNG)] for word in ("--ignore", name)]
-        # Verbose, or it names the first failing test of each file at most.
-        status, text = self.call("-m", "test", "-v", "--junit-xml", xml, *ignored, *self.units(test, sourceless))
-        if status == "timeout" and self.name == "own":
-            HUNG.update(re.findall(r"^(test_\w+) \([^)]*\) \.\.\. *\Z", text, re.M))
-        failing = set(re.findall(r"^(?:FAIL|ERROR): (.+?)\s*$", text, re.M))
-        # Test files that could not even be imported have no test of their own to name.
-        failing.update("file " + name for name in re.findall(r"^test (\S+) (?:crashed|failed)", text, re.M))
-        outcome = {"status": status, "run": 0, "skipped": 0, "failures": 0, "errors": 0, "failing": sorted(failing)}
-        if os.path.exists(xml):
-            root = ElementTree.parse(xml).getroot()
-            outcome["run"] = sum(int(s.get("tests", 0)) for s in root.iter("testsuite"))
-            outcome["failures"] = sum(int(s.get("failures", 0)) for s in root.iter("testsuite"))
-            outcome["errors"] = sum(int(s.get("errors", 0)) for s in root.iter("testsuite"))
-            outcome["skipped"] = sum(1 for _ in root.iter("skipped"))
-        outcome["seconds"] = round(time.monotonic() - start, 1)
-        self.text = text
-        say("  %-8s %-16s status %s, %d run, %d skipped, %d failing, %.0f s" % (
-            self.name, test, status, outcome["run"], outcome["skipped"], len(failing), outcome["seconds"]))
-        return outcome
+    def run_units(self, test, sourceless, hung):
+        return self.run(test, self.units(test, sourceless), [*left_out(test, sourceless), *sorted(hung)])
 
     def started(self):
         """Files below the tree that start-up compiles, before the hook is there to see it."""
@@ -216,34 +171,8 @@ def overlay(tree, to, spoil, sourceless, tag):
     return to
 
 
-COUNTED = ("status", "run", "skipped", "failing")
-
-
 def left_out(test, sourceless):
     return WAITING if sourceless and test == "test_asyncio" else []
-
-
-def ended(outcome):
-    """Two runs that were cut short, or ran nothing, are alike without showing anything."""
-    return isinstance(outcome["status"], int) and outcome["status"] >= 0 and outcome["run"] > 0
-
-
-def agree(a, b):
-    return ended(a) and ended(b) and all(a[key] == b[key] for key in COUNTED)
-
-
-def judge(tree, own):
-    """(same, flaky names) after several tries on both sides."""
-    if agree(tree[0], own[0]):
-        return True, []
-    tree, own = ([t for t in tries if ended(t)] for tries in (tree, own))
-    if not tree or not own:
-        return False, []
-    names = {n for tries in (tree, own) for t in tries for n in t["failing"]}
-    always = [{n for n in names if all(n in t["failing"] for t in tries)} for tries in (tree, own)]
-    same = always[0] == always[1] and all({t[k] for t in tree} & {t[k] for t in own}
-                                          for k in ("status", "run", "skipped"))
-    return same, sorted(names - always[0] - always[1])
 
 
 def arguments():
@@ -291,26 +220,28 @@ def report(options, interpreter, tested, own):
             baseline = json.load(file)
     results, same = {}, True
     for test in options.tests:
-        tries = {"own": [baseline[test]] if test in baseline else [own.run(test, options.sourceless)],
-                 "tree": [tested.run(test, options.sourceless)]}
+        # A test that hung on the yardstick is left out on both sides from then on. One that hangs on the tree only is
+        # never left out: that is a difference.
+        tries = {"own": [baseline[test]] if test in baseline else [own.run_units(test, options.sourceless, own.hung)],
+                 "tree": [tested.run_units(test, options.sourceless, own.hung)]}
         text = tested.text
         # A spoiled tree disagrees for good; nothing is learnt from running it again.
         while not options.spoil and not agree(tries["tree"][0], tries["own"][0]) and len(tries["tree"]) < options.tries:
-            tries["own"].append(own.run(test, options.sourceless))
-            tries["tree"].append(tested.run(test, options.sourceless))
-        equal, flaky = judge(tries["tree"], tries["own"])
+            tries["own"].append(own.run_units(test, options.sourceless, own.hung))
+            tries["tree"].append(tested.run_units(test, options.sourceless, own.hung))
+        differences, flaky = judge(tries["tree"], tries["own"])
         if ended(tries["own"][0]):
             baseline.setdefault(test, tries["own"][0])
-        results[test] = {"same": equal, "left_out": left_out(test, options.sourceless), "flaky": flaky,
+        results[test] = {"differences": differences, "left_out": left_out(test, options.sourceless), "flaky": flaky,
                          "tree": tries["tree"], "own": tries["own"]}
-        same = same and equal
-        if not equal and not options.spoil:
+        same = same and not differences
+        if differences and not options.spoil:
             say("\n".join("    | " + line for line in text.splitlines()[-30:]))
     if options.baseline and not options.spoil:
         with open(options.baseline, "w") as file:
             json.dump(baseline, file, indent=1)
     compiled, most, strayed = tested.seen()
-    answer = {"hung": sorted(HUNG), "python": interpreter.version, "sourceless": options.sourceless,
+    answer = {"hung": sorted(own.hung), "python": interpreter.version, "sourceless": options.sourceless,
               "tests": results,
               "compiled": sorted(p for p in compiled if compiled[p] == "import" and tested.archived(p)),
               "compiled_unarchived": sorted(p for p in compiled if not tested.archived(p)),
@@ -330,14 +261,13 @@ def report(options, interpreter, tested, own):
 
 def lines(options, answer):
     for test, result in answer["tests"].items():
-        a, b = result["tree"][-1], result["own"][-1]
-        print("%s: %s: status %s, %d run, %d skipped, %d failing (own: %s, %d, %d, %d)" % (
-            test, "same" if result["same"] else "DIFFERS", a["status"], a["run"], a["skipped"],
-            len(a["failing"]), b["status"], b["run"], b["skipped"], len(b["failing"])))
+        print("%s: %s: %d run, %d skipped, %d failing" % (
+            test, "DIFFERS" if result["differences"] else "same", count(result["tree"][-1]),
+            count(result["tree"][-1], "skipped"), len(result["tree"][-1]["failing"])))
         for name in result["left_out"]:
             print("  left out on both sides, as it waits for ever without sources: %s" % name)
-        for name in sorted(set(a["failing"]) ^ set(b["failing"])):
-            print("  only %s fails: %s" % ("the tree" if name in a["failing"] else "the own library", name))
+        for line in result["differences"]:
+            print("  the tree has %s" % line)
         for name in result["flaky"]:
             print("  flaky: %s" % name)
     for name in answer["hung"]:
