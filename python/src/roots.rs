@@ -27,7 +27,7 @@ impl Roots {
             let mut roots = Roots::default();
             let Some(library) = library_folder(py)? else { return Ok(roots) };
             // PREFIX/lib/python3.11 has the packages; on Windows PREFIX\Lib has them.
-            roots.set("site-packages", join(&library, b"site-packages"));
+            roots.set("site-packages", join(&in_environment(py, &library)?, b"site-packages"));
             if let Some(platform) = platform_folder(py, &library)? {
                 roots.set("platstdlib", platform);
             }
@@ -112,6 +112,9 @@ pub(crate) fn string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, P
 }
 
 fn path_text(path: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    if let Ok(path) = path.cast::<PyString>() {
+        return text(path);
+    }
     let path = path.py().import("os")?.call_method1("fspath", (path,))?;
     match path.cast::<PyString>() {
         Ok(path) => text(path),
@@ -119,16 +122,32 @@ fn path_text(path: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     }
 }
 
-/// The folder of the standard library: where the file of `os` is, which every interpreter has imported at start.
+/// The folder of the standard library. From 3.11 on `sys` says it; before, `encodings` lies in it, which every interpreter imports at
+/// start. (Not so `os`: with `-S` nobody has imported that.)
 fn library_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
-    let Ok(file) = py.import("os")?.getattr("__file__") else { return Ok(None) };
+    let said = py.import("sys")?.getattr_opt("_stdlib_dir")?;
+    if let Some(folder) = said.as_ref().and_then(|folder| folder.cast::<PyString>().ok()) {
+        return text(folder).map(Some);
+    }
+    let Some(file) = py.import("encodings")?.getattr_opt("__file__")? else { return Ok(None) };
     let Ok(file) = file.cast::<PyString>() else { return Ok(None) };
-    let mut folder = text(file)?;
-    let end = folder.iter().rposition(|byte| *byte == SEPARATOR);
-    Ok(end.map(|end| {
-        folder.truncate(end);
-        folder
-    }))
+    Ok(parent(&text(file)?).and_then(parent).map(<[u8]>::to_vec))
+}
+
+/// What is before the last separator.
+pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
+    path.iter().rposition(|byte| *byte == SEPARATOR).and_then(|end| path.get(..end))
+}
+
+/// The folder that has the place of the library in a virtual environment, if this is one.
+fn in_environment(py: Python<'_>, library: &[u8]) -> PyResult<Vec<u8>> {
+    let sys = py.import("sys")?;
+    let [prefix, base] = [sys.getattr("prefix")?, sys.getattr("base_prefix")?];
+    let (Ok(prefix), Ok(base)) = (prefix.cast::<PyString>(), base.cast::<PyString>()) else {
+        return Ok(library.to_vec());
+    };
+    let below = library.strip_prefix(&text(base)?[..]).and_then(|below| below.strip_prefix(&[SEPARATOR]));
+    below.map_or_else(|| Ok(library.to_vec()), |below| Ok(join(&text(prefix)?, below)))
 }
 
 /// The folder of the part of the library that depends on the platform, where it is another one.

@@ -89,9 +89,12 @@ fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, roots: Roots) ->
     let refuse = |reason: String| Err(import_error(py, path, None, format!("{}: {reason}", path.display())));
     if let Some(installed) = installed(&meta_path)? {
         let installed = installed.get();
-        if installed.library().path() != std::path::absolute(path)? || *installed.roots() != roots {
-            let other = installed.library().path().display().to_string();
-            return refuse(format!("{other} is installed; permacode.uninstall() comes first"));
+        let other = installed.library().path();
+        if other != std::path::absolute(path)? {
+            return refuse(format!("{} is installed; permacode.uninstall() comes first", other.display()));
+        }
+        if *installed.roots() != roots {
+            return refuse("it is installed with other roots; permacode.uninstall() comes first".to_owned());
         }
         installed.set_strict(strict);
         return Ok(());

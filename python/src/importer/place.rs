@@ -53,8 +53,8 @@ impl Place {
 
     /// The folder of a package, which is the entry of its `__path__`.
     pub(super) fn package_folder<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
-        let end = self.file.iter().rposition(|byte| *byte == roots::SEPARATOR).unwrap_or_default();
-        self.is_package.then(|| roots::string(py, &self.file[..end])).transpose()
+        let folder = roots::parent(&self.file).unwrap_or_default();
+        self.is_package.then(|| roots::string(py, folder)).transpose()
     }
 }
 
