@@ -25,6 +25,17 @@ pub struct Code<'a> {
     wide: Option<&'a WideCode>,
 }
 
+/// What of a code object is not touched before something is raised or asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Cold<'a> {
+    /// First line in the source.
+    pub first_line: i32,
+    /// Encoded as [`crate::Target::line_encoding`] says.
+    pub line_table: PermaBytes<'a>,
+    /// Encoded as [`crate::Target::exception_encoding`] says.
+    pub exception_table: PermaBytes<'a>,
+}
+
 impl<'a> Code<'a> {
     #[inline]
     pub(crate) fn new(view: View<'a>, module: Module<'a>, id: u32) -> Result<Self> {
@@ -345,14 +356,20 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// Offset in the tables section, and the lengths of line table and exception table.
-    fn tables(&self) -> Result<(u64, u64, u64)> {
+    /// First line, line table and exception table at once, for who wants all of them.
+    ///
+    /// # Errors
+    /// `[C-1]`, `[C-5]`
+    pub fn cold(&self) -> Result<Cold<'a>> {
         let detail = self.detail()?;
-        let (line_len, exception_len) = match self.wide {
-            Some(wide) => (wide.line_len.get(), wide.exception_len.get()),
-            None => (detail.line_len.get().into(), detail.exception_len.get().into()),
+        let (first_line, line_len, exception_len) = match self.wide {
+            Some(wide) => (wide.first_line.get(), wide.line_len.get(), wide.exception_len.get()),
+            None => (detail.first_line.get().into(), detail.line_len.get().into(), detail.exception_len.get().into()),
         };
-        Ok((detail.tables_offset.get().into(), line_len.into(), exception_len.into()))
+        let tables = self.view().section(SectionKind::Tables).from(detail.tables_offset.get().into(), Rule::C5)?;
+        let line_table = PermaBytes::new(tables.get(0, line_len.into(), Rule::C5)?);
+        let exception_table = PermaBytes::new(tables.get(line_len.into(), exception_len.into(), Rule::C5)?);
+        Ok(Cold { first_line, line_table, exception_table })
     }
 
     /// Its line table, encoded as [`crate::Target::line_encoding`] says.
@@ -360,8 +377,7 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[C-1]`, `[C-5]`
     pub fn line_table(&self) -> Result<PermaBytes<'a>> {
-        let (offset, len, _) = self.tables()?;
-        self.view().section(SectionKind::Tables).get(offset, len, Rule::C5).map(PermaBytes::new)
+        self.cold().map(|cold| cold.line_table)
     }
 
     /// Its exception table, encoded as [`crate::Target::exception_encoding`] says.
@@ -369,11 +385,7 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[C-1]`, `[C-5]`
     pub fn exception_table(&self) -> Result<PermaBytes<'a>> {
-        let (offset, line_len, len) = self.tables()?;
-        self.view()
-            .section(SectionKind::Tables)
-            .get(offset.saturating_add(line_len), len, Rule::C5)
-            .map(PermaBytes::new)
+        self.cold().map(|cold| cold.exception_table)
     }
 
     /// Index of its docstring among its constants.

@@ -6,6 +6,7 @@ use crate::{
     object::{Item, Object, Owner},
     string::Str,
 };
+use core::{ops::Range, slice};
 use permacode_format::{ItemRef, Rule, SectionKind, U16, U32, list_item};
 
 /// The whole list of a code object: in this order its head, locals, constants and names.
@@ -41,6 +42,35 @@ pub struct Items<'a> {
     offset: u64,
     /// Number of the first item in the list.
     start: usize,
+}
+
+/// What items refer to, in order; see [`Items::references`].
+#[derive(Debug, Clone)]
+pub struct References<'a> {
+    narrow: slice::Iter<'a, U16>,
+    wide: slice::Iter<'a, U32>,
+    object_base: u32,
+    first_code: u32,
+}
+
+impl Iterator for References<'_> {
+    type Item = Option<ItemRef>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Option<ItemRef>> {
+        match self.narrow.next() {
+            Some(item) => Some(list_item::decode_narrow(item.get(), self.object_base, self.first_code)),
+            None => self.wide.next().map(|item| Some(list_item::decode_wide(item.get()))),
+        }
+    }
+}
+
+#[inline]
+fn reference(module: Module<'_>, narrow: &[U16], wide: &[U32], index: usize) -> Option<ItemRef> {
+    match narrow.get(index) {
+        Some(item) => list_item::decode_narrow(item.get(), module.object_base(), module.first_code()),
+        None => wide.get(index).map(|item| list_item::decode_wide(item.get())),
+    }
 }
 
 impl<'a> List<'a> {
@@ -80,40 +110,69 @@ impl<'a> List<'a> {
     }
 
     #[inline]
-    fn part(&self, start: usize, len: usize) -> Items<'a> {
-        let end = start.saturating_add(len);
+    fn part(&self, range: Range<usize>) -> Items<'a> {
         let List { module, code, offset, .. } = *self;
-        let (narrow, wide) = (self.narrow.get(start..end), self.wide.get(start..end));
+        let start = range.start;
+        let (narrow, wide) = (self.narrow.get(range.clone()), self.wide.get(range));
         Items { module, code, narrow: narrow.unwrap_or_default(), wide: wide.unwrap_or_default(), offset, start }
+    }
+
+    /// Which of its items are locals.
+    #[must_use]
+    #[inline]
+    pub fn locals_range(&self) -> Range<usize> {
+        let start = self.head_len();
+        start..start.saturating_add(self.local_count)
+    }
+
+    /// Which of its items are constants.
+    #[must_use]
+    #[inline]
+    pub fn constants_range(&self) -> Range<usize> {
+        let start = self.locals_range().end;
+        start..start.saturating_add(self.constant_count)
+    }
+
+    /// Which of its items are names.
+    #[must_use]
+    #[inline]
+    pub fn names_range(&self) -> Range<usize> {
+        self.constants_range().end..self.len()
+    }
+
+    /// What an item refers to; see [`Items::reference`].
+    #[must_use]
+    #[inline]
+    pub fn reference(&self, index: usize) -> Option<ItemRef> {
+        reference(self.module, self.narrow, self.wide, index)
     }
 
     /// All its items.
     #[must_use]
     #[inline]
     pub fn all(&self) -> Items<'a> {
-        self.part(0, self.len())
+        self.part(0..self.len())
     }
 
     /// Local variables, cells and free variables, in the order in which instructions number them.
     #[must_use]
     #[inline]
     pub fn locals(&self) -> Items<'a> {
-        self.part(self.head_len(), self.local_count)
+        self.part(self.locals_range())
     }
 
     /// Constants, in the order in which instructions number them.
     #[must_use]
     #[inline]
     pub fn constants(&self) -> Items<'a> {
-        self.part(self.head_len().saturating_add(self.local_count), self.constant_count)
+        self.part(self.constants_range())
     }
 
     /// Names of globals and attributes, in the order in which instructions number them.
     #[must_use]
     #[inline]
     pub fn names(&self) -> Items<'a> {
-        let start = self.head_len().saturating_add(self.local_count).saturating_add(self.constant_count);
-        self.part(start, self.len().saturating_sub(start))
+        self.part(self.names_range())
     }
 
     /// An item that must not be a code object, if `rule` is kept.
@@ -143,18 +202,18 @@ impl<'a> Items<'a> {
     #[must_use]
     #[inline]
     pub fn reference(&self, index: usize) -> Option<ItemRef> {
-        match self.narrow.get(index) {
-            Some(item) => list_item::decode_narrow(item.get(), self.module.object_base(), self.module.first_code()),
-            None => self.wide.get(index).map(|item| list_item::decode_wide(item.get())),
-        }
+        reference(self.module, self.narrow, self.wide, index)
     }
 
     /// What the items refer to, in order; see [`Items::reference`].
     #[inline]
-    pub fn references(&self) -> impl Iterator<Item = Option<ItemRef>> + use<'a> {
-        let (base, first) = (self.module.object_base(), self.module.first_code());
-        let narrow = self.narrow.iter().map(move |item| list_item::decode_narrow(item.get(), base, first));
-        narrow.chain(self.wide.iter().map(|item| Some(list_item::decode_wide(item.get()))))
+    pub fn references(&self) -> References<'a> {
+        References {
+            narrow: self.narrow.iter(),
+            wide: self.wide.iter(),
+            object_base: self.module.object_base(),
+            first_code: self.module.first_code(),
+        }
     }
 
     fn item(&self, index: usize) -> Result<Item<'a>> {

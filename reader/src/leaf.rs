@@ -2,14 +2,13 @@
 
 use crate::{
     bytes::Bytes,
-    error::{Error, Result},
+    error::Error,
     module::Module,
-    object::first_byte,
     perma_bytes::PermaBytes,
     string::Str,
     view::View,
 };
-use permacode_format::{ObjectKind, Rule, SectionKind, U32, U64, entry, object_flag};
+use permacode_format::{ObjectKind, Rule, SectionKind, U32, entry, object_flag, read_varint};
 
 /// The value of an object that holds no others.
 #[derive(Debug, Clone, Copy)]
@@ -70,36 +69,59 @@ impl<'a> Leaves<'a> {
     pub fn get(&self, id: u32) -> Option<Leaf<'a>> {
         let (offset, is_cold) = entry::decode(self.entries.get(id as usize)?.get());
         let section = if is_cold { self.docstrings } else { self.constants };
-        let bytes = section.from(offset.into(), Rule::O1).ok()?;
-        let (kind, flags) = first_byte(bytes).ok()?;
-        let (leaf, _) = parse(kind, flags, bytes.from(1, Rule::O2).ok()?)?.ok()?;
-        Some(leaf)
+        let (&first, rest) = section.data().get(offset as usize..)?.split_first()?;
+        let kind = ObjectKind::from_number(first & object_flag::KIND)?;
+        let flags = first & !object_flag::KIND;
+        if flags & !kind.allowed_flags() != 0 {
+            return None;
+        }
+        let at = section.offset().saturating_add(offset.into()).saturating_add(1);
+        parse(kind, flags, Bytes::new(rest, at)).map(|(leaf, _)| leaf)
     }
 }
 
-/// The value of an object of this kind whose first byte is followed by `rest`, and what comes behind it; `None` if the kind
-/// holds others.
-#[inline(always)]
-pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: Bytes<'a>) -> Option<Result<(Leaf<'a>, Bytes<'a>)>> {
+/// The value of an object of this kind whose first byte is followed by `rest`, and its length without that byte; `None` if the
+/// kind holds others, or the bytes end too early.
+#[inline]
+pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: Bytes<'a>) -> Option<(Leaf<'a>, usize)> {
     let sized = || {
-        let (len, rest) = rest.varint(Rule::O2)?;
-        Ok::<_, Error>((PermaBytes::new(rest.get(0, len.into(), Rule::O2)?), rest.from(len.into(), Rule::O2)?))
+        let (len, start) = read_varint(rest.data())?;
+        let end = start.checked_add(len as usize)?;
+        let offset = rest.offset().saturating_add(start as u64);
+        Some((PermaBytes::new(Bytes::new(rest.data().get(start..end)?, offset)), end))
     };
-    let bits = |start| rest.get(start, 8, Rule::O2)?.record::<U64>(Rule::O2).map(|bits| bits.get());
+    let bits = |start: usize| {
+        let bytes = rest.data().get(start..)?.first_chunk()?;
+        Some(u64::from_le_bytes(*bytes))
+    };
     Some(match kind {
-        ObjectKind::None => Ok((Leaf::None, rest)),
-        ObjectKind::False => Ok((Leaf::False, rest)),
-        ObjectKind::True => Ok((Leaf::True, rest)),
-        ObjectKind::Ellipsis => Ok((Leaf::Ellipsis, rest)),
-        ObjectKind::StopIteration => Ok((Leaf::StopIteration, rest)),
-        ObjectKind::Float => bits(0).and_then(|bits| Ok((Leaf::Float(bits), rest.from(8, Rule::O2)?))),
-        ObjectKind::Complex => bits(0).and_then(|real| Ok((Leaf::Complex(real, bits(8)?), rest.from(16, Rule::O2)?))),
-        ObjectKind::Int => sized().map(|(bytes, rest)| (Leaf::Int(bytes), rest)),
-        ObjectKind::Bytes => sized().map(|(bytes, rest)| (Leaf::Bytes(bytes), rest)),
         ObjectKind::Ascii | ObjectKind::Utf8 | ObjectKind::Surrogates => {
-            let is_interned = flags & object_flag::INTERNED != 0;
-            sized().map(|(bytes, rest)| (Leaf::Str(Str::new(bytes, is_interned)), rest))
+            let (text, len) = sized()?;
+            (Leaf::Str(Str::new(text, flags & object_flag::INTERNED != 0)), len)
         }
+        ObjectKind::Int => sized().map(|(bytes, len)| (Leaf::Int(bytes), len))?,
+        ObjectKind::Bytes => sized().map(|(bytes, len)| (Leaf::Bytes(bytes), len))?,
+        ObjectKind::Float => (Leaf::Float(bits(0)?), 8),
+        ObjectKind::Complex => (Leaf::Complex(bits(0)?, bits(8)?), 16),
+        ObjectKind::None => (Leaf::None, 0),
+        ObjectKind::False => (Leaf::False, 0),
+        ObjectKind::True => (Leaf::True, 0),
+        ObjectKind::Ellipsis => (Leaf::Ellipsis, 0),
+        ObjectKind::StopIteration => (Leaf::StopIteration, 0),
         _ => return None,
     })
+}
+
+/// What is wrong with the bytes behind the first one of a leaf of this kind, which [`parse`] did not take.
+#[cold]
+pub(crate) fn error(kind: ObjectKind, rest: Bytes<'_>) -> Error {
+    let needed = match kind {
+        ObjectKind::Float => rest.get(0, 8, Rule::O2).map(drop),
+        ObjectKind::Complex => rest.get(0, 8, Rule::O2).and(rest.get(8, 8, Rule::O2)).map(drop),
+        _ => rest.varint(Rule::O2).and_then(|(len, rest)| rest.get(0, len.into(), Rule::O2)).map(drop),
+    };
+    match needed {
+        Err(error) => error,
+        Ok(()) => Error::value(Rule::O2, rest.offset(), "the kind of an object", kind as u8),
+    }
 }

@@ -48,9 +48,9 @@ mod view;
 
 pub use archive::Archive;
 pub use budget::Budget;
-pub use code::{Code, is_local};
+pub use code::{Code, Cold, is_local};
 pub use error::{Error, ErrorKind, Result};
-pub use items::{Items, List};
+pub use items::{Items, List, References};
 pub use leaf::{Leaf, Leaves};
 #[cfg(feature = "std")]
 pub use map::Block;

@@ -233,12 +233,15 @@ impl<'a> Object<'a> {
     pub(crate) fn parse(&self, bytes: Bytes<'a>) -> Result<(Constant<'a>, Bytes<'a>)> {
         let (kind, flags) = first_byte(bytes)?;
         let rest = bytes.from(1, Rule::O2)?;
-        if let Some(parsed) = leaf::parse(kind, flags, rest) {
-            return parsed.map(|(leaf, rest)| (leaf.into(), rest));
+        if let Some((leaf, len)) = leaf::parse(kind, flags, rest) {
+            return Ok((leaf.into(), rest.from(len as u64, Rule::O2)?));
         }
         if kind == ObjectKind::Qualname {
             let (constant, rest) = rest.varint(Rule::O2)?;
             return Ok((Constant::Qualname { constant, interned: flags & object_flag::INTERNED != 0 }, rest));
+        }
+        if ContainerKind::of_kind(kind).is_none() {
+            return Err(leaf::error(kind, rest));
         }
         self.parse_container(bytes.offset(), kind, flags, rest)
     }

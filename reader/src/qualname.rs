@@ -157,7 +157,8 @@ impl Qualnames {
     /// describe gigabytes.
     pub(crate) fn of(module: &Module<'_>) -> Result<Qualnames> {
         let limit = module.view().layout.file_len.saturating_mul(LIST_BUDGET);
-        let (leaves, mut names) = (module.leaves(), Qualnames::default());
+        let count = module.codes().len();
+        let (leaves, mut names) = (module.leaves(), Qualnames { text: Vec::new(), ranges: Vec::with_capacity(count) });
         let last = module.first_code().saturating_add(module.code_count()).saturating_sub(1);
         // Parents come behind their children, so that each finds the name of its parent done.
         for code in module.codes().rev() {
@@ -176,8 +177,7 @@ impl Qualnames {
                 names.text.extend_from_slice(separator.as_bytes());
             }
             let list = code.list()?;
-            let index = list.qualname_index().unwrap_or(List::NAME);
-            match list.all().reference(index) {
+            match list.reference(list.qualname_index().unwrap_or(List::NAME)) {
                 Some(ItemRef::Object(id)) if let Some(Leaf::Str(text)) = leaves.get(id) => {
                     names.text.extend_from_slice(&text.bytes());
                 }

@@ -24,11 +24,22 @@ use crate::error::{Error, Result};
 /// The interpreter lock guards it. Whatever runs Python code (the garbage collector may) can come back here: no slot is
 /// borrowed meanwhile, and who finds a slot filled that was empty before takes what is there.
 pub(super) struct Objects {
-    /// Null, or a reference that is owned.
+    /// Null, or a reference that is owned, marked with [`TRACKED`] where the garbage collector has to look at the object: who
+    /// makes tuples need not look at the object itself then, which would often be the first time in a long while.
     slots: Box<[Cell<*mut ffi::PyObject>]>,
     /// Bytes that strings, integers and bytes objects may still have. In an archive that is not damaged they do not overlap,
     /// and together have no more than the archive.
     bytes_left: Cell<u64>,
+}
+
+/// The mark of a pointer; objects are aligned to eight bytes at least.
+const TRACKED: usize = 1;
+
+/// What is in a slot: the object, and whether the garbage collector has to look at it.
+#[inline]
+fn unmarked(pointer: *mut ffi::PyObject) -> Option<(Held, bool)> {
+    let is_tracked = pointer.addr() & TRACKED != 0;
+    NonNull::new(pointer.map_addr(|address| address & !TRACKED)).map(|object| (object, is_tracked))
 }
 
 impl Objects {
@@ -41,10 +52,10 @@ impl Objects {
         Objects { slots, bytes_left: Cell::new(archive_len) }
     }
 
-    /// The object, if it is in the cache.
+    /// The object, if it is in the cache, and whether the garbage collector has to look at it.
     #[inline]
-    pub(super) fn cached(&self, id: u32) -> Option<Held> {
-        self.slots.get(id as usize).and_then(|slot| NonNull::new(slot.get()))
+    pub(super) fn cached(&self, id: u32) -> Option<(Held, bool)> {
+        self.slots.get(id as usize).and_then(|slot| unmarked(slot.get()))
     }
 
     /// A leaf that is not in the cache.
@@ -70,17 +81,18 @@ impl Objects {
             Leaf::Float(bits) => PyFloat::new(py, f64::from_bits(bits)).into_any(),
             Leaf::Complex(real, imaginary) => raw::complex(py, f64::from_bits(real), f64::from_bits(imaginary))?,
         };
-        Ok(self.keep(id, made))
+        Ok(self.keep(id, made, false))
     }
 
     /// Puts an object into the cache, unless there is one by now.
-    fn keep(&self, id: u32, made: Bound<'_, PyAny>) -> Held {
-        if let Some(found) = self.cached(id) {
+    fn keep(&self, id: u32, made: Bound<'_, PyAny>, is_tracked: bool) -> Held {
+        if let Some((found, _)) = self.cached(id) {
             return found;
         }
         let held = raw::held(&made);
         if let Some(slot) = self.slots.get(id as usize) {
-            slot.set(made.into_ptr());
+            let mark = if is_tracked { TRACKED } else { 0 };
+            slot.set(made.into_ptr().map_addr(|address| address | mark));
         }
         held
     }
@@ -88,7 +100,7 @@ impl Objects {
     /// Lets go of all of them.
     pub(super) fn clear(&self, py: Python<'_>) {
         for slot in &self.slots {
-            if let Some(object) = NonNull::new(slot.replace(std::ptr::null_mut())) {
+            if let Some((object, _)) = unmarked(slot.replace(std::ptr::null_mut())) {
                 // SAFETY: attached; the slot owned the reference and has just been emptied.
                 drop(unsafe { Bound::from_owned_ptr(py, object.as_ptr()) });
             }
@@ -141,7 +153,7 @@ impl Objects {
 
     /// The object, if it is in the cache or was made for this load.
     fn present(&self, load: &Load<'_, '_>, id: u32) -> Option<Held> {
-        self.cached(id).or_else(|| load.own.get(&id).map(raw::held))
+        self.cached(id).map(|(found, _)| found).or_else(|| load.own.get(&id).map(raw::held))
     }
 
     /// Makes a container of what is there already.
@@ -163,7 +175,8 @@ impl Objects {
         if is_own {
             load.own.insert(object.id(), made);
         } else {
-            self.keep(object.id(), made);
+            let is_tracked = raw::is_tracked(raw::held(&made));
+            self.keep(object.id(), made, is_tracked);
         }
         Ok(())
     }
@@ -177,7 +190,7 @@ fn make_container<'py>(py: Python<'py>, kind: ContainerKind, items: &[Held]) -> 
         Ok::<_, PyErr>(dict.into_any())
     };
     match (kind, items) {
-        (ContainerKind::Tuple, _) => raw::tuple(py, items),
+        (ContainerKind::Tuple, _) => raw::tuple(py, items, items.iter().any(|item| raw::is_tracked(*item))),
         (ContainerKind::FrozenSet, _) => raw::set(py, items, true),
         (ContainerKind::Set, _) => raw::set(py, items, false),
         (ContainerKind::List, _) => {

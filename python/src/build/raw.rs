@@ -48,10 +48,8 @@ fn size(len: usize) -> ffi::Py_ssize_t {
 
 /// A string of generalised UTF-8 (`TYPE_UNICODE` and the ASCII types in `Python/marshal.c`).
 pub(super) fn string<'py>(py: Python<'py>, text: &[u8], is_interned: bool) -> Result<Bound<'py, PyAny>> {
-    let (data, len) = (text.as_ptr().cast::<c_char>(), size(text.len()));
-    // SAFETY: attached; data and len describe a slice, and the name of the error handler ends with a zero.
-    let string = unsafe { ffi::PyUnicode_DecodeUTF8(data, len, c"surrogatepass".as_ptr()) };
-    let string = new(py, string)?;
+    // Strings of one character or none exist already.
+    let string = if text.len() > 1 && text.is_ascii() { ascii(py, text)? } else { decoded(py, text)? };
     if !is_interned {
         return Ok(string);
     }
@@ -59,6 +57,22 @@ pub(super) fn string<'py>(py: Python<'py>, text: &[u8], is_interned: bool) -> Re
     // SAFETY: attached; the pointer is a string and a reference that this function owns, and it gets one back.
     unsafe { ffi::PyUnicode_InternInPlace(&raw mut string) };
     new(py, string)
+}
+
+fn ascii<'py>(py: Python<'py>, text: &[u8]) -> Result<Bound<'py, PyAny>> {
+    // SAFETY: attached.
+    let string = new(py, unsafe { ffi::PyUnicode_New(size(text.len()), 0x7f) })?;
+    // SAFETY: a string that was made so is ready and has its characters in itself.
+    let characters = unsafe { ffi::PyUnicode_DATA(string.as_ptr()) }.cast::<u8>();
+    // SAFETY: it has room for as many characters of one byte as were asked for, and is known to nobody else.
+    unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), characters, text.len()) };
+    Ok(string)
+}
+
+fn decoded<'py>(py: Python<'py>, text: &[u8]) -> Result<Bound<'py, PyAny>> {
+    let (data, len) = (text.as_ptr().cast::<c_char>(), size(text.len()));
+    // SAFETY: attached; data and len describe a slice, and the name of the error handler ends with a zero.
+    new(py, unsafe { ffi::PyUnicode_DecodeUTF8(data, len, c"surrogatepass".as_ptr()) })
 }
 
 /// A bytes object.
@@ -95,8 +109,11 @@ pub(super) fn complex(py: Python<'_>, real: f64, imaginary: f64) -> Result<Bound
     new(py, unsafe { ffi::PyComplex_FromDoubles(real, imaginary) })
 }
 
-/// A tuple of objects that are held.
-pub(super) fn tuple<'py>(py: Python<'py>, items: &[Held]) -> Result<Bound<'py, PyAny>> {
+/// A tuple of objects that are held; `is_tracked` says whether the garbage collector has to look at some of them.
+///
+/// It would find out by itself that it need not look at tuples of strings and numbers (`_PyTuple_MaybeUntrack` in
+/// `Objects/tupleobject.c`), but only after it has looked at each of them once.
+pub(super) fn tuple<'py>(py: Python<'py>, items: &[Held], is_tracked: bool) -> Result<Bound<'py, PyAny>> {
     // SAFETY: attached.
     let tuple = new(py, unsafe { ffi::PyTuple_New(size(items.len())) })?;
     for (index, item) in items.iter().enumerate() {
@@ -104,7 +121,17 @@ pub(super) fn tuple<'py>(py: Python<'py>, items: &[Held]) -> Result<Bound<'py, P
         // SAFETY: the tuple is new and known to nobody else, has a free place at this index, and takes over the reference.
         unsafe { ffi::PyTuple_SET_ITEM(tuple.as_ptr(), size(index), item) };
     }
+    if !is_tracked && !items.is_empty() {
+        // SAFETY: attached; the tuple is alive, and holds nothing that could lead back to it.
+        unsafe { ffi::PyObject_GC_UnTrack(tuple.as_ptr().cast()) };
+    }
     Ok(tuple)
+}
+
+/// Whether the garbage collector has to look at an object.
+pub(super) fn is_tracked(object: Held) -> bool {
+    // SAFETY: the object is alive.
+    unsafe { ffi::PyObject_GC_IsTracked(object.as_ptr()) != 0 }
 }
 
 /// Whether a tuple has exactly these objects.

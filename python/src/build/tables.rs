@@ -23,7 +23,6 @@ use crate::error::{Error, Result};
 /// constructor of CPython for each code object.
 pub(super) struct Tables {
     objects: Objects,
-    tuples: Tuples,
     constructor: Constructor,
     reason: String,
 }
@@ -41,10 +40,17 @@ pub(super) struct Load<'a, 'py> {
     pub(super) own: HashMap<u32, Bound<'py, PyAny>>,
     /// Up to 3.10 qualified names are constants: by the place of the code object they name, and whether they are interned.
     qualname_constants: HashMap<(u32, bool), Bound<'py, PyAny>>,
+    tuples: Tuples<'py>,
     /// What the archive may still ask for.
     pub(super) budget: Budget,
-    /// Locals, constants and names of the code object that is being made.
-    items: Vec<Held>,
+}
+
+/// What is to be known of the objects of a list.
+struct About {
+    /// Some are of this load alone.
+    has_own: bool,
+    /// The garbage collector has to look at some.
+    is_tracked: bool,
 }
 
 impl Load<'_, '_> {
@@ -64,65 +70,63 @@ impl Load<'_, '_> {
 impl Tables {
     pub(super) fn new(archive: &Archive<Mapping>, constructor: Constructor, reason: String) -> Tables {
         let objects = Objects::new(archive.object_count(), archive.file_len());
-        Tables { objects, tuples: Tuples::default(), constructor, reason }
+        Tables { objects, constructor, reason }
     }
 
-    /// The objects of a list of names, put behind the other items of the load.
+    /// What the whole list of a code object stands for, in order.
     ///
-    /// That they are strings is left to the constructor to find out: looking at each of them here would cost more than the rest.
-    fn strings(&self, load: &mut Load<'_, '_>, items: Items<'_>) -> Result<Range<usize>> {
-        let start = load.items.len();
-        load.items.reserve(items.len());
-        items.references().enumerate().try_for_each(|(index, reference)| {
-            let object = self.at(load, items, index, reference)?;
-            load.items.push(object);
-            Ok::<_, Error>(())
-        })?;
-        Ok(start..load.items.len())
-    }
-
-    /// The constants, put behind the other items of the load, and whether some of them are of this load alone.
-    fn constants(&self, load: &mut Load<'_, '_>, constants: Items<'_>) -> Result<(Range<usize>, bool)> {
-        let (start, mut are_own) = (load.items.len(), false);
-        load.items.reserve(constants.len());
-        constants.references().enumerate().try_for_each(|(index, reference)| {
-            let constant = match reference {
-                Some(ItemRef::Code(id)) => {
-                    are_own = true;
-                    load.code(id)?
-                }
-                _ => {
-                    let constant = self.at(load, constants, index, reference)?;
-                    // What is not in the cache by now is of this load alone.
-                    are_own |= !matches!(reference, Some(ItemRef::Object(id)) if self.objects.cached(id).is_some());
-                    constant
-                }
+    /// That names are strings is left to the constructor to find out: a look at each would cost more than the rest.
+    fn resolve(&self, load: &mut Load<'_, '_>, list: &List<'_>, items: &mut Vec<Held>) -> Result<About> {
+        items.clear();
+        items.reserve(list.len());
+        let mut about = About { has_own: false, is_tracked: false };
+        for (index, reference) in list.all().references().enumerate() {
+            let cached = match reference {
+                Some(ItemRef::Object(id)) => self.objects.cached(id),
+                _ => None,
             };
-            load.items.push(constant);
-            Ok::<_, Error>(())
-        })?;
-        Ok((start..load.items.len(), are_own))
+            items.push(match cached {
+                Some((object, is_tracked)) => {
+                    about.is_tracked |= is_tracked;
+                    object
+                }
+                None => self.first_use(load, list, index, reference, &mut about)?,
+            });
+        }
+        Ok(about)
     }
 
-    /// What an item stands for.
-    #[inline]
-    fn at(&self, load: &mut Load<'_, '_>, items: Items<'_>, index: usize, reference: Option<ItemRef>) -> Result<Held> {
-        let Some(ItemRef::Object(id)) = reference else { return self.other(load, items, index) };
-        if let Some(found) = self.objects.cached(id) {
-            return Ok(found);
+    /// What an item stands for that is not in the cache.
+    #[inline(never)]
+    fn first_use(
+        &self,
+        load: &mut Load<'_, '_>,
+        list: &List<'_>,
+        index: usize,
+        reference: Option<ItemRef>,
+        about: &mut About,
+    ) -> Result<Held> {
+        if let Some(ItemRef::Object(id)) = reference {
+            if let Some(leaf) = load.leaves.get(id) {
+                return self.objects.leaf(load.py, id, leaf);
+            }
         }
-        match load.leaves.get(id) {
-            Some(leaf) => self.objects.leaf(load.py, id, leaf),
-            None => self.other(load, items, index),
+        let object = self.other(load, list, index)?;
+        match reference {
+            Some(ItemRef::Object(id)) if self.objects.cached(id).is_some() => {}
+            _ => about.has_own = true,
         }
+        about.is_tracked |= raw::is_tracked(object);
+        Ok(object)
     }
 
     /// What an item stands for that is no leaf; or what is wrong with it.
-    #[inline(never)]
-    fn other(&self, load: &mut Load<'_, '_>, items: Items<'_>, index: usize) -> Result<Held> {
-        match items.get(index).transpose()? {
+    fn other(&self, load: &mut Load<'_, '_>, list: &List<'_>, index: usize) -> Result<Held> {
+        match list.all().get(index).transpose()? {
             Some(Item::Object(object)) => match object.constant()? {
-                Constant::Qualname { constant, interned } => Self::qualname_constant(load, items, constant, interned),
+                Constant::Qualname { constant, interned } => {
+                    Self::qualname_constant(load, list.constants(), constant, interned)
+                }
                 _ => self.objects.container(load, object),
             },
             Some(Item::Code(code)) => load.code(code.id()),
@@ -145,30 +149,25 @@ impl Tables {
         Ok(held)
     }
 
-    fn head(&self, load: &mut Load<'_, '_>, head: Items<'_>, index: usize) -> Result<Held> {
-        self.at(load, head, index, head.reference(index))
-    }
-
-    fn one<'py>(&self, load: &mut Load<'_, 'py>, code: &Code<'_>) -> Result<Bound<'py, PyAny>> {
+    fn one<'py>(
+        &self,
+        load: &mut Load<'_, 'py>,
+        code: &Code<'_>,
+        items: &mut Vec<Held>,
+    ) -> Result<Bound<'py, PyAny>> {
         let py = load.py;
         let list = code.list()?;
         load.budget.take_list(&list)?;
-        load.items.clear();
-        let names = self.strings(load, list.names())?;
-        let locals = self.strings(load, list.locals())?;
-        let (constants, are_own) = self.constants(load, list.constants())?;
-        let head = list.all();
-        let kinds = self.head(load, head, List::KINDS)?;
-        let name = self.head(load, head, List::NAME)?;
-        let filename = match list.filename_index() {
-            Some(index) => self.head(load, head, index)?,
-            None => raw::held(&load.filename),
-        };
+        let about = self.resolve(load, &list, items)?;
+        let item = |index: usize| items.get(index).copied().ok_or_else(|| Error::unsupported("such lists", code.offset()));
+        let part = |range: Range<usize>| items.get(range).unwrap_or_default();
+        let (kinds, name) = (item(List::KINDS)?, item(List::NAME)?);
+        let filename = list.filename_index().map_or(Ok(raw::held(&load.filename)), item)?;
         let qualname_form = code.qualname_form();
         let explicit = match list.qualname_index() {
-            Some(index) if cfg!(Py_3_11) => Some(self.head(load, head, index)?),
-            _ if qualname_form.0 == QualnameForm::Name => Some(name),
-            _ => None,
+            Some(index) => Some(item(index)?),
+            None if qualname_form.0 == QualnameForm::Name => Some(name),
+            None => None,
         };
         // What is made here alone lives until the constructor has its own references.
         let (mut own_qualname, mut own_constants) = (None, None);
@@ -180,28 +179,29 @@ impl Tables {
             }
             None => name,
         };
-        let constants = &load.items[constants];
-        let constants = match are_own {
-            true => raw::held(own_constants.insert(raw::tuple(py, constants)?)),
-            false => self.tuples.get(py, constants)?,
+        let constants = part(list.constants_range());
+        let constants = match about.has_own {
+            true => raw::held(own_constants.insert(raw::tuple(py, constants, about.is_tracked)?)),
+            false => load.tuples.get(py, constants, about.is_tracked)?,
         };
         let number = |number: u32| {
             let large = || Error::unsupported("numbers in code objects above 31 bits", code.offset());
             i32::try_from(number).map_err(|_| large())
         };
+        let cold = code.cold()?;
         let fields = Fields {
             arg_count: number(code.arg_count())?,
             posonly_count: number(code.posonly_count())?,
             kwonly_count: number(code.kwonly_count())?,
             stack_size: number(code.stack_size())?,
             flags: code.flags().cast_signed(),
-            first_line: code.first_line()?,
+            first_line: cold.first_line,
             bytecode: code.bytecode()?.as_slice(),
-            line_table: code.line_table()?.as_slice(),
-            exception_table: code.exception_table()?.as_slice(),
+            line_table: cold.line_table.as_slice(),
+            exception_table: cold.exception_table.as_slice(),
             constants,
-            names: self.tuples.get(py, &load.items[names])?,
-            locals: Locals::new(py, &self.tuples, &load.items[locals], kinds, code)?,
+            names: load.tuples.get(py, part(list.names_range()), false)?,
+            locals: Locals::new(py, &mut load.tuples, part(list.locals_range()), kinds, code)?,
             filename,
             name,
             qualname,
@@ -230,20 +230,22 @@ impl Build for Tables {
         module: &Module<'_>,
         filename: &Bound<'py, PyString>,
     ) -> Result<Bound<'py, PyAny>> {
+        let count = module.codes().len();
         let mut load = Load {
             py,
             module: *module,
             filename: filename.clone().into_any(),
             leaves: module.leaves(),
             qualnames: module.qualnames()?,
-            codes: Vec::with_capacity(module.codes().len()),
+            codes: Vec::with_capacity(count),
+            tuples: Tuples::for_codes(count),
             own: HashMap::new(),
             qualname_constants: HashMap::new(),
             budget: module.budget(),
-            items: Vec::new(),
         };
+        let mut items = Vec::new();
         for code in module.codes() {
-            let made = self.one(&mut load, &code?)?;
+            let made = self.one(&mut load, &code?, &mut items)?;
             load.codes.push(made);
         }
         let missing = || Error::unsupported("module without code", module.offset());
@@ -259,7 +261,6 @@ impl Drop for Tables {
     fn drop(&mut self) {
         // Without an interpreter (its end) there is nothing to give the references back to.
         Python::try_attach(|py| {
-            self.tuples.clear(py);
             self.objects.clear(py);
             self.constructor.clear(py);
         });

@@ -1,55 +1,47 @@
-//! Tuples that code objects share: those of names, of locals, of constants.
-
-#![allow(unsafe_code)]
-
-use std::cell::RefCell;
+//! Tuples that the code objects of a module share: those of names, of locals, of constants.
 
 use hashbrown::{HashTable, hash_table::Entry};
 use pyo3::prelude::*;
 
+use super::raw::{self, Held};
 use crate::error::Result;
 
-use super::raw::{self, Held};
-
-/// Tuples of objects of the cache, each once. Two are the same if they have the same objects.
-#[derive(Debug, Default)]
-pub(super) struct Tuples {
-    /// Hashes, so that the table can grow without a look at them, and references that are owned.
-    table: RefCell<HashTable<(u64, Held)>>,
+/// Tuples of objects of the cache, each once for a load. Two are the same if they have the same objects.
+///
+/// The compiler shares them within a module, and so does this. Sharing them between modules costs more time than it saves:
+/// the table no longer fits in the processor's caches.
+pub(super) struct Tuples<'py> {
+    /// With their hashes, so that the table can grow without a look at them.
+    table: HashTable<(u64, Bound<'py, PyAny>)>,
 }
 
-fn hash(items: impl Iterator<Item = usize>) -> u64 {
+fn hash(items: &[Held]) -> u64 {
     // Objects are aligned to 16 bytes and lie near each other: a multiplication spreads what differs over the upper bits.
-    items.fold(0, |hash: u64, item| (hash.rotate_left(5) ^ item as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    items.iter().fold(0, |hash: u64, item| {
+        (hash.rotate_left(5) ^ item.addr().get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    })
 }
 
-impl Tuples {
-    /// The tuple of these objects, which must be of the cache.
-    pub(super) fn get(&self, py: Python<'_>, items: &[Held]) -> Result<Held> {
-        let hash = hash(items.iter().map(|item| item.addr().get()));
-        let is_same = |(other, tuple): &(u64, Held)| *other == hash && raw::is_tuple_of(*tuple, items);
-        if let Some((_, found)) = self.table.borrow().find(hash, is_same) {
-            return Ok(*found);
-        }
-        // It may run the garbage collector, and that anything: the table is not borrowed.
-        let tuple = raw::tuple(py, items)?;
-        let held = raw::held(&tuple);
-        let mut table = self.table.borrow_mut();
-        match table.entry(hash, is_same, |(hash, _)| *hash) {
-            Entry::Occupied(entry) => Ok(entry.get().1),
-            Entry::Vacant(entry) => {
-                entry.insert((hash, held));
-                std::mem::forget(tuple);
-                Ok(held)
-            }
-        }
+impl<'py> Tuples<'py> {
+    /// Room for the tuples of so many code objects.
+    pub(super) fn for_codes(count: usize) -> Self {
+        Tuples { table: HashTable::with_capacity(count.saturating_mul(2)) }
     }
 
-    /// Lets go of all of them.
-    pub(super) fn clear(&mut self, py: Python<'_>) {
-        for (_, tuple) in std::mem::take(self.table.get_mut()) {
-            // SAFETY: attached; the table owns a reference, and has just been emptied.
-            drop(unsafe { Bound::from_owned_ptr(py, tuple.as_ptr()) });
+    /// The tuple of these objects, which must live until the load ends.
+    pub(super) fn get(&mut self, py: Python<'py>, items: &[Held], is_tracked: bool) -> Result<Held> {
+        let hash = hash(items);
+        let is_same = |(other, tuple): &(u64, Bound<'_, PyAny>)| {
+            *other == hash && raw::is_tuple_of(raw::held(tuple), items)
+        };
+        match self.table.entry(hash, is_same, |(hash, _)| *hash) {
+            Entry::Occupied(entry) => Ok(raw::held(&entry.get().1)),
+            Entry::Vacant(entry) => {
+                let tuple = raw::tuple(py, items, is_tracked)?;
+                let held = raw::held(&tuple);
+                entry.insert((hash, tuple));
+                Ok(held)
+            }
         }
     }
 }

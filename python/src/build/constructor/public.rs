@@ -24,17 +24,17 @@ pub(in crate::build) struct Locals {
 
 impl Locals {
     /// Sorts names by their kinds.
-    pub(in crate::build) fn new(
-        py: Python<'_>,
-        tuples: &Tuples,
+    pub(in crate::build) fn new<'py>(
+        py: Python<'py>,
+        tuples: &mut Tuples<'py>,
         names: &[Held],
         kinds: Held,
         code: &Code<'_>,
     ) -> Result<Locals> {
         let kinds = local_kinds(&kinds, names, code)?;
-        let of_kind = |wanted: u8| {
+        let mut of_kind = |wanted: u8| {
             let both = names.iter().zip(kinds).filter(|(_, kind)| **kind == wanted);
-            tuples.get(py, &both.map(|(name, _)| *name).collect::<Vec<_>>())
+            tuples.get(py, &both.map(|(name, _)| *name).collect::<Vec<_>>(), false)
         };
         let variables = kinds.iter().filter(|kind| **kind == local_kind::LOCAL).count();
         let count = code.stated_local_count().map_or(variables as i32, u32::cast_signed);

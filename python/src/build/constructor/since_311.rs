@@ -50,15 +50,15 @@ impl Counts {
 
 impl Locals {
     /// Takes names and kinds as they are.
-    pub(in crate::build) fn new(
-        py: Python<'_>,
-        tuples: &Tuples,
+    pub(in crate::build) fn new<'py>(
+        py: Python<'py>,
+        tuples: &mut Tuples<'py>,
         names: &[Held],
         kinds: Held,
         code: &Code<'_>,
     ) -> Result<Locals> {
         let counts = Counts::of(local_kinds(&kinds, names, code)?);
-        Ok(Locals { names: tuples.get(py, names)?, kinds, counts })
+        Ok(Locals { names: tuples.get(py, names, false)?, kinds, counts })
     }
 }
 
@@ -187,7 +187,7 @@ impl Constructor {
                 self.bytecode.with(py, fields.bytecode, |bytecode| direct.call(fields, bytecode, tables))?,
             );
         }
-        let none = raw::tuple(py, &[])?;
+        let none = raw::tuple(py, &[], false)?;
         let code = self.bytecode.with(py, fields.bytecode, |bytecode| {
             // SAFETY: attached; all objects are alive, and the constructor checks their types.
             unsafe {
