@@ -311,9 +311,12 @@ impl<'a> Code<'a> {
         self.parent_id()?.map(|parent| Code::new(self.view(), self.module, parent)).transpose()
     }
 
-    /// The id of its parent.
+    /// The id of its parent; the root of a module has none.
+    ///
+    /// # Errors
+    /// `[C-1]`, `[C-6]`
     #[inline]
-    pub(crate) fn parent_id(&self) -> Result<Option<u32>> {
+    pub fn parent_id(&self) -> Result<Option<u32>> {
         let delta = match self.wide {
             Some(wide) => wide.parent_delta.get(),
             None => self.detail()?.parent_delta.get().into(),
@@ -366,9 +369,11 @@ impl<'a> Code<'a> {
             Some(wide) => (wide.first_line.get(), wide.line_len.get(), wide.exception_len.get()),
             None => (detail.first_line.get().into(), detail.line_len.get().into(), detail.exception_len.get().into()),
         };
-        let tables = self.view().section(SectionKind::Tables).from(detail.tables_offset.get().into(), Rule::C5)?;
-        let line_table = PermaBytes::new(tables.get(0, line_len.into(), Rule::C5)?);
-        let exception_table = PermaBytes::new(tables.get(line_len.into(), exception_len.into(), Rule::C5)?);
+        let tables = self.view().section(SectionKind::Tables);
+        let offset = u64::from(detail.tables_offset.get());
+        let line_table = PermaBytes::new(tables.get(offset, line_len.into(), Rule::C5)?);
+        let after = offset.saturating_add(line_len.into());
+        let exception_table = PermaBytes::new(tables.get(after, exception_len.into(), Rule::C5)?);
         Ok(Cold { first_line, line_table, exception_table })
     }
 

@@ -1,13 +1,6 @@
 //! Objects that hold no others (spec.md 5.11).
 
-use crate::{
-    bytes::Bytes,
-    error::Error,
-    module::Module,
-    perma_bytes::PermaBytes,
-    string::Str,
-    view::View,
-};
+use crate::{bytes::Bytes, error::Error, module::Module, perma_bytes::PermaBytes, string::Str, view::View};
 use permacode_format::{ObjectKind, Rule, SectionKind, U32, entry, object_flag, read_varint};
 
 /// The value of an object that holds no others.

@@ -65,7 +65,7 @@ pub use permacode_format::{
     Container as ContainerKind, ExceptionEncoding, ItemRef, LineEncoding, ObjectKind, QualnameForm, Rule, SectionKind,
     local_kind,
 };
-pub use qualname::{Qualname, Qualnames};
+pub use qualname::Qualname;
 pub use resource::Resource;
 pub use string::Str;
 pub use target::Target;

@@ -7,7 +7,6 @@ use crate::{
     index::name_in_section,
     object::{Object, Owner},
     perma_bytes::PermaBytes,
-    qualname::Qualnames,
     string::Str,
     view::View,
 };
@@ -150,14 +149,6 @@ impl<'a> Module<'a> {
                 Ok(Err(error)) => Some(Err(error)),
             }
         })
-    }
-
-    /// The qualified names of all its code objects.
-    ///
-    /// # Errors
-    /// `[M-3]`, `[C-4]`, `[C-6]`, `[C-10]`
-    pub fn qualnames(&self) -> Result<Qualnames> {
-        Qualnames::of(self)
     }
 
     /// File name that its code objects report, unless they have one of their own; `None` for a namespace package.

@@ -3,16 +3,11 @@
 use crate::{
     code::Code,
     error::{Error, Result},
-    items::List,
-    leaf::Leaf,
-    module::Module,
     string::Str,
 };
 use alloc::vec::Vec;
-use core::{fmt, ops::Range};
-use permacode_format::{
-    ItemRef, LIST_BUDGET, LOCAL_SEPARATOR, MAX_PARENTS, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, QualnameForm, Rule,
-};
+use core::fmt;
+use permacode_format::{LOCAL_SEPARATOR, MAX_PARENTS, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, QualnameForm, Rule};
 
 /// The qualified name of a code object, for example `JSONDecoder.decode` or `outer.<locals>.inner`.
 #[derive(Debug, Clone, Copy)]
@@ -105,13 +100,8 @@ pub(crate) fn step(code: Code<'_>) -> Result<Step<'_>> {
     };
     match code.parent()? {
         Some(parent) => Ok(Step { last: code.name()?, before: Some((parent, separator)) }),
-        None => Err(no_parent(code)),
+        None => Err(Error::value(Rule::C6, code.offset(), "a derived name without a parent, id", code.id())),
     }
-}
-
-#[cold]
-fn no_parent(code: Code<'_>) -> Error {
-    Error::value(Rule::C6, code.offset(), "a derived name without a parent, id", code.id())
 }
 
 #[cold]
@@ -131,71 +121,5 @@ impl fmt::Display for Qualname<'_> {
             Ok(parts) => parts.iter().try_for_each(|(text, separator)| write!(f, "{text}{separator}")),
             Err(_) => f.write_str("<broken>"),
         }
-    }
-}
-
-/// The qualified names of all code objects of a module, put together in one pass: for who needs all of them.
-///
-/// ```
-/// # use permacode_reader::Module;
-/// # fn print(module: Module<'_>) -> permacode_reader::Result<()> {
-/// let names = module.qualnames()?;
-/// for number in 0..module.code_count() {
-///     println!("{}", names.get(number).unwrap_or_default().escape_ascii());
-/// }
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone, Default)]
-pub struct Qualnames {
-    text: Vec<u8>,
-    ranges: Vec<Range<usize>>,
-}
-
-impl Qualnames {
-    /// The text is no longer than eight times the archive: names that are shared by many could else make a small archive
-    /// describe gigabytes.
-    pub(crate) fn of(module: &Module<'_>) -> Result<Qualnames> {
-        let limit = module.view().layout.file_len.saturating_mul(LIST_BUDGET);
-        let count = module.codes().len();
-        let (leaves, mut names) = (module.leaves(), Qualnames { text: Vec::new(), ranges: Vec::with_capacity(count) });
-        let last = module.first_code().saturating_add(module.code_count()).saturating_sub(1);
-        // Parents come behind their children, so that each finds the name of its parent done.
-        for code in module.codes().rev() {
-            let code = code?;
-            let start = names.text.len();
-            let separator = match code.qualname_form().0 {
-                QualnameForm::Name | QualnameForm::Explicit => None,
-                QualnameForm::Member => Some(MEMBER_SEPARATOR),
-                QualnameForm::Local => Some(LOCAL_SEPARATOR),
-            };
-            if let Some(separator) = separator {
-                let parent = code.parent_id()?.ok_or_else(|| no_parent(code))?;
-                let range = last.checked_sub(parent).and_then(|place| names.ranges.get(place as usize));
-                let range = range.cloned().ok_or_else(|| too_deep(code))?;
-                names.text.extend_from_within(range);
-                names.text.extend_from_slice(separator.as_bytes());
-            }
-            let list = code.list()?;
-            match list.reference(list.qualname_index().unwrap_or(List::NAME)) {
-                Some(ItemRef::Object(id)) if let Some(Leaf::Str(text)) = leaves.get(id) => {
-                    names.text.extend_from_slice(&text.bytes());
-                }
-                _ => names.text.extend_from_slice(&step(code)?.last.bytes()),
-            }
-            let len = names.text.len().saturating_sub(start) as u64;
-            if separator.is_some() && len > u64::from(MAX_QUALNAME_LEN) || names.text.len() as u64 > limit {
-                return Err(too_long(code, len));
-            }
-            names.ranges.push(start..names.text.len());
-        }
-        names.ranges.reverse();
-        Ok(names)
-    }
-
-    /// That of the code object at this place in the module (see [`Module::code`]), in generalised UTF-8.
-    #[must_use]
-    pub fn get(&self, number: u32) -> Option<&[u8]> {
-        self.text.get(self.ranges.get(number as usize)?.clone())
     }
 }

@@ -11,6 +11,8 @@ mod marshal;
 #[cfg(not(Py_GIL_DISABLED))]
 mod objects;
 #[cfg(not(Py_GIL_DISABLED))]
+mod qualnames;
+#[cfg(not(Py_GIL_DISABLED))]
 mod raw;
 #[cfg(not(Py_GIL_DISABLED))]
 mod tables;

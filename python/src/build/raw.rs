@@ -49,23 +49,74 @@ fn size(len: usize) -> ffi::Py_ssize_t {
 /// A string of generalised UTF-8 (`TYPE_UNICODE` and the ASCII types in `Python/marshal.c`).
 pub(super) fn string<'py>(py: Python<'py>, text: &[u8], is_interned: bool) -> Result<Bound<'py, PyAny>> {
     // Strings of one character or none exist already.
-    let string = if text.len() > 1 && text.is_ascii() { ascii(py, text)? } else { decoded(py, text)? };
-    if !is_interned {
-        return Ok(string);
-    }
+    let string = if text.len() > 1 && text.is_ascii() { ascii(py, &[text])? } else { decoded(py, text)? };
+    if is_interned { interned(string) } else { Ok(string) }
+}
+
+fn interned<'py>(string: Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
+    let py = string.py();
     let mut string = string.into_ptr();
     // SAFETY: attached; the pointer is a string and a reference that this function owns, and it gets one back.
     unsafe { ffi::PyUnicode_InternInPlace(&raw mut string) };
     new(py, string)
 }
 
-fn ascii<'py>(py: Python<'py>, text: &[u8]) -> Result<Bound<'py, PyAny>> {
+/// The characters of a string that has none but ASCII ones.
+fn ascii_of(string: &Held) -> Option<&[u8]> {
+    // SAFETY: the object is alive.
+    if unsafe { ffi::PyUnicode_CheckExact(string.as_ptr()) } == 0 {
+        return None;
+    }
+    // SAFETY: it is a string.
+    if unsafe { ffi::PyUnicode_IS_COMPACT_ASCII(string.as_ptr()) } == 0 {
+        return None;
+    }
+    // SAFETY: as above.
+    let len = unsafe { ffi::PyUnicode_GET_LENGTH(string.as_ptr()) };
+    // SAFETY: as above.
+    let characters = unsafe { ffi::PyUnicode_DATA(string.as_ptr()) }.cast::<u8>();
+    // SAFETY: such a string has `len` characters of one byte from there on, and is immutable.
+    Some(unsafe { std::slice::from_raw_parts(characters, usize::try_from(len).unwrap_or_default()) })
+}
+
+/// A new string: two with a separator between them, which has more than one character.
+pub(super) fn joined<'py>(
+    py: Python<'py>,
+    before: Held,
+    separator: &str,
+    after: Held,
+    is_interned: bool,
+) -> Result<Bound<'py, PyAny>> {
+    let string = match (ascii_of(&before), ascii_of(&after)) {
+        (Some(before), Some(after)) => ascii(py, &[before, separator.as_bytes(), after])?,
+        _ => owned(py, before).add(separator)?.add(owned(py, after))?,
+    };
+    if is_interned { interned(string) } else { Ok(string) }
+}
+
+/// A string of the same text that is another object, unless it has only one character.
+pub(super) fn copied<'py>(py: Python<'py>, string: Held, is_interned: bool) -> Result<Bound<'py, PyAny>> {
+    let string = match ascii_of(&string) {
+        Some(text) if text.len() > 1 => ascii(py, &[text])?,
+        _ => owned(py, string).call_method1("__add__", ("",))?,
+    };
+    if is_interned { interned(string) } else { Ok(string) }
+}
+
+/// A new string of ASCII characters, two at least.
+fn ascii<'py>(py: Python<'py>, parts: &[&[u8]]) -> Result<Bound<'py, PyAny>> {
+    let len = parts.iter().map(|part| part.len()).sum();
     // SAFETY: attached.
-    let string = new(py, unsafe { ffi::PyUnicode_New(size(text.len()), 0x7f) })?;
+    let string = new(py, unsafe { ffi::PyUnicode_New(size(len), 0x7f) })?;
     // SAFETY: a string that was made so is ready and has its characters in itself.
     let characters = unsafe { ffi::PyUnicode_DATA(string.as_ptr()) }.cast::<u8>();
     // SAFETY: it has room for as many characters of one byte as were asked for, and is known to nobody else.
-    unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), characters, text.len()) };
+    let mut rest = unsafe { std::slice::from_raw_parts_mut(characters, len) };
+    for part in parts {
+        let (start, end) = rest.split_at_mut(part.len());
+        start.copy_from_slice(part);
+        rest = end;
+    }
     Ok(string)
 }
 

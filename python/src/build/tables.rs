@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use hashbrown::HashMap;
 use permacode_reader::{
-    Archive, Budget, Code, Constant, Item, ItemRef, Items, Leaves, List, Mapping, Module, QualnameForm, Qualnames,
+    Archive, Budget, Code, Constant, Item, ItemRef, Items, Leaves, List, Mapping, Module, QualnameForm,
 };
 use pyo3::{prelude::*, types::PyString};
 
@@ -14,6 +14,7 @@ use super::{
     Build, Method,
     constructor::{Constructor, Fields, Locals},
     objects::Objects,
+    qualnames::Qualnames,
     raw::{self, Held},
     tuples::Tuples,
 };
@@ -23,6 +24,7 @@ use crate::error::{Error, Result};
 /// constructor of CPython for each code object.
 pub(super) struct Tables {
     objects: Objects,
+    archive_len: u64,
     constructor: Constructor,
     reason: String,
 }
@@ -33,7 +35,7 @@ pub(super) struct Load<'a, 'py> {
     module: Module<'a>,
     filename: Bound<'py, PyAny>,
     pub(super) leaves: Leaves<'a>,
-    qualnames: Qualnames,
+    pub(super) qualnames: Qualnames<'a, 'py>,
     /// Those that are done, by their place in the module. Children come before their parents.
     codes: Vec<Bound<'py, PyAny>>,
     /// Objects that are made anew for each load: mutable ones, and those that hold code objects.
@@ -46,6 +48,7 @@ pub(super) struct Load<'a, 'py> {
 }
 
 /// What is to be known of the objects of a list.
+#[derive(Default)]
 struct About {
     /// Some are of this load alone.
     has_own: bool,
@@ -55,7 +58,7 @@ struct About {
 
 impl Load<'_, '_> {
     /// The place in the module of the code object with this id.
-    fn place(&self, id: u32) -> u32 {
+    pub(super) fn place(&self, id: u32) -> u32 {
         id.wrapping_sub(self.module.first_code())
     }
 
@@ -70,27 +73,27 @@ impl Load<'_, '_> {
 impl Tables {
     pub(super) fn new(archive: &Archive<Mapping>, constructor: Constructor, reason: String) -> Tables {
         let objects = Objects::new(archive.object_count(), archive.file_len());
-        Tables { objects, constructor, reason }
+        Tables { objects, archive_len: archive.file_len(), constructor, reason }
     }
 
     /// What the whole list of a code object stands for, in order.
     ///
     /// That names are strings is left to the constructor to find out: a look at each would cost more than the rest.
-    fn resolve(&self, load: &mut Load<'_, '_>, list: &List<'_>, items: &mut Vec<Held>) -> Result<About> {
+    fn resolve<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, items: &mut Vec<Held>) -> Result<About> {
         items.clear();
         items.reserve(list.len());
-        let mut about = About { has_own: false, is_tracked: false };
+        let mut about = About::default();
         for (index, reference) in list.all().references().enumerate() {
-            let cached = match reference {
-                Some(ItemRef::Object(id)) => self.objects.cached(id),
-                _ => None,
-            };
-            items.push(match cached {
-                Some((object, is_tracked)) => {
+            items.push(match reference {
+                Some(ItemRef::Object(id)) if let Some((object, is_tracked)) = self.objects.cached(id) => {
                     about.is_tracked |= is_tracked;
                     object
                 }
-                None => self.first_use(load, list, index, reference, &mut about)?,
+                Some(ItemRef::Code(id)) => {
+                    about.has_own = true;
+                    load.code(id)?
+                }
+                _ => self.first_use(load, list, index, reference, &mut about)?,
             });
         }
         Ok(about)
@@ -98,18 +101,18 @@ impl Tables {
 
     /// What an item stands for that is not in the cache.
     #[inline(never)]
-    fn first_use(
+    fn first_use<'a>(
         &self,
-        load: &mut Load<'_, '_>,
-        list: &List<'_>,
+        load: &mut Load<'a, '_>,
+        list: &List<'a>,
         index: usize,
         reference: Option<ItemRef>,
         about: &mut About,
     ) -> Result<Held> {
-        if let Some(ItemRef::Object(id)) = reference {
-            if let Some(leaf) = load.leaves.get(id) {
-                return self.objects.leaf(load.py, id, leaf);
-            }
+        if let Some(ItemRef::Object(id)) = reference
+            && let Some(leaf) = load.leaves.get(id)
+        {
+            return self.objects.leaf(load.py, id, leaf);
         }
         let object = self.other(load, list, index)?;
         match reference {
@@ -121,11 +124,11 @@ impl Tables {
     }
 
     /// What an item stands for that is no leaf; or what is wrong with it.
-    fn other(&self, load: &mut Load<'_, '_>, list: &List<'_>, index: usize) -> Result<Held> {
+    fn other<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, index: usize) -> Result<Held> {
         match list.all().get(index).transpose()? {
             Some(Item::Object(object)) => match object.constant()? {
                 Constant::Qualname { constant, interned } => {
-                    Self::qualname_constant(load, list.constants(), constant, interned)
+                    self.qualname_constant(load, list.constants(), constant, interned)
                 }
                 _ => self.objects.container(load, object),
             },
@@ -134,8 +137,22 @@ impl Tables {
         }
     }
 
+    /// What the item at this place of a list stands for.
+    pub(super) fn at<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, index: usize) -> Result<Held> {
+        match list.reference(index) {
+            Some(ItemRef::Object(id)) if let Some((object, _)) = self.objects.cached(id) => Ok(object),
+            reference => self.first_use(load, list, index, reference, &mut About::default()),
+        }
+    }
+
     /// The qualified name of the code object that stands at `constant` among the same constants.
-    fn qualname_constant(load: &mut Load<'_, '_>, constants: Items<'_>, constant: u32, interned: bool) -> Result<Held> {
+    fn qualname_constant<'a>(
+        &self,
+        load: &mut Load<'a, '_>,
+        constants: Items<'a>,
+        constant: u32,
+        interned: bool,
+    ) -> Result<Held> {
         let Some(Item::Code(code)) = constants.get(constant as usize).transpose()? else {
             return Err(Error::unsupported("qualified name of what is no code object", load.module.offset()));
         };
@@ -143,42 +160,35 @@ impl Tables {
         if let Some(found) = load.qualname_constants.get(&key) {
             return Ok(raw::held(found));
         }
-        let made = raw::string(load.py, load.qualnames.get(key.0).unwrap_or_default(), interned)?;
+        let made = raw::copied(load.py, self.qualname(load, &code)?, interned)?;
         let held = raw::held(&made);
         load.qualname_constants.insert(key, made);
         Ok(held)
     }
 
-    fn one<'py>(
+    fn one<'a, 'py>(
         &self,
-        load: &mut Load<'_, 'py>,
-        code: &Code<'_>,
+        load: &mut Load<'a, 'py>,
+        code: &Code<'a>,
         items: &mut Vec<Held>,
     ) -> Result<Bound<'py, PyAny>> {
         let py = load.py;
         let list = code.list()?;
         load.budget.take_list(&list)?;
         let about = self.resolve(load, &list, items)?;
-        let item = |index: usize| items.get(index).copied().ok_or_else(|| Error::unsupported("such lists", code.offset()));
+        let item =
+            |index: usize| items.get(index).copied().ok_or_else(|| Error::unsupported("such lists", code.offset()));
         let part = |range: Range<usize>| items.get(range).unwrap_or_default();
         let (kinds, name) = (item(List::KINDS)?, item(List::NAME)?);
         let filename = list.filename_index().map_or(Ok(raw::held(&load.filename)), item)?;
-        let qualname_form = code.qualname_form();
-        let explicit = match list.qualname_index() {
-            Some(index) => Some(item(index)?),
-            None if qualname_form.0 == QualnameForm::Name => Some(name),
-            None => None,
+        // Up to 3.10 code objects have none.
+        let qualname = match (list.qualname_index(), code.qualname_form().0) {
+            (Some(index), _) => item(index)?,
+            (None, QualnameForm::Member | QualnameForm::Local) if cfg!(Py_3_11) => self.qualname(load, code)?,
+            _ => name,
         };
-        // What is made here alone lives until the constructor has its own references.
-        let (mut own_qualname, mut own_constants) = (None, None);
-        let qualname = match explicit {
-            Some(qualname) => qualname,
-            None if cfg!(Py_3_11) => {
-                let text = load.qualnames.get(load.place(code.id())).unwrap_or_default();
-                raw::held(own_qualname.insert(raw::string(py, text, qualname_form.1)?))
-            }
-            None => name,
-        };
+        // It lives until the constructor has a reference of its own.
+        let mut own_constants = None;
         let constants = part(list.constants_range());
         let constants = match about.has_own {
             true => raw::held(own_constants.insert(raw::tuple(py, constants, about.is_tracked)?)),
@@ -236,7 +246,7 @@ impl Build for Tables {
             module: *module,
             filename: filename.clone().into_any(),
             leaves: module.leaves(),
-            qualnames: module.qualnames()?,
+            qualnames: Qualnames::new(count, self.archive_len),
             codes: Vec::with_capacity(count),
             tuples: Tuples::for_codes(count),
             own: HashMap::new(),

@@ -17,9 +17,9 @@ pub(super) struct Tuples<'py> {
 
 fn hash(items: &[Held]) -> u64 {
     // Objects are aligned to 16 bytes and lie near each other: a multiplication spreads what differs over the upper bits.
-    items.iter().fold(0, |hash: u64, item| {
-        (hash.rotate_left(5) ^ item.addr().get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15)
-    })
+    items
+        .iter()
+        .fold(0, |hash: u64, item| (hash.rotate_left(5) ^ item.addr().get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 impl<'py> Tuples<'py> {
@@ -31,9 +31,8 @@ impl<'py> Tuples<'py> {
     /// The tuple of these objects, which must live until the load ends.
     pub(super) fn get(&mut self, py: Python<'py>, items: &[Held], is_tracked: bool) -> Result<Held> {
         let hash = hash(items);
-        let is_same = |(other, tuple): &(u64, Bound<'_, PyAny>)| {
-            *other == hash && raw::is_tuple_of(raw::held(tuple), items)
-        };
+        let is_same =
+            |(other, tuple): &(u64, Bound<'_, PyAny>)| *other == hash && raw::is_tuple_of(raw::held(tuple), items);
         match self.table.entry(hash, is_same, |(hash, _)| *hash) {
             Entry::Occupied(entry) => Ok(raw::held(&entry.get().1)),
             Entry::Vacant(entry) => {
