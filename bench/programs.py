@@ -64,8 +64,10 @@ end = now()
 used = memory("/proc/self/smaps_rollup")
 loaders = {{}}
 for name in NAMES:
-    if name not in early:
-        loader = getattr(getattr(sys.modules[name], "__spec__", None), "loader", None)
+    spec = getattr(sys.modules[name], "__spec__", None)
+    # One that puts another module into its place says nothing of where it came from.
+    if name not in early and spec is not None and spec.name == name:
+        loader = spec.loader
         kind = (loader if isinstance(loader, type) else type(loader)).__name__
         loaders[kind] = loaders.get(kind, 0) + 1
 {check}

@@ -9,9 +9,18 @@ A stock interpreter is asked once, and all contenders get the same list.
 
 import sys
 
-BEFORE = set(sys.modules)
 
-import os
+class Recorder:
+    """A finder that finds nothing and notes what is asked for: `sys.modules` has the order in which imports end."""
+
+    asked = []
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        cls.asked.append(name)
+
+
+sys.meta_path.insert(0, Recorder)
 
 #: What is imported for each set; `whole` stands for all that can be.
 ROOTS = {
@@ -38,19 +47,22 @@ def main():
             if ROOTS[name]:
                 raise
             print("left out: %s: %r" % (module, error), file=sys.stderr)
+    asked = dict.fromkeys(Recorder.asked)
     library = folder()
-    for module in list(sys.modules):
-        if module not in BEFORE and is_ours(module, library):
+    for module in asked:
+        if is_ours(module, library):
             print(module)
 
 
 def folder():
+    import os  # only now: not every set has it
     return os.path.dirname(os.path.abspath(os.__file__))
 
 
 def candidates():
     """All modules of the library that may be imported for no other reason than to import them."""
     library = folder()
+    import os
     found = []
     for path, folders, files in os.walk(library):
         package = os.path.relpath(path, library).split(os.sep) if path != library else []
@@ -67,10 +79,15 @@ def candidates():
 
 
 def is_ours(name, library):
-    """Whether it was compiled from a file of the library, and has no other name (as `os.path` has)."""
-    spec = getattr(sys.modules[name], "__spec__", None)
+    """Whether it was compiled from a file of the library."""
+    spec = getattr(sys.modules.get(name), "__spec__", None)
+    if spec is not None and spec.name != name:
+        # `collections.abc` puts another module into its place.
+        from importlib.machinery import PathFinder
+        parent = sys.modules.get(name.rpartition(".")[0])
+        spec = PathFinder.find_spec(name, getattr(parent, "__path__", None))
     origin = getattr(spec, "origin", None) or ""
-    return getattr(spec, "name", None) == name and origin.endswith(".py") and origin.startswith(library + os.sep)
+    return origin.endswith(".py") and origin.startswith(library)
 
 
 if __name__ == "__main__":
