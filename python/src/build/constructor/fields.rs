@@ -94,13 +94,10 @@ pub(super) fn locals_of<'py>(code: &Bound<'py, PyAny>) -> PyResult<Option<(Bound
     if !has_numbers || !has_objects {
         return Ok(None);
     }
-    // SAFETY: attached; every field before these two was found where it should be, and so are they.
-    let (names, kinds) = unsafe {
-        (
-            Bound::from_borrowed_ptr(py, object.co_localsplusnames),
-            Bound::from_borrowed_ptr(py, object.co_localspluskinds),
-        )
-    };
+    // SAFETY: attached; every field before this one was found where it should be, and so is it.
+    let names = unsafe { Bound::from_borrowed_ptr(py, object.co_localsplusnames) };
+    // SAFETY: as above.
+    let kinds = unsafe { Bound::from_borrowed_ptr(py, object.co_localspluskinds) };
     let len = object.co_nlocalsplus as usize;
     let is_right = names.is_exact_instance_of::<PyTuple>()
         && kinds.is_exact_instance_of::<PyBytes>()

@@ -128,7 +128,7 @@ impl Constructor {
     fn makes(&self, sample: &Bound<'_, PyAny>, names: &Bound<'_, PyAny>, kinds: &Bound<'_, PyAny>) -> Result<bool> {
         let py = sample.py();
         let attribute = |name: &str| sample.getattr(name);
-        let number = |name: &str| Ok::<_, PyErr>(attribute(name)?.extract::<c_int>()?);
+        let number = |name: &str| attribute(name)?.extract::<c_int>();
         let [bytecode, line_table, exception_table] = ["co_code", "co_linetable", "co_exceptiontable"].map(attribute);
         let (bytecode, line_table, exception_table) = (bytecode?, line_table?, exception_table?);
         let [constants, code_names, filename] = ["co_consts", "co_names", "co_filename"].map(attribute);
