@@ -27,10 +27,16 @@ pub(super) struct Objects {
     /// Null, or a reference that is owned, marked with [`TRACKED`] where the garbage collector has to look at the object: who
     /// makes tuples need not look at the object itself then, which would often be the first time in a long while.
     slots: Box<[Cell<*mut ffi::PyObject>]>,
+    /// Which parts of the slots, of [`PART`] each, have been written to: only those are looked at in the end. In the cache of a
+    /// whole library most are not, and looking would make a page of each.
+    used: Box<[Cell<bool>]>,
     /// Bytes that strings, integers and bytes objects may still have. In an archive that is not damaged they do not overlap,
     /// and together have no more than the archive.
     bytes_left: Cell<u64>,
 }
+
+/// Slots of a part: a page of memory.
+const PART: usize = 512;
 
 /// The mark of a pointer; objects are aligned to eight bytes at least.
 const TRACKED: usize = 1;
@@ -49,7 +55,8 @@ impl Objects {
         let slots = Box::into_raw(zeros) as *mut [Cell<*mut ffi::PyObject>];
         // SAFETY: a cell is laid out as what is in it; a pointer is as large and aligned as usize, and zeros are a null pointer.
         let slots = unsafe { Box::from_raw(slots) };
-        Objects { slots, bytes_left: Cell::new(archive_len) }
+        let used = vec![Cell::new(false); slots.len().div_ceil(PART)].into_boxed_slice();
+        Objects { slots, used, bytes_left: Cell::new(archive_len) }
     }
 
     /// The object, if it is in the cache, and whether the garbage collector has to look at it.
@@ -90,7 +97,8 @@ impl Objects {
             return found;
         }
         let held = raw::held(&made);
-        if let Some(slot) = self.slots.get(id as usize) {
+        if let (Some(slot), Some(used)) = (self.slots.get(id as usize), self.used.get(id as usize / PART)) {
+            used.set(true);
             let mark = if is_tracked { TRACKED } else { 0 };
             slot.set(made.into_ptr().map_addr(|address| address | mark));
         }
@@ -99,7 +107,8 @@ impl Objects {
 
     /// Lets go of all of them.
     pub(super) fn clear(&self, py: Python<'_>) {
-        for slot in &self.slots {
+        let parts = self.slots.chunks(PART).zip(&self.used).filter(|(_, used)| used.get());
+        for slot in parts.flat_map(|(part, _)| part) {
             if let Some((object, _)) = unmarked(slot.replace(std::ptr::null_mut())) {
                 // SAFETY: attached; the slot owned the reference and has just been emptied.
                 drop(unsafe { Bound::from_owned_ptr(py, object.as_ptr()) });
