@@ -26,6 +26,13 @@ pub enum Leaf<'a> {
     Bytes(PermaBytes<'a>),
     /// A string.
     Str(Str<'a>),
+    /// The qualified name of the code object at index `constant` of the same constants.
+    Qualname {
+        /// Index into the constants of the code object that holds this one.
+        constant: u32,
+        /// Whether the string is interned.
+        interned: bool,
+    },
 }
 
 /// The objects of an archive that hold no others, by id: for who makes many of them.
@@ -94,6 +101,10 @@ pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: Bytes<'a>) -> Option<
         }
         ObjectKind::Int => sized().map(|(bytes, len)| (Leaf::Int(bytes), len))?,
         ObjectKind::Bytes => sized().map(|(bytes, len)| (Leaf::Bytes(bytes), len))?,
+        ObjectKind::Qualname => {
+            let (constant, len) = read_varint(rest.data())?;
+            (Leaf::Qualname { constant, interned: flags & object_flag::INTERNED != 0 }, len)
+        }
         ObjectKind::Float => (Leaf::Float(bits(0)?), 8),
         ObjectKind::Complex => (Leaf::Complex(bits(0)?, bits(8)?), 16),
         ObjectKind::None => (Leaf::None, 0),
@@ -111,6 +122,7 @@ pub(crate) fn error(kind: ObjectKind, rest: Bytes<'_>) -> Error {
     let needed = match kind {
         ObjectKind::Float => rest.get(0, 8, Rule::O2).map(drop),
         ObjectKind::Complex => rest.get(0, 8, Rule::O2).and(rest.get(8, 8, Rule::O2)).map(drop),
+        ObjectKind::Qualname => rest.varint(Rule::O2).map(drop),
         _ => rest.varint(Rule::O2).and_then(|(len, rest)| rest.get(0, len.into(), Rule::O2)).map(drop),
     };
     match needed {

@@ -236,10 +236,6 @@ impl<'a> Object<'a> {
         if let Some((leaf, len)) = leaf::parse(kind, flags, rest) {
             return Ok((leaf.into(), rest.from(len as u64, Rule::O2)?));
         }
-        if kind == ObjectKind::Qualname {
-            let (constant, rest) = rest.varint(Rule::O2)?;
-            return Ok((Constant::Qualname { constant, interned: flags & object_flag::INTERNED != 0 }, rest));
-        }
         if ContainerKind::of_kind(kind).is_none() {
             return Err(leaf::error(kind, rest));
         }
@@ -314,6 +310,7 @@ impl<'a> From<Leaf<'a>> for Constant<'a> {
             Leaf::Complex(real, imaginary) => Constant::Complex(real, imaginary),
             Leaf::Bytes(bytes) => Constant::Bytes(bytes),
             Leaf::Str(text) => Constant::Str(text),
+            Leaf::Qualname { constant, interned } => Constant::Qualname { constant, interned },
         }
     }
 }

@@ -86,6 +86,8 @@ impl Objects {
             Leaf::Ellipsis => PyEllipsis::get(py).to_owned().into_any(),
             Leaf::StopIteration => py.get_type::<PyStopIteration>().into_any(),
             Leaf::Float(bits) => PyFloat::new(py, f64::from_bits(bits)).into_any(),
+            // Only lists of code objects have them, and `Tables` sees to those.
+            Leaf::Qualname { .. } => return Err(Error::unsupported("such members of containers", 0)),
             Leaf::Complex(real, imaginary) => raw::complex(py, f64::from_bits(real), f64::from_bits(imaginary))?,
         };
         Ok(self.keep(id, made, false))

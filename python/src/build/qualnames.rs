@@ -1,7 +1,8 @@
 //! Qualified names of the code objects of a module, which mostly follow from those of their parents.
 
+use hashbrown::HashMap;
 use permacode_format::{LOCAL_SEPARATOR, MAX_QUALNAME_LEN, MEMBER_SEPARATOR};
-use permacode_reader::{Code, List, QualnameForm};
+use permacode_reader::{Code, Item, List, QualnameForm};
 use pyo3::prelude::*;
 
 use super::{
@@ -15,13 +16,20 @@ pub(super) struct Qualnames<'a, 'py> {
     /// The way from a code object to an ancestor; kept for its memory.
     path: Vec<Code<'a>>,
     known: Vec<Option<Bound<'py, PyAny>>>,
+    /// Up to 3.10 qualified names are constants: by the place of the code object they name, and whether they are interned.
+    constants: HashMap<(u32, bool), Bound<'py, PyAny>>,
     /// Characters that they may still have: shared names could else make a small archive describe gigabytes.
     left: u64,
 }
 
 impl Qualnames<'_, '_> {
     pub(super) fn new(count: usize, archive_len: u64) -> Self {
-        Qualnames { path: Vec::new(), known: vec![None; count], left: archive_len.saturating_mul(8) }
+        Qualnames {
+            path: Vec::new(),
+            known: vec![None; count],
+            constants: HashMap::new(),
+            left: archive_len.saturating_mul(8),
+        }
     }
 }
 
@@ -55,14 +63,58 @@ impl Tables {
             }
         };
         while let Some(code) = path.pop() {
-            let (form, is_interned) = code.qualname_form();
-            let separator = if form == QualnameForm::Local { LOCAL_SEPARATOR } else { MEMBER_SEPARATOR };
-            let last = self.at(load, &code.list()?, List::NAME)?;
-            let made = raw::joined(load.py, name, separator, last, is_interned)?;
+            let made = self.derived(load, &code, name, code.qualname_form().1)?;
             name = load.keep_qualname(&code, made)?;
         }
         load.qualnames.path = path;
         Ok(name)
+    }
+}
+
+impl Tables {
+    /// A qualified name that follows from that of the parent.
+    fn derived<'a, 'py>(
+        &self,
+        load: &mut Load<'a, 'py>,
+        code: &Code<'a>,
+        parent: Held,
+        is_interned: bool,
+    ) -> Result<Bound<'py, PyAny>> {
+        let is_local = code.qualname_form().0 == QualnameForm::Local;
+        let separator = if is_local { LOCAL_SEPARATOR } else { MEMBER_SEPARATOR };
+        let last = self.at(load, &code.list()?, List::NAME)?;
+        raw::joined(load.py, parent, separator, last, is_interned)
+    }
+
+    /// The qualified name of the code object that stands at `constant` among the constants of the same list.
+    pub(super) fn qualname_constant<'a>(
+        &self,
+        load: &mut Load<'a, '_>,
+        list: &List<'a>,
+        constant: u32,
+        is_interned: bool,
+    ) -> Result<Held> {
+        let Some(Item::Code(code)) = list.constants().get(constant as usize).transpose()? else {
+            return Err(Error::unsupported("qualified names of what is no code object", load.module.offset()));
+        };
+        let key = (load.place(code.id()), is_interned);
+        if let Some(found) = load.qualnames.constants.get(&key) {
+            return Ok(raw::held(found));
+        }
+        let parent = match code.qualname_form().0 {
+            QualnameForm::Member | QualnameForm::Local => code.parent()?,
+            QualnameForm::Name | QualnameForm::Explicit => None,
+        };
+        let made = match parent {
+            Some(parent) => {
+                let parent = self.qualname(load, &parent)?;
+                self.derived(load, &code, parent, is_interned)?
+            }
+            None => raw::copied(load.py, self.qualname(load, &code)?, is_interned)?,
+        };
+        let held = raw::held(&made);
+        load.qualnames.constants.insert(key, made);
+        Ok(held)
     }
 }
 

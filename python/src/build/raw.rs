@@ -49,7 +49,7 @@ fn size(len: usize) -> ffi::Py_ssize_t {
 /// A string of generalised UTF-8 (`TYPE_UNICODE` and the ASCII types in `Python/marshal.c`).
 pub(super) fn string<'py>(py: Python<'py>, text: &[u8], is_interned: bool) -> Result<Bound<'py, PyAny>> {
     // Strings of one character or none exist already.
-    let string = if text.len() > 1 && text.is_ascii() { ascii(py, &[text])? } else { decoded(py, text)? };
+    let string = if text.len() > 1 && is_ascii(text) { ascii(py, &[text])? } else { decoded(py, text)? };
     if is_interned { interned(string) } else { Ok(string) }
 }
 
@@ -101,6 +101,14 @@ pub(super) fn copied<'py>(py: Python<'py>, string: Held, is_interned: bool) -> R
         _ => owned(py, string).call_method1("__add__", ("",))?,
     };
     if is_interned { interned(string) } else { Ok(string) }
+}
+
+/// `[u8]::is_ascii`, quicker for the length of names.
+fn is_ascii(text: &[u8]) -> bool {
+    let (words, rest) = text.as_chunks();
+    let words = words.iter().fold(0, |all, word| all | u64::from_ne_bytes(*word));
+    let rest = rest.iter().fold(0, |all, byte| all | byte);
+    words & 0x8080_8080_8080_8080 == 0 && rest < 0x80
 }
 
 /// A new string of ASCII characters, two at least.

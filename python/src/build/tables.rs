@@ -5,9 +5,7 @@
 use std::ops::Range;
 
 use hashbrown::HashMap;
-use permacode_reader::{
-    Archive, Budget, Code, Constant, Item, ItemRef, Items, Leaves, List, Mapping, Module, QualnameForm,
-};
+use permacode_reader::{Archive, Budget, Code, Item, ItemRef, Leaf, Leaves, List, Mapping, Module, QualnameForm};
 use pyo3::{prelude::*, types::PyString};
 
 use super::{
@@ -32,7 +30,7 @@ pub(super) struct Tables {
 /// What one load of a module has to itself.
 pub(super) struct Load<'a, 'py> {
     pub(super) py: Python<'py>,
-    module: Module<'a>,
+    pub(super) module: Module<'a>,
     filename: Bound<'py, PyAny>,
     pub(super) leaves: Leaves<'a>,
     pub(super) qualnames: Qualnames<'a, 'py>,
@@ -40,8 +38,6 @@ pub(super) struct Load<'a, 'py> {
     codes: Vec<Bound<'py, PyAny>>,
     /// Objects that are made anew for each load: mutable ones, and those that hold code objects.
     pub(super) own: HashMap<u32, Bound<'py, PyAny>>,
-    /// Up to 3.10 qualified names are constants: by the place of the code object they name, and whether they are interned.
-    qualname_constants: HashMap<(u32, bool), Bound<'py, PyAny>>,
     tuples: Tuples<'py>,
     /// What the archive may still ask for.
     pub(super) budget: Budget,
@@ -81,20 +77,17 @@ impl Tables {
     /// That names are strings is left to the constructor to find out: a look at each would cost more than the rest.
     fn resolve<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, items: &mut Vec<Held>) -> Result<About> {
         items.clear();
-        items.reserve(list.len());
+        // Each is overwritten.
+        items.resize(list.len(), raw::held(&load.filename));
         let mut about = About::default();
-        for (index, reference) in list.all().references().enumerate() {
-            items.push(match reference {
+        for (index, (item, reference)) in items.iter_mut().zip(list.all().references()).enumerate() {
+            *item = match reference {
                 Some(ItemRef::Object(id)) if let Some((object, is_tracked)) = self.objects.cached(id) => {
                     about.is_tracked |= is_tracked;
                     object
                 }
-                Some(ItemRef::Code(id)) => {
-                    about.has_own = true;
-                    load.code(id)?
-                }
                 _ => self.first_use(load, list, index, reference, &mut about)?,
-            });
+            };
         }
         Ok(about)
     }
@@ -109,12 +102,17 @@ impl Tables {
         reference: Option<ItemRef>,
         about: &mut About,
     ) -> Result<Held> {
-        if let Some(ItemRef::Object(id)) = reference
-            && let Some(leaf) = load.leaves.get(id)
-        {
-            return self.objects.leaf(load.py, id, leaf);
-        }
-        let object = self.other(load, list, index)?;
+        let object = match reference {
+            Some(ItemRef::Object(id)) => match load.leaves.get(id) {
+                Some(Leaf::Qualname { constant, interned }) => {
+                    self.qualname_constant(load, list, constant, interned)?
+                }
+                Some(leaf) => return self.objects.leaf(load.py, id, leaf),
+                None => self.other(load, list, index)?,
+            },
+            Some(ItemRef::Code(id)) => load.code(id)?,
+            None => self.other(load, list, index)?,
+        };
         match reference {
             Some(ItemRef::Object(id)) if self.objects.cached(id).is_some() => {}
             _ => about.has_own = true,
@@ -126,12 +124,7 @@ impl Tables {
     /// What an item stands for that is no leaf; or what is wrong with it.
     fn other<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, index: usize) -> Result<Held> {
         match list.all().get(index).transpose()? {
-            Some(Item::Object(object)) => match object.constant()? {
-                Constant::Qualname { constant, interned } => {
-                    self.qualname_constant(load, list.constants(), constant, interned)
-                }
-                _ => self.objects.container(load, object),
-            },
+            Some(Item::Object(object)) => self.objects.container(load, object),
             Some(Item::Code(code)) => load.code(code.id()),
             None => Err(Error::unsupported("item behind the last one", load.module.offset())),
         }
@@ -143,27 +136,6 @@ impl Tables {
             Some(ItemRef::Object(id)) if let Some((object, _)) = self.objects.cached(id) => Ok(object),
             reference => self.first_use(load, list, index, reference, &mut About::default()),
         }
-    }
-
-    /// The qualified name of the code object that stands at `constant` among the same constants.
-    fn qualname_constant<'a>(
-        &self,
-        load: &mut Load<'a, '_>,
-        constants: Items<'a>,
-        constant: u32,
-        interned: bool,
-    ) -> Result<Held> {
-        let Some(Item::Code(code)) = constants.get(constant as usize).transpose()? else {
-            return Err(Error::unsupported("qualified name of what is no code object", load.module.offset()));
-        };
-        let key = (load.place(code.id()), interned);
-        if let Some(found) = load.qualname_constants.get(&key) {
-            return Ok(raw::held(found));
-        }
-        let made = raw::copied(load.py, self.qualname(load, &code)?, interned)?;
-        let held = raw::held(&made);
-        load.qualname_constants.insert(key, made);
-        Ok(held)
     }
 
     fn one<'a, 'py>(
@@ -250,7 +222,6 @@ impl Build for Tables {
             codes: Vec::with_capacity(count),
             tuples: Tuples::for_codes(count),
             own: HashMap::new(),
-            qualname_constants: HashMap::new(),
             budget: module.budget(),
         };
         let mut items = Vec::new();
