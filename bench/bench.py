@@ -2,11 +2,13 @@
 """Measures importing from archives against other ways, for each interpreter of a plan.
 
 `bench.py PLAN [--rounds N] [--only PART]... [--instructions] [--json FILE]`, where PLAN is a JSON file that `cargo xtask bench-python`
-writes: a list of interpreters with `version`, `python`, `site` (folder of the installed package), `archive`, `compiled`
-(folder of the .pyc files that were bundled) and `folder` (where to keep what is made).
+writes: a list of interpreters with `version`, `python`, `site` (folder of the installed package), `archive`, `placements` (the same
+archive placed in other ways, by name), `compiled` (folder of the .pyc files that were bundled) and `folder` (where to keep
+what is made).
 
 Parts: `load` (the code of a set and nothing else), `imports` (of a set, in process; and memory after it), `process` (from
-start to exit), `instructions` (of whole processes, under callgrind: only if asked for).
+start to exit); and, only if asked for, `instructions` (of whole processes, under callgrind) and `placement` (loading code
+from archives that differ only in what lies beside what, from a cache of files that is warm and from one that is cold).
 
 In all tables a ratio is that to the first row, so that less is better; of the times of the processor in each round its
 median and quartiles, and before them that of the least times.
@@ -19,13 +21,14 @@ import re
 import statistics
 import sys
 
-from contenders import Case, contenders, import_program, install_peers, load_programs, process_program
+from contenders import Case, contenders, import_program, install_peers, load_program, load_programs, process_program
 from programs import FLAGS, Programs
-from rounds import Failed, compare, facts, interleaved, pin, ratio, spawn, summary
+from rounds import (
+    Failed, compare, drop_from_cache, facts, interleaved, pin, ratio, settle, spawn, summary)
 from sets import ROOTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ["load", "imports", "process", "instructions"]
+PARTS = ["load", "imports", "process", "instructions", "placement"]
 #: The sets of each part: little is measured in processes of their own, much within one.
 LOADED, IMPORTED, PROCESSES = ["json", "mid", "whole"], ["mid", "whole"], ["json", "mid"]
 
@@ -38,7 +41,7 @@ def main():
     parser.add_argument("--instructions", action="store_true")
     parser.add_argument("--json")
     args = parser.parse_args()
-    parts = args.only or [part for part in PARTS if part != "instructions" or args.instructions]
+    parts = args.only or PARTS[:4 if args.instructions else 3]
     with open(args.plan, encoding="utf-8") as file:
         plan = json.load(file)
     processor = pin()
@@ -57,6 +60,7 @@ class Bench:
         self.interpreter, self.rounds = interpreter, rounds
         self.folder = interpreter["folder"]
         self.programs = Programs(interpreter["python"], os.path.join(self.folder, "programs"))
+        settle(interpreter["archive"])
         self.peers, self.absent = install_peers(interpreter, self.folder)
         self.cases = {name: self.case(name) for name in ROOTS}
 
@@ -81,14 +85,19 @@ class Bench:
         for name in LOADED:
             case = self.cases[name]
             results = self.in_turn(name + "-load-", load_programs(case))
-            report[name] = times(results, "marshal", ["load", "extension", "open"])
-            for row, of_row in results.items():
-                report[name][row].update({key: statistics.median(result[key] for result in of_row)
-                                          for key in ("faults", "mapped")})
-            table("load the code of %s" % name, report[name], "load", {
-                "open": lambda row: "%.2f" % row["open"]["median"], "minor faults": lambda row: "%.0f" % row["faults"],
-                "mapped kB": lambda row: "%.0f" % row["mapped"]})
+            report[name] = self.load_table("load the code of %s" % name, results, "marshal")
         return report
+
+    def load_table(self, title, results, base):
+        rows = times(results, base, ["load", "extension", "open"])
+        for row, of_row in results.items():
+            for key in ("faults", "mapped"):
+                rows[row][key] = statistics.median(result[key] for result in of_row)
+        table(title, rows, "load", {
+            "open": lambda row: "%.2f" % row["open"]["median"],
+            "on the wall": lambda row: "%.2f" % row["load"]["wall"]["median"],
+            "minor faults": lambda row: "%.0f" % row["faults"], "mapped kB": lambda row: "%.0f" % row["mapped"]})
+        return rows
 
     def imports(self):
         report = {}
@@ -143,6 +152,23 @@ class Bench:
             print("\n  instructions of the whole process, import %s" % name)
             for row, counts in report[name].items():
                 print("    %-20s %14d  %6.3f" % (row, counts["median"], counts["median"] / base))
+        return report
+
+    def placement(self):
+        report = {}
+        archives = self.interpreter["placements"]
+        for state, prepare in (("warm", lambda path: None), ("cold", drop_from_cache)):
+            for path in archives.values():
+                settle(path)
+            report[state] = {}
+            for name in LOADED:
+                case = self.cases[name]
+                measures = {}
+                for row, path in archives.items():
+                    command = self.programs.command("placement-" + name + row.replace(" ", "-"), load_program(case, path))
+                    measures[row] = lambda command=command, path=path: prepare(path) or facts(command)
+                results = interleaved(measures, self.rounds)
+                report[state][name] = self.load_table("load the code of %s, %s" % (name, state), results, "first use")
         return report
 
     def in_turn(self, prefix, programs):

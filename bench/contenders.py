@@ -10,7 +10,7 @@ import subprocess
 import zipfile
 
 from programs import FLAGS, IMPORTS, LOAD, PROCESS
-from rounds import Failed, facts, spawn
+from rounds import Failed, facts, settle, spawn
 
 HEADER_LEN = 16  # of a .pyc file
 
@@ -86,6 +86,7 @@ def zipped(case):
         for name, is_package, code in case.marshalled():
             inside = name.replace(".", "/") + ("/__init__" if is_package else "") + ".pyc"
             file.writestr(zipfile.ZipInfo(inside), header + code)
+    settle(path)
     return Contender("pass", "sys.path.insert(0, %r)" % path, "zipimporter")
 
 
@@ -191,7 +192,7 @@ def load_programs(case):
             file.write(code)
             ranges.append((end, end + len(code)))
             end += len(code)
-    of_archive = archive(case)
+    settle(path)
     return {
         "marshal": LOAD.format(
             names=case.modules,
@@ -201,8 +202,12 @@ with open(%r, "rb") as file:
     view = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 parts = [view[begin:end] for begin, end in %r]""" % (path, ranges),
             mapped=os.fsencode(path), check="said = None"),
-        "archive": LOAD.format(
-            names=case.modules, extension=of_archive.extension,
-            install="archive = permacode.open(%r)\nload, parts = archive.code, NAMES" % case.archive,
-            mapped=os.fsencode(case.archive), check="said = None"),
+        "archive": load_program(case, case.archive),
     }
+
+
+def load_program(case, path):
+    return LOAD.format(
+        names=case.modules, extension=archive(case).extension,
+        install="archive = permacode.open(%r)\nload, parts = archive.code, NAMES" % path,
+        mapped=os.fsencode(path), check="said = archive.method\nassert said == 'tables', said")

@@ -40,6 +40,21 @@ def read(file):
     return file.read().decode(errors="replace")
 
 
+def drop_from_cache(path):
+    """Drops a file from the system's cache, for those who ask for it next."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def settle(path):
+    """Brings a file into the cache as reading does: one that was written just now lies there in larger pieces."""
+    drop_from_cache(path)
+    with open(path, "rb") as file:
+        while file.read(1 << 20):
+            pass
+
+
 def facts(command):
     """Runs a program that prints one Python value."""
     printed, _ = spawn(command)

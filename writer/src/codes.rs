@@ -4,6 +4,7 @@ use crate::{
     error::Error,
     intern::{Blobs, Item},
     order::{ModuleBase, Order},
+    placement,
     report::Merged,
     writer::{CodeEntry, Writer},
 };
@@ -68,17 +69,24 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order, share_lists: bool) -> Resu
         ..Codes::default()
     };
     let mut lists = Lists { blobs: Blobs::default(), placed: Placed::new(&Blobs::default(), 2), share: share_lists };
-    for (module, base) in order.modules(writer).into_iter().zip(&order.bases) {
-        // Things lie in the order of first use; records follow the ids, children first.
-        let mut places = vec![Places::default(); module.codes.len()];
-        for index in &module.first_use {
-            let code = &module.codes[*index as usize];
-            places[*index as usize] = Places {
-                list: lists.place(code, order, base, &mut codes)?,
-                bytecode: offset("bytes of bytecode", codes.bytecode.place(&writer.bytecode, code.bytecode))?,
-                tables: offset("bytes of tables", codes.tables.place(&writer.tables, code.tables))?,
-            };
-        }
+    let (modules, placement) = (order.modules(writer), writer.options.placement);
+    for blob in placement::of_shared(placement, &modules, writer.bytecode.len(), |code| code.bytecode) {
+        codes.bytecode.place(&writer.bytecode, blob);
+    }
+    for blob in placement::of_shared(placement, &modules, writer.tables.len(), |code| code.tables) {
+        codes.tables.place(&writer.tables, blob);
+    }
+    let mut places: Vec<_> = modules.iter().map(|module| vec![Places::default(); module.codes.len()]).collect();
+    for (module, index) in placement::of_codes(placement, &modules) {
+        let code = &modules[module].codes[index as usize];
+        places[module][index as usize] = Places {
+            list: lists.place(code, order, &order.bases[module], &mut codes)?,
+            bytecode: offset("bytes of bytecode", codes.bytecode.place(&writer.bytecode, code.bytecode))?,
+            tables: offset("bytes of tables", codes.tables.place(&writer.tables, code.tables))?,
+        };
+    }
+    // Things lie as they are placed; records follow the ids, children first.
+    for ((module, base), places) in modules.into_iter().zip(&order.bases).zip(places) {
         for (index, (code, places)) in module.codes.iter().zip(places).enumerate() {
             let id = base.first_code + index as u32;
             codes.push_records(code, index as u32, places);

@@ -1,7 +1,7 @@
 //! Writes Permacode archives (`.perma`): merges what is equal, orders, lays out, and publishes atomically.
 //!
 //! ```text
-//! model -> collect (one module: walk, intern) -> Writer -> order (ids, first use) -> plan (sections) -> publish
+//! model -> collect (one module: walk, intern) -> Writer -> order (ids), placement -> plan (sections) -> publish
 //! ```
 //!
 //! A module is handed over as a [`model::Module`], which names no virtual machine; `permacode-pyc` makes one from a
@@ -19,6 +19,7 @@ pub mod model;
 mod objects;
 mod order;
 mod perfect_hash;
+mod placement;
 mod plan;
 mod publish;
 #[cfg(feature = "read")]
@@ -31,4 +32,4 @@ pub use error::{Error, ErrorKind};
 pub use permacode_format::SectionKind;
 pub use plan::Plan;
 pub use report::{Merged, Report};
-pub use writer::{Options, TargetId, Writer};
+pub use writer::{Options, Placement, TargetId, Writer};

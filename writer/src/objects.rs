@@ -15,20 +15,21 @@ pub(crate) struct Objects {
     pub(crate) cold: Vec<u8>,
 }
 
-/// Lays out all objects that are used, in the order of first use.
+/// Lays out all objects that are used, in the order of `placed`.
 ///
 /// `code_base` says for a container through which code objects can be reached where those of its module begin.
 pub(crate) fn lay_out(
     interner: &Interner,
     order: &Order,
+    placed: &[Handle],
     code_base: impl Fn(Handle) -> ModuleBase,
 ) -> Result<Objects, Error> {
-    let count = order.first_use.len() as u64;
+    let count = placed.len() as u64;
     if count >= u64::from(MAX_IDS) {
         return Err(Error::limit("", "objects", count, u64::from(MAX_IDS) - 1));
     }
-    let mut objects = Objects { entries: vec![U32::new(0); order.first_use.len()], ..Objects::default() };
-    for handle in &order.first_use {
+    let mut objects = Objects { entries: vec![U32::new(0); placed.len()], ..Objects::default() };
+    for handle in placed {
         let is_cold = !order.hot[*handle as usize];
         let section = if is_cold { &mut objects.cold } else { &mut objects.hot };
         let offset = section.len() as u64;

@@ -1,7 +1,7 @@
 //! Who comes first: the order of modules, the ids of objects and code objects.
 //!
 //! An id says which object, and is chosen so that lists stay narrow; where the bytes of the object lie is another
-//! matter, chosen by first use.
+//! matter (`placement`).
 //!
 //! * Objects of more than one module come first, the most used ones at the front. A member of a container is used by
 //!   at least as many modules as the container, and is less deep, so that sorting by (modules, depth, first use) gives

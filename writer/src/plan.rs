@@ -6,6 +6,7 @@ use crate::{
     intern::{Blobs, Handle},
     objects,
     order::{ModuleBase, Order},
+    placement,
     publish::publish,
     records,
     report::{Merged, Report},
@@ -91,7 +92,8 @@ impl Plan {
     fn of(writer: Writer) -> Result<Plan, Error> {
         let order = Order::of(&writer);
         let base_of = bases_of_containers(&writer, &order);
-        let objects = objects::lay_out(&writer.interner, &order, |handle| base_of[&handle])?;
+        let placed = placement::of_objects(&writer, &order);
+        let objects = objects::lay_out(&writer.interner, &order, &placed, |handle| base_of[&handle])?;
         let (records, payloads) = records::lay_out(&writer, &order)?;
         let mut codes = codes::lay_out(&writer, &order, true)?;
         let rest = objects.hot.len() as u64 + codes.lists.len() as u64;

@@ -17,12 +17,26 @@ use permacode_format::{
 pub struct Options {
     /// Bytecode is aligned to this power of two of bytes, at most a page: 3, for 8 bytes, unless told otherwise.
     pub code_align_log2: u8,
+    /// What lies beside what within a section.
+    pub placement: Placement,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { code_align_log2: 3 }
+        Options { code_align_log2: 3, placement: Placement::default() }
     }
+}
+
+/// What lies beside what within a section. It changes no id, only which pages a process touches.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// What several modules use before what one module alone has, which lies module by module in the order of names.
+    #[default]
+    SharedFirst,
+    /// Everything where the first module is, in the order of names, that uses it.
+    FirstUse,
+    /// What the bodies of modules use before what only their functions do.
+    BodiesFirst,
 }
 
 /// A target of a [`Writer`].

@@ -96,7 +96,7 @@ fn targets_that_the_format_cannot_tell() {
         target(|target| target.tag = "t".repeat(65_536)),
         r#""toy": bytes of its tag: 65536, but at most 65535 are possible"#
     );
-    let error = refused(Options { code_align_log2: 13 }, &[]);
+    let error = refused(Options { code_align_log2: 13, ..Options::default() }, &[]);
     check(&error, "power of two of the alignment of bytecode: 13, but an archive may have at most 12");
 }
 

@@ -8,7 +8,7 @@ use common::{
     canonical::{Canonical, Node},
 };
 use permacode_reader::{Archive, Block, Item, Mapping};
-use permacode_writer::{Options, model::*};
+use permacode_writer::{Options, Placement, model::*};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -33,12 +33,16 @@ fn canonical<'a>(program: &Program<'a>) -> Vec<(Target, Vec<Canonical<'a>>, Vec<
     targets
 }
 
+fn placements() -> impl Strategy<Value = Placement> {
+    prop_oneof![Just(Placement::SharedFirst), Just(Placement::FirstUse), Just(Placement::BodiesFirst)]
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_program_comes_back_equal_and_valid(program in programs(), align in 0u8..=12) {
-        let bytes = program.plan(Options { code_align_log2: align }, 0).unwrap().to_bytes();
+    fn a_program_comes_back_equal_and_valid(program in programs(), align in 0u8..=12, placement in placements()) {
+        let bytes = program.plan(Options { code_align_log2: align, placement }, 0).unwrap().to_bytes();
         let archive = Archive::open(&bytes[..]).unwrap();
         archive.verify().unwrap();
         for module in archive.targets().flat_map(|target| target.modules()) {

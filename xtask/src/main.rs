@@ -26,7 +26,8 @@ Tasks:
   python         the wheel of the Python package for each interpreter, and its tests
                  [--no-tests] [PYTHON...] [-- ARGUMENTS OF PYTEST...]
   bench-python   importing from archives, measured against CPython itself and others
-                 [--rounds N] [--only load|imports|process|instructions] [--instructions] [--json FILE] [PYTHON...]
+                 [--rounds N] [--only load|imports|process|instructions|placement] [--instructions]
+                 [--json FILE] [PYTHON...]
   pythons        the interpreters that take part in the tests";
 
 fn main() -> ExitCode {

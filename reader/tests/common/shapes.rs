@@ -33,7 +33,7 @@ pub fn everything() -> Vec<u8> {
 pub type Part = (Target, Vec<Module<'static>>, Vec<Resource<'static>>);
 
 pub fn write(code_align_log2: u8, parts: &[Part]) -> Vec<u8> {
-    let mut writer = Writer::new(Options { code_align_log2 });
+    let mut writer = Writer::new(Options { code_align_log2, ..Options::default() });
     for (target, modules, resources) in parts {
         let id = writer.target(target).unwrap();
         modules.iter().for_each(|module| writer.module(id, module).unwrap());

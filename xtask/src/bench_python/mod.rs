@@ -3,6 +3,8 @@
 //! This part makes what is measured: for each interpreter an environment with the package in it, and an archive of its
 //! library without the test suites. Measuring is done in Python (`bench/`), by the newest of the interpreters.
 
+mod placement;
+
 use crate::{
     python::{self, Environment},
     run::{cargo, output, permacode, root, run, target_folder},
@@ -66,6 +68,7 @@ fn prepare(interpreter: &Interpreter, environment: &Environment, folder: &Path) 
         "python": interpreter.executable,
         "site": site.trim_end(),
         "archive": archive,
+        "placements": placement::place_again(&archive, folder)?,
         "compiled": compiled,
         "folder": folder,
     }))

@@ -1,0 +1,36 @@
+//! The same records in other places: an archive read back and written anew, once for each placement.
+
+use anyhow::{Context, Result};
+use permacode_reader::Archive;
+use permacode_writer::{Options, Placement, Writer, read};
+use serde_json::{Map, Value};
+use std::path::Path;
+
+/// All placements, by the names that the tables have for them.
+const PLACEMENTS: [(&str, Placement); 3] = [
+    ("first use", Placement::FirstUse),
+    ("bodies first", Placement::BodiesFirst),
+    ("shared first", Placement::SharedFirst),
+];
+
+/// Writes what an archive holds into `folder`, once for each placement; paths by the names of placements.
+pub(super) fn place_again(archive: &Path, folder: &Path) -> Result<Value> {
+    let archive = Archive::map(archive)?;
+    let mut paths = Map::new();
+    for (name, placement) in PLACEMENTS {
+        let mut writer = Writer::new(Options { placement, ..Options::default() });
+        for target in archive.targets() {
+            let id = writer.target(&read::target(&target)?)?;
+            for module in target.modules() {
+                writer.module(id, &read::module(&module?)?)?;
+            }
+            for resource in target.resources() {
+                writer.resource(id, &read::resource(&resource?)?)?;
+            }
+        }
+        let path = folder.join(format!("{}.perma", name.replace(' ', "-")));
+        writer.plan()?.publish(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        paths.insert(name.to_owned(), path.display().to_string().into());
+    }
+    Ok(paths.into())
+}
