@@ -76,8 +76,9 @@ class Bench:
         for part in parts:
             report[part] = getattr(self, part)()
         report["absent"] = self.absent
-        for name, reason in self.absent.items():
-            print("  without %s: %s" % (name, reason))
+        if set(parts) - {"load", "placement"}:
+            for name, reason in self.absent.items():
+                print("  without %s: %s" % (name, reason))
         return report
 
     def load(self):
