@@ -4,7 +4,7 @@
 
 use std::{cell::Cell, ptr::NonNull};
 
-use permacode_reader::{Constant, Container, ContainerKind, Item, Leaf, Object, PermaBytes};
+use permacode_reader::{Constant, Container, ContainerKind, Item, Leaf, Module, Object, PermaBytes};
 use pyo3::{
     exceptions::PyStopIteration,
     ffi,
@@ -20,13 +20,13 @@ use crate::error::{Error, Result};
 
 /// The cache of an archive: by the id of an object, the object of CPython.
 ///
-/// It has immutable objects only that hold no code objects; what else a module has is its own each time it is loaded.
+/// It has immutable objects only that hold no code objects, and only those that several modules may use: what one module has
+/// alone lives as long as what was made of it (see [`Window`]).
+///
 /// The interpreter lock guards it. Whatever runs Python code (the garbage collector may) can come back here: no slot is
 /// borrowed meanwhile, and who finds a slot filled that was empty before takes what is there.
 pub(super) struct Objects {
-    /// Null, or a reference that is owned, marked with [`TRACKED`] where the garbage collector has to look at the object: who
-    /// makes tuples need not look at the object itself then, which would often be the first time in a long while.
-    slots: Box<[Cell<*mut ffi::PyObject>]>,
+    slots: Box<[Cell<Slot>]>,
     /// Which parts of the slots, of [`PART`] each, have been written to: only those are looked at in the end. In the cache of a
     /// whole library most are not, and looking would make a page of each.
     used: Box<[Cell<bool>]>,
@@ -34,6 +34,20 @@ pub(super) struct Objects {
     /// and together have no more than the archive.
     bytes_left: Cell<u64>,
 }
+
+/// The objects that one module has alone, while it is loaded: those from its base on.
+///
+/// What only the body of the module uses is free again when that has run, as it is after marshal.
+pub(super) struct Window<'py> {
+    py: Python<'py>,
+    base: u32,
+    slots: Vec<Slot>,
+    bytes_left: u64,
+}
+
+/// Null, or a reference that is owned, marked with [`TRACKED`] where the garbage collector has to look at the object: who makes
+/// tuples need not look at the object itself then, which would often be the first time in a long while.
+type Slot = *mut ffi::PyObject;
 
 /// Slots of a part: a page of memory.
 const PART: usize = 512;
@@ -43,41 +57,88 @@ const TRACKED: usize = 1;
 
 /// What is in a slot: the object, and whether the garbage collector has to look at it.
 #[inline]
-fn unmarked(pointer: *mut ffi::PyObject) -> Option<(Held, bool)> {
+fn unmarked(pointer: Slot) -> Option<(Held, bool)> {
     let is_tracked = pointer.addr() & TRACKED != 0;
     NonNull::new(pointer.map_addr(|address| address & !TRACKED)).map(|object| (object, is_tracked))
+}
+
+/// The object, marked; the slot owns the reference.
+fn marked(made: Bound<'_, PyAny>, is_tracked: bool) -> Slot {
+    let mark = if is_tracked { TRACKED } else { 0 };
+    made.into_ptr().map_addr(|address| address | mark)
+}
+
+fn let_go(py: Python<'_>, slot: Slot) {
+    if let Some((object, _)) = unmarked(slot) {
+        // SAFETY: attached; the slot owned the reference, and its owner has emptied it or goes itself.
+        drop(unsafe { Bound::from_owned_ptr(py, object.as_ptr()) });
+    }
+}
+
+impl<'py> Window<'py> {
+    pub(super) fn new(py: Python<'py>, module: &Module<'_>, archive_len: u64) -> Self {
+        Window { py, base: module.object_base(), slots: Vec::new(), bytes_left: archive_len }
+    }
+
+    /// Index of an object that the module has alone.
+    #[inline]
+    fn index(&self, id: u32) -> Option<usize> {
+        id.checked_sub(self.base).map(|index| index as usize)
+    }
+
+    fn keep(&mut self, index: usize, made: Bound<'py, PyAny>, is_tracked: bool) {
+        if index >= self.slots.len() {
+            self.slots.resize((index + 1).next_power_of_two().max(64), std::ptr::null_mut());
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            let_go(self.py, std::mem::replace(slot, marked(made, is_tracked)));
+        }
+    }
+}
+
+impl Drop for Window<'_> {
+    fn drop(&mut self) {
+        for slot in &self.slots {
+            let_go(self.py, *slot);
+        }
+    }
 }
 
 impl Objects {
     pub(super) fn new(count: u64, archive_len: u64) -> Objects {
         // Zeros that nobody has written to take no memory: an archive that is opened and not used costs nothing.
         let zeros = vec![0usize; usize::try_from(count).unwrap_or_default()].into_boxed_slice();
-        let slots = Box::into_raw(zeros) as *mut [Cell<*mut ffi::PyObject>];
+        let slots = Box::into_raw(zeros) as *mut [Cell<Slot>];
         // SAFETY: a cell is laid out as what is in it; a pointer is as large and aligned as usize, and zeros are a null pointer.
         let slots = unsafe { Box::from_raw(slots) };
         let used = vec![Cell::new(false); slots.len().div_ceil(PART)].into_boxed_slice();
         Objects { slots, used, bytes_left: Cell::new(archive_len) }
     }
 
-    /// The object, if it is in the cache, and whether the garbage collector has to look at it.
+    /// The object, if it has been made, and whether the garbage collector has to look at it.
     #[inline]
-    pub(super) fn cached(&self, id: u32) -> Option<(Held, bool)> {
-        self.slots.get(id as usize).and_then(|slot| unmarked(slot.get()))
+    pub(super) fn cached(&self, window: &Window<'_>, id: u32) -> Option<(Held, bool)> {
+        let slot = match window.index(id) {
+            Some(index) => *window.slots.get(index)?,
+            None => self.slots.get(id as usize)?.get(),
+        };
+        unmarked(slot)
     }
 
-    /// A leaf that is not in the cache.
-    pub(super) fn leaf(&self, py: Python<'_>, id: u32, leaf: Leaf<'_>) -> Result<Held> {
+    /// A leaf that has not been made.
+    pub(super) fn leaf<'py>(&self, window: &mut Window<'py>, id: u32, leaf: Leaf<'_>) -> Result<Held> {
+        let py = window.py;
         let made = match leaf {
             Leaf::Str(text) => {
-                self.take_bytes(text.bytes())?;
+                self.take_bytes(window, id, text.bytes())?;
                 raw::string(py, &text.bytes(), text.is_interned())?
             }
             Leaf::Int(bytes) => {
-                self.take_bytes(bytes)?;
+                self.take_bytes(window, id, bytes)?;
                 raw::integer(py, &bytes)?
             }
             Leaf::Bytes(bytes) => {
-                self.take_bytes(bytes)?;
+                self.take_bytes(window, id, bytes)?;
                 raw::bytes(py, &bytes)?
             }
             Leaf::None => py.None().into_bound(py),
@@ -90,41 +151,45 @@ impl Objects {
             Leaf::Qualname { .. } => return Err(Error::unsupported("such members of containers", 0)),
             Leaf::Complex(real, imaginary) => raw::complex(py, f64::from_bits(real), f64::from_bits(imaginary))?,
         };
-        Ok(self.keep(id, made, false))
+        self.keep(window, id, made, false)
     }
 
-    /// Puts an object into the cache, unless there is one by now.
-    fn keep(&self, id: u32, made: Bound<'_, PyAny>, is_tracked: bool) -> Held {
-        if let Some((found, _)) = self.cached(id) {
-            return found;
+    /// Keeps an object, unless there is one by now.
+    fn keep<'py>(&self, window: &mut Window<'py>, id: u32, made: Bound<'py, PyAny>, is_tracked: bool) -> Result<Held> {
+        if let Some((found, _)) = self.cached(window, id) {
+            return Ok(found);
         }
         let held = raw::held(&made);
-        if let (Some(slot), Some(used)) = (self.slots.get(id as usize), self.used.get(id as usize / PART)) {
+        if let Some(index) = window.index(id) {
+            window.keep(index, made, is_tracked);
+        } else if let (Some(slot), Some(used)) = (self.slots.get(id as usize), self.used.get(id as usize / PART)) {
             used.set(true);
-            let mark = if is_tracked { TRACKED } else { 0 };
-            slot.set(made.into_ptr().map_addr(|address| address | mark));
+            slot.set(marked(made, is_tracked));
+        } else {
+            return Err(Error::unsupported("objects that the archive does not have", id.into()));
         }
-        held
+        Ok(held)
     }
 
     /// Lets go of all of them.
     pub(super) fn clear(&self, py: Python<'_>) {
         let parts = self.slots.chunks(PART).zip(&self.used).filter(|(_, used)| used.get());
         for slot in parts.flat_map(|(part, _)| part) {
-            if let Some((object, _)) = unmarked(slot.replace(std::ptr::null_mut())) {
-                // SAFETY: attached; the slot owned the reference and has just been emptied.
-                drop(unsafe { Bound::from_owned_ptr(py, object.as_ptr()) });
-            }
+            let_go(py, slot.replace(std::ptr::null_mut()));
         }
     }
 
-    fn take_bytes(&self, bytes: PermaBytes<'_>) -> Result<()> {
-        match self.bytes_left.get().checked_sub(bytes.len() as u64) {
-            Some(left) => self.bytes_left.set(left),
-            None => {
-                let what = "constants that are longer, together, than the archive";
-                return Err(Error::unsupported(what, bytes.offset()));
-            }
+    fn take_bytes(&self, window: &mut Window<'_>, id: u32, bytes: PermaBytes<'_>) -> Result<()> {
+        let of_window = window.index(id).is_some();
+        let left = if of_window { window.bytes_left } else { self.bytes_left.get() };
+        let Some(left) = left.checked_sub(bytes.len() as u64) else {
+            let what = "constants that are longer, together, than the archive";
+            return Err(Error::unsupported(what, bytes.offset()));
+        };
+        if of_window {
+            window.bytes_left = left;
+        } else {
+            self.bytes_left.set(left);
         }
         Ok(())
     }
@@ -137,7 +202,7 @@ impl Objects {
                 continue;
             }
             if let Some(leaf) = load.leaves.get(object.id()) {
-                self.leaf(load.py, object.id(), leaf)?;
+                self.leaf(&mut load.window, object.id(), leaf)?;
                 continue;
             }
             let Constant::Container(container) = object.constant()? else {
@@ -164,7 +229,7 @@ impl Objects {
 
     /// The object, if it is in the cache or was made for this load.
     fn present(&self, load: &Load<'_, '_>, id: u32) -> Option<Held> {
-        self.cached(id).map(|(found, _)| found).or_else(|| load.own.get(&id).map(raw::held))
+        self.cached(&load.window, id).map(|(found, _)| found).or_else(|| load.own.get(&id).map(raw::held))
     }
 
     /// Makes a container of what is there already.
@@ -187,7 +252,7 @@ impl Objects {
             load.own.insert(object.id(), made);
         } else {
             let is_tracked = raw::is_tracked(raw::held(&made));
-            self.keep(object.id(), made, is_tracked);
+            self.keep(&mut load.window, object.id(), made, is_tracked)?;
         }
         Ok(())
     }

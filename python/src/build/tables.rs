@@ -11,7 +11,7 @@ use pyo3::{prelude::*, types::PyString};
 use super::{
     Build, Method,
     constructor::{Constructor, Fields, Locals},
-    objects::Objects,
+    objects::{Objects, Window},
     qualnames::Qualnames,
     raw::{self, Held},
     tuples::Tuples,
@@ -36,6 +36,8 @@ pub(super) struct Load<'a, 'py> {
     pub(super) qualnames: Qualnames<'a, 'py>,
     /// Those that are done, by their place in the module. Children come before their parents.
     codes: Vec<Bound<'py, PyAny>>,
+    /// Objects that the module has alone.
+    pub(super) window: Window<'py>,
     /// Objects that are made anew for each load: mutable ones, and those that hold code objects.
     pub(super) own: HashMap<u32, Bound<'py, PyAny>>,
     tuples: Tuples<'py>,
@@ -82,7 +84,7 @@ impl Tables {
         let mut about = About::default();
         for (index, (item, reference)) in items.iter_mut().zip(list.all().references()).enumerate() {
             *item = match reference {
-                Some(ItemRef::Object(id)) if let Some((object, is_tracked)) = self.objects.cached(id) => {
+                Some(ItemRef::Object(id)) if let Some((object, is_tracked)) = self.objects.cached(&load.window, id) => {
                     about.is_tracked |= is_tracked;
                     object
                 }
@@ -107,14 +109,14 @@ impl Tables {
                 Some(Leaf::Qualname { constant, interned }) => {
                     self.qualname_constant(load, list, constant, interned)?
                 }
-                Some(leaf) => return self.objects.leaf(load.py, id, leaf),
+                Some(leaf) => return self.objects.leaf(&mut load.window, id, leaf),
                 None => self.other(load, list, index)?,
             },
             Some(ItemRef::Code(id)) => load.code(id)?,
             None => self.other(load, list, index)?,
         };
         match reference {
-            Some(ItemRef::Object(id)) if self.objects.cached(id).is_some() => {}
+            Some(ItemRef::Object(id)) if self.objects.cached(&load.window, id).is_some() => {}
             _ => about.has_own = true,
         }
         about.is_tracked |= raw::is_tracked(object);
@@ -133,7 +135,7 @@ impl Tables {
     /// What the item at this place of a list stands for.
     pub(super) fn at<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, index: usize) -> Result<Held> {
         match list.reference(index) {
-            Some(ItemRef::Object(id)) if let Some((object, _)) = self.objects.cached(id) => Ok(object),
+            Some(ItemRef::Object(id)) if let Some((object, _)) = self.objects.cached(&load.window, id) => Ok(object),
             reference => self.first_use(load, list, index, reference, &mut About::default()),
         }
     }
@@ -221,6 +223,7 @@ impl Build for Tables {
             qualnames: Qualnames::new(count, self.archive_len),
             codes: Vec::with_capacity(count),
             tuples: Tuples::for_codes(count),
+            window: Window::new(py, module, self.archive_len),
             own: HashMap::new(),
             budget: module.budget(),
         };
