@@ -13,6 +13,7 @@ use crate::error::Result;
 pub(super) struct Tuples<'py> {
     /// With their hashes, so that the table can grow without a look at them.
     table: HashTable<(u64, Bound<'py, PyAny>)>,
+    empty: Option<Bound<'py, PyAny>>,
 }
 
 fn hash(items: &[Held]) -> u64 {
@@ -25,11 +26,15 @@ fn hash(items: &[Held]) -> u64 {
 impl<'py> Tuples<'py> {
     /// Room for the tuples of so many code objects.
     pub(super) fn for_codes(count: usize) -> Self {
-        Tuples { table: HashTable::with_capacity(count.saturating_mul(2)) }
+        Tuples { table: HashTable::with_capacity(count.saturating_mul(2)), empty: None }
     }
 
     /// The tuple of these objects, which must live until the load ends.
     pub(super) fn get(&mut self, py: Python<'py>, items: &[Held], is_tracked: bool) -> Result<Held> {
+        if items.is_empty() {
+            let empty = self.empty.take().map_or_else(|| raw::tuple(py, items, false), Ok)?;
+            return Ok(raw::held(self.empty.insert(empty)));
+        }
         let hash = hash(items);
         let is_same =
             |(other, tuple): &(u64, Bound<'_, PyAny>)| *other == hash && raw::is_tuple_of(raw::held(tuple), items);

@@ -11,7 +11,7 @@ use crate::{
         raw::{self, Held},
         tuples::Tuples,
     },
-    error::Result,
+    error::{Error, Result},
 };
 
 /// The three tuples of names that these versions have.
@@ -32,16 +32,24 @@ impl Locals {
         code: &Code<'_>,
     ) -> Result<Locals> {
         let kinds = local_kinds(&kinds, names, code)?;
-        let mut of_kind = |wanted: u8| {
-            let both = names.iter().zip(kinds).filter(|(_, kind)| **kind == wanted);
-            tuples.get(py, &both.map(|(name, _)| *name).collect::<Vec<_>>(), false)
-        };
-        let variables = kinds.iter().filter(|kind| **kind == local_kind::LOCAL).count();
+        let count_of = |wanted: u8| kinds.iter().filter(|kind| **kind == wanted).count();
+        let (variables, cells) = (count_of(local_kind::LOCAL), count_of(local_kind::CELL));
         let count = code.stated_local_count().map_or(variables as i32, u32::cast_signed);
+        // Names are sorted by kind in archives that were made from compiled files.
+        let sorted = |index: usize| match index {
+            _ if index < variables => local_kind::LOCAL,
+            _ if index < variables + cells => local_kind::CELL,
+            _ => local_kind::FREE,
+        };
+        if kinds.iter().enumerate().any(|(index, kind)| *kind != sorted(index)) {
+            return Err(Error::unsupported("locals in this order up to 3.10", code.offset()));
+        }
+        let (variables, rest) = names.split_at(variables);
+        let (cells, free) = rest.split_at(cells);
         Ok(Locals {
-            variables: of_kind(local_kind::LOCAL)?,
-            cells: of_kind(local_kind::CELL)?,
-            free: of_kind(local_kind::FREE)?,
+            variables: tuples.get(py, variables, false)?,
+            cells: tuples.get(py, cells, false)?,
+            free: tuples.get(py, free, false)?,
             count,
         })
     }
