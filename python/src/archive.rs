@@ -1,18 +1,19 @@
 //! The class `Archive`: the modules of an archive by name.
 
 use std::{
+    ffi::OsStr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use pyo3::{
-    exceptions::{PyKeyError, PyModuleNotFoundError, PyValueError},
+    exceptions::{PyKeyError, PyValueError},
     prelude::*,
     types::{PyList, PyString},
 };
 
 use crate::{
-    error::import_error,
+    error::{import_error, module_not_found},
     library::{Fit, Library, filename},
     roots::Roots,
 };
@@ -54,15 +55,21 @@ impl Archive {
     ///
     /// Raises ModuleNotFoundError if there is no such module, and ImportError if the archive is damaged.
     #[pyo3(signature = (name, base=None))]
-    fn code<'py>(&self, py: Python<'py>, name: &str, base: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyAny>> {
+    fn code<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyString>,
+        base: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let library = self.library()?;
-        let Some(module) = library.find(name).map_err(|error| library.error(py, name, error))? else {
-            let message = format!("{}: no module named {name:?}", self.path.display());
-            return Err(PyModuleNotFoundError::new_err(message));
+        // A name with lone surrogates is in no archive.
+        let Ok(text) = name.to_str() else { return Err(module_not_found(&self.path, name)) };
+        let Some(module) = library.find(text).map_err(|error| library.error(py, text, error))? else {
+            return Err(module_not_found(&self.path, name));
         };
         if module.is_namespace() {
             let message = format!("{}: {name} is a namespace package, which has no code", self.path.display());
-            return Err(import_error(py, &self.path, Some(name), message));
+            return Err(import_error(py, &self.path, Some(text), message));
         }
         let filename = filename(py, &library, &module, &Roots::of_base(py, base)?)?;
         library.code(py, &module, &filename)
@@ -75,8 +82,8 @@ impl Archive {
 
     /// The path of the archive, absolute.
     #[getter]
-    fn path(&self) -> &std::path::Path {
-        &self.path
+    fn path(&self) -> &OsStr {
+        self.path.as_os_str()
     }
 
     /// How code objects are made: "tables", or "marshal" where the build of CPython is not known.
@@ -89,7 +96,7 @@ impl Archive {
         if !self.__contains__(py, name)? {
             return Err(PyKeyError::new_err(name.clone().unbind()));
         }
-        self.code(py, name.to_str()?, None)
+        self.code(py, name, None)
     }
 
     fn __contains__(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -123,8 +130,9 @@ impl Archive {
         Ok(names)
     }
 
-    fn __enter__(this: PyRef<'_, Self>) -> PyRef<'_, Self> {
-        this
+    fn __enter__(this: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {
+        this.library()?;
+        Ok(this)
     }
 
     #[pyo3(signature = (*_details))]

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use permacode_reader as reader;
 use pyo3::{
-    exceptions::{PyImportError, PyOSError},
+    exceptions::{PyException, PyImportError, PyMemoryError, PyModuleNotFoundError, PyOSError},
     prelude::*,
-    types::PyDict,
+    types::{PyDict, PyString, PyType},
 };
 
 /// Why there is no code object. It is small, so that results on the way are.
@@ -54,11 +54,26 @@ pub(crate) fn describe(archive: &Path, module: Option<&str>, error: &dyn std::fm
 
 /// An `ImportError` with `name` and `path`.
 pub(crate) fn import_error(py: Python<'_>, archive: &Path, module: Option<&str>, message: String) -> PyErr {
-    let keywords = PyDict::new(py);
+    new_import_error(&py.get_type::<PyImportError>(), archive, module, message)
+}
+
+/// A `ModuleNotFoundError` with `name` and `path`, for a name that may be no text.
+pub(crate) fn module_not_found(archive: &Path, name: &Bound<'_, PyString>) -> PyErr {
+    let message = describe(archive, None, &format!("no module named {:?}", name.to_string_lossy()));
+    new_import_error(&name.py().get_type::<PyModuleNotFoundError>(), archive, name, message)
+}
+
+fn new_import_error<'py>(
+    class: &Bound<'py, PyType>,
+    archive: &Path,
+    name: impl IntoPyObject<'py>,
+    message: String,
+) -> PyErr {
+    let keywords = PyDict::new(class.py());
     let exception = keywords
-        .set_item("name", module)
+        .set_item("name", name)
         .and_then(|()| keywords.set_item("path", archive.as_os_str()))
-        .and_then(|()| py.get_type::<PyImportError>().call((message,), Some(&keywords)));
+        .and_then(|()| class.call((message,), Some(&keywords)));
     exception.map_or_else(|error| error, PyErr::from_value)
 }
 
@@ -80,6 +95,19 @@ impl Error {
             Error::Unsupported(_) => import_error(py, archive, module, describe(archive, module, &self)),
             Error::Python(error) => *error,
         }
+    }
+
+    /// As [`raise`](Self::raise), for what became of a module's record at `offset`: what CPython refuses to make objects of is
+    /// damage, too.
+    pub(crate) fn raise_at(self, py: Python<'_>, archive: &Path, module: &str, offset: u64) -> PyErr {
+        let Error::Python(error) = self else { return self.raise(py, archive, Some(module)) };
+        if !error.is_instance_of::<PyException>(py) || error.is_instance_of::<PyMemoryError>(py) {
+            return *error;
+        }
+        let what = format!("CPython refuses what it is made of: {error} (at offset {offset:#x})");
+        let raised = import_error(py, archive, Some(module), describe(archive, Some(module), &what));
+        raised.set_cause(py, Some(*error));
+        raised
     }
 }
 

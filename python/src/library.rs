@@ -112,10 +112,12 @@ impl Library {
         module: &Module<'_>,
         filename: &Bound<'py, PyString>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.builder.code(py, module, filename).map_err(|error| {
-            let name = module.name().unwrap_or("?");
-            error.raise(py, &self.path, Some(name))
-        })
+        self.builder.code(py, module, filename).map_err(|error| self.raise(py, module, error))
+    }
+
+    /// The exception for what is wrong with a module.
+    fn raise(&self, py: Python<'_>, module: &Module<'_>, error: Error) -> PyErr {
+        error.raise_at(py, &self.path, module.name().unwrap_or("?"), module.offset())
     }
 
     /// The exception for what the reader found wrong.
@@ -132,8 +134,11 @@ pub(crate) fn filename<'py>(
     module: &Module<'_>,
     roots: &roots::Roots,
 ) -> PyResult<Bound<'py, PyString>> {
-    let path = module.filename().map_err(|error| library.error(py, module.name().unwrap_or("?"), error))?;
-    roots::string(py, &path.map(|path| roots.path(&path)).unwrap_or_default())
+    let make = || {
+        let path = module.filename()?;
+        Ok::<_, Error>(roots::string(py, &path.map(|path| roots.path(&path)).unwrap_or_default())?)
+    };
+    make().map_err(|error| library.raise(py, module, error))
 }
 
 /// Index of the target that fits best.

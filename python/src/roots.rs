@@ -80,11 +80,11 @@ impl Roots {
     }
 }
 
-/// `folder` and a path below it, with the separators of this system.
+/// `folder` and a path below it, with the separators of this system. The empty folder is the current one.
 fn join(folder: &[u8], path: &[u8]) -> Vec<u8> {
     let mut joined = Vec::with_capacity(folder.len() + 1 + path.len());
     joined.extend_from_slice(folder);
-    if !folder.ends_with(&[SEPARATOR]) {
+    if !folder.is_empty() && !folder.ends_with(&[SEPARATOR]) {
         joined.push(SEPARATOR);
     }
     joined.extend(path.iter().map(|byte| if *byte == b'/' { SEPARATOR } else { *byte }));

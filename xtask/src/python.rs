@@ -46,7 +46,7 @@ pub(crate) struct Environment {
 pub(crate) fn python(args: &[&str]) -> Result<()> {
     let wanted = parse(args)?;
     let interpreters = interpreters(&wanted.pythons)?;
-    println!("the Python package for {} interpreters:", interpreters.len());
+    println!("{} interpreters take part:", interpreters.len());
     for interpreter in &interpreters {
         println!("  {:<8} {}", interpreter.version_text, interpreter.executable.display());
     }

@@ -10,7 +10,7 @@ use pyo3::{prelude::*, types::PyString};
 
 use super::{
     Build, Method,
-    constructor::{Constructor, Fields, Locals},
+    constructor::{self, Constructor, Fields, Locals},
     objects::{Objects, Window},
     qualnames::Qualnames,
     raw::{self, Held},
@@ -180,7 +180,7 @@ impl Tables {
             stack_size: number(code.stack_size())?,
             flags: code.flags().cast_signed(),
             first_line: cold.first_line,
-            bytecode: code.bytecode()?.as_slice(),
+            bytecode: constructor::bytecode(code)?,
             line_table: cold.line_table.as_slice(),
             exception_table: cold.exception_table.as_slice(),
             constants,

@@ -10,6 +10,8 @@
 mod direct;
 #[cfg(Py_3_11)]
 mod fields;
+#[cfg(Py_3_11)]
+mod instructions;
 #[cfg(not(Py_3_11))]
 mod public;
 #[cfg(Py_3_11)]
@@ -17,7 +19,7 @@ mod scratch;
 #[cfg(Py_3_11)]
 mod since_311;
 
-use permacode_reader::Code;
+use permacode_reader::{Code, local_kind};
 
 use super::raw::{self, Held};
 use crate::error::{Error, Result};
@@ -47,13 +49,29 @@ pub(super) struct Fields<'a> {
     pub(super) qualname: Held,
 }
 
+/// The instructions of a code object, if CPython can look at them.
+pub(super) fn bytecode<'a>(code: &Code<'a>) -> Result<&'a [u8]> {
+    let bytecode = code.bytecode()?;
+    #[cfg(Py_3_11)]
+    if !instructions::can_be_looked_at(&bytecode) {
+        return Err(Error::unsupported("such instructions", bytecode.offset()));
+    }
+    Ok(bytecode.as_slice())
+}
+
 /// The kinds of the locals of a code object, one byte for each.
+///
+/// What is captured from outside is nothing else besides: CPython would count it once, and show it in two tuples.
 fn local_kinds<'a>(kinds: &'a Held, names: &[Held], code: &Code<'_>) -> Result<&'a [u8]> {
     match raw::content(kinds) {
-        Some(kinds) if kinds.len() == names.len() => Ok(kinds),
+        Some(kinds) if kinds.len() == names.len() && kinds.iter().all(|kind| is_kind(*kind)) => Ok(kinds),
         // The reader says what is wrong.
         _ => Err(code
             .local_kinds()
             .map_or_else(Error::Archive, |kinds| Error::unsupported("such kinds of locals", kinds.offset()))),
     }
+}
+
+fn is_kind(kind: u8) -> bool {
+    kind & local_kind::FREE == 0 || kind & (local_kind::LOCAL | local_kind::CELL) == 0
 }

@@ -1,0 +1,75 @@
+"""What the compiled module has. `permacode` has the public part of it."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.machinery import ModuleSpec, SourceFileLoader
+from types import CodeType, ModuleType
+from typing import Literal, TypedDict, final, type_check_only
+
+from typing_extensions import NotRequired, Self, TypeAlias
+
+__all__ = ["Archive", "PermacodeFinder", "PermacodeLoader", "install", "open", "stats", "status", "uninstall"]
+
+_Path: TypeAlias = str | os.PathLike[str]
+
+@type_check_only
+class Status(TypedDict):
+    """What `status` says."""
+
+    method: Literal["tables", "marshal"] | None
+    constructor: str | None
+    archive: str | None
+    target: str | None
+    sealed: bool | None
+    strict: bool | None
+    roots: dict[str, str] | None
+    reason: str
+
+@type_check_only
+class Stats(TypedDict):
+    """What `stats` says."""
+
+    hits: int
+    misses: int
+    shadowed: int
+    stale: int
+    fallbacks: int
+    sealed: bool
+    note: NotRequired[str]
+
+@final
+class Archive:
+    """An open archive: a mapping from the names of its modules to their code objects, and a context manager."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    def code(self, /, name: str, base: _Path | Mapping[str, _Path] | None = None) -> CodeType: ...
+    def close(self, /) -> None: ...
+    def keys(self, /) -> list[str]: ...
+    def __getitem__(self, key: str, /) -> CodeType: ...
+    def __contains__(self, key: object, /) -> bool: ...
+    def __iter__(self, /) -> Iterator[str]: ...
+    def __len__(self, /) -> int: ...
+    def __enter__(self, /) -> Self: ...
+    def __exit__(self, /, *_details: object) -> None: ...
+
+@final
+class PermacodeFinder:
+    """Finds modules in an archive: what `install` puts into `sys.meta_path`."""
+
+    def find_spec(
+        self, /, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None: ...
+
+class PermacodeLoader(SourceFileLoader):
+    """Loads a module from an archive; otherwise it is the loader of its file."""
+
+    def get_code(loader, fullname: str) -> CodeType: ...
+
+def open(path: _Path) -> Archive: ...
+def install(path: _Path, strict: bool = False, *, roots: Mapping[str, _Path] | None = None) -> bool: ...
+def uninstall() -> bool: ...
+def status() -> Status: ...
+def stats() -> Stats: ...

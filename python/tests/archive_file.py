@@ -1,0 +1,56 @@
+"""An archive as bytes that can be damaged on purpose. Names and places are those of spec.md, 5.1 to 5.4."""
+
+import pathlib
+import struct
+import zlib
+
+FOLDER = pathlib.Path(__file__).parent
+
+MAGIC = b"\x89PERMA\r\n"
+VERSION, HEADER_CRC, SECTION_COUNT, TABLE_CRC, HEADER_LEN = 0x08, 0x18, 0x28, 0x2C, 64
+ENTRY_LEN, ENTRY_CRC = 32, 0x18
+NO_CHUNKS = 0xFFFFFFFF
+TARGETS, BYTECODE_MAGIC = 1, 0x10
+
+
+def table_end(data):
+    """Where the section table ends, which follows the header."""
+    (count,) = struct.unpack_from("<I", data, SECTION_COUNT)
+    return HEADER_LEN + count * ENTRY_LEN
+
+
+def sections(data):
+    """`(place of the entry, kind, offset, length, first chunk)` of each section."""
+    for place in range(HEADER_LEN, table_end(data), ENTRY_LEN):
+        kind, _, offset, length, _, first_chunk = struct.unpack_from("<IIQQII", data, place)
+        yield place, kind, offset, length, first_chunk
+
+
+def seal(data, layout=None):
+    """Makes the checksums right that are looked at when an archive is opened: what is damaged then gets further.
+
+    `layout` has the sections of the archive as it was, where the damage is to the section table itself.
+    """
+    layout = layout or list(sections(data))
+    for place, _, offset, length, first_chunk in layout:
+        if first_chunk == NO_CHUNKS:
+            struct.pack_into("<I", data, place + ENTRY_CRC, zlib.crc32(data[offset : offset + length]))
+    table_end = HEADER_LEN + len(layout) * ENTRY_LEN
+    struct.pack_into("<I", data, TABLE_CRC, zlib.crc32(data[HEADER_LEN:table_end]))
+    seal_header(data)
+
+
+def seal_header(data):
+    struct.pack_into("<I", data, HEADER_CRC, 0)
+    struct.pack_into("<I", data, HEADER_CRC, zlib.crc32(data[:HEADER_LEN]))
+
+
+def set_format_version(data, version):
+    struct.pack_into("<I", data, VERSION, version)
+    seal_header(data)
+
+
+def set_bytecode_magic(data, magic):
+    (offset,) = [offset for _, kind, offset, _, _ in sections(data) if kind == TARGETS]
+    struct.pack_into("<I", data, offset + BYTECODE_MAGIC, magic)
+    seal(data)

@@ -1,0 +1,3 @@
+"""In a folder that is no package."""
+
+HERE = __name__

@@ -1,0 +1,102 @@
+"""Damaged archives: an ImportError or a code object that can be looked at, but never a crash.
+
+Each byte that means something is changed, one at a time, in a child process. Once as it is, and once with the checksums
+made right that are looked at when an archive is opened: the damage then reaches the records and what makes objects of them.
+"""
+
+import json
+
+import archive_file
+import pytest
+
+#: Opens each damaged copy, and looks at all that it gives. What it writes before it does so names the culprit of a crash.
+SCRIPT = """
+import json, marshal, os, random, sys
+from types import CodeType
+sys.path.insert(0, sys.argv[4])
+import archive_file, permacode
+
+source, scratch, sealed = sys.argv[1], sys.argv[2], sys.argv[3] == "sealed"
+with open(source, "rb") as file:
+    whole = file.read()
+layout = list(archive_file.sections(whole))
+placed = random.Random(20261125)
+counts = {"refused": 0, "partly": 0, "whole": 0}
+
+def look_at(code):
+    repr(code)
+    try:
+        hash(code)
+    except TypeError:
+        pass  # a constant that is a list cannot be hashed; it is a code object all the same
+    for name in dir(CodeType):
+        if name.startswith("co_"):
+            value = getattr(code, name)
+            repr(list(value()) if name in ("co_lines", "co_positions") else value)
+    marshal.dumps(code)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            look_at(constant)
+
+def attempt(path):
+    try:
+        archive = permacode.open(path)
+        names = list(archive)
+    except ImportError:
+        return "refused"
+    made = 0
+    for name in names:
+        try:
+            code = archive.code(name)
+        except ImportError as error:
+            # What the index is damaged for is absent; what is wrong with the rest is said by file and place.
+            absent = isinstance(error, ModuleNotFoundError)
+            assert absent or (error.name == name and error.path == path and "0x" in str(error)), repr(error)
+            continue
+        assert type(code) is CodeType
+        look_at(code)
+        made += 1
+    archive.close()
+    return "whole" if made == len(names) else "partly"
+
+def places():
+    yield from range(archive_file.table_end(whole))
+    for _, _, offset, length, _ in layout:
+        yield from range(offset, offset + length)
+
+for at in places():
+    data = bytearray(whole)
+    data[at] ^= placed.choice([1, 2, 4, 8, 16, 32, 64, 128, 255])
+    if sealed:
+        archive_file.seal(data, layout)
+    # A file of its own: the one before may still be mapped.
+    path = os.path.join(scratch, "damaged.perma")
+    with open(path + ".new", "wb") as file:
+        file.write(data)
+    os.replace(path + ".new", path)
+    with open(os.path.join(scratch, "at"), "w") as file:
+        file.write(f"{at:#x}")
+    counts[attempt(path)] += 1
+print(json.dumps(counts))
+"""
+
+
+@pytest.fixture
+def small(bundle, tree):
+    """Two modules that have everything: each byte costs an attempt."""
+    return bundle(f"app={tree.folder}", "--no-source", "--include", "package.nested", "--include", "constants")
+
+
+@pytest.mark.parametrize("checksums", ["stale", "sealed"])
+def test_every_byte(child, small, tmp_path, checksums):
+    # With what finds writing out of bounds in Python's own memory.
+    flags = ["-X", "dev", "-W", "ignore"]
+    try:
+        counts = json.loads(child(SCRIPT, small, tmp_path, checksums, archive_file.FOLDER, flags=flags))
+    except AssertionError as error:
+        pytest.fail(f"byte {(tmp_path / 'at').read_text()}: {error}")
+    data = small.read_bytes()
+    places = archive_file.table_end(data) + sum(length for _, _, _, length, _ in archive_file.sections(data))
+    assert sum(counts.values()) == places
+    # If one of them were none, this would test less than it says. Nobody looks at the file names of resources here, for one.
+    assert all(counts.values()), counts
