@@ -40,12 +40,14 @@ pub(super) struct Fields<'a> {
     pub(super) bytecode: &'a [u8],
     pub(super) line_table: &'a [u8],
     /// Empty up to 3.10.
+    #[cfg_attr(not(Py_3_11), expect(dead_code, reason = "code objects have none"))]
     pub(super) exception_table: &'a [u8],
     pub(super) constants: Held,
     pub(super) names: Held,
     pub(super) locals: Locals,
     pub(super) filename: Held,
     pub(super) name: Held,
+    #[cfg_attr(not(Py_3_11), expect(dead_code, reason = "code objects have none"))]
     pub(super) qualname: Held,
 }
 
