@@ -10,7 +10,7 @@ use pyo3::{prelude::*, types::PyString};
 
 use super::{
     Build, Method,
-    constructor::{self, Constructor, Fields, Locals},
+    constructor::{Constructor, Fields, Locals},
     objects::{Objects, Window},
     qualnames::Qualnames,
     raw::{self, Held},
@@ -180,7 +180,7 @@ impl Tables {
             stack_size: number(code.stack_size())?,
             flags: code.flags().cast_signed(),
             first_line: cold.first_line,
-            bytecode: constructor::bytecode(code)?,
+            bytecode: code.bytecode()?.as_slice(),
             line_table: cold.line_table.as_slice(),
             exception_table: cold.exception_table.as_slice(),
             constants,

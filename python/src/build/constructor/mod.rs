@@ -10,8 +10,6 @@
 mod direct;
 #[cfg(Py_3_11)]
 mod fields;
-#[cfg(Py_3_11)]
-mod instructions;
 #[cfg(not(Py_3_11))]
 mod public;
 #[cfg(Py_3_11)]
@@ -49,16 +47,6 @@ pub(super) struct Fields<'a> {
     pub(super) name: Held,
     #[cfg_attr(not(Py_3_11), expect(dead_code, reason = "code objects have none"))]
     pub(super) qualname: Held,
-}
-
-/// The instructions of a code object, if CPython can look at them.
-pub(super) fn bytecode<'a>(code: &Code<'a>) -> Result<&'a [u8]> {
-    let bytecode = code.bytecode()?;
-    #[cfg(Py_3_11)]
-    if !instructions::can_be_looked_at(&bytecode) {
-        return Err(Error::unsupported("such instructions", bytecode.offset()));
-    }
-    Ok(bytecode.as_slice())
 }
 
 /// The kinds of the locals of a code object, one byte for each.
