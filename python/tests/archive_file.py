@@ -11,7 +11,8 @@ VERSION, HEADER_CRC, SECTION_COUNT, TABLE_CRC, HEADER_LEN = 0x08, 0x18, 0x28, 0x
 ENTRY_LEN, ENTRY_CRC = 32, 0x18
 NO_CHUNKS = 0xFFFFFFFF
 TARGETS, BYTECODE_MAGIC = 1, 0x10
-BYTECODE = 11
+CODE, WIDE, BYTECODE = 6, 7, 11
+CODE_LEN, WIDE_LEN = 28, 56
 
 
 def table_end(data):
@@ -25,6 +26,22 @@ def sections(data):
     for place in range(HEADER_LEN, table_end(data), ENTRY_LEN):
         kind, _, offset, length, _, first_chunk = struct.unpack_from("<IIQQII", data, place)
         yield place, kind, offset, length, first_chunk
+
+
+def of_instructions(data):
+    """The places of instructions, and of all that says where they are."""
+    places = set()
+    for entry, kind, offset, length, _ in sections(data):
+        if kind == BYTECODE:
+            places.update(range(entry, entry + ENTRY_CRC), range(offset, offset + length))
+        if kind == CODE:
+            for record in range(offset, offset + length, CODE_LEN):
+                # Offset, length, and the form, which may say that the length is elsewhere.
+                places.update(range(record, record + 4), range(record + 12, record + 14), [record + 25])
+        if kind == WIDE:
+            for record in range(offset, offset + length, WIDE_LEN):
+                places.update(range(record, record + 4))
+    return places
 
 
 def seal(data, layout=None):
