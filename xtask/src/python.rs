@@ -51,13 +51,16 @@ pub(crate) fn python(args: &[&str]) -> Result<()> {
         println!("  {:<8} {}", interpreter.version_text, interpreter.executable.display());
     }
     run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
-    let mut environments = Vec::new();
+    let (mut environments, mut failed) = (Vec::new(), Vec::new());
     for interpreter in &interpreters {
         println!("\n== CPython {}", interpreter.version_text);
         let environment = environment(interpreter)?;
         println!("{}: {} bytes", environment.wheel.display(), fs::metadata(&environment.wheel)?.len());
-        if !wanted.no_tests {
-            environment.test(&wanted.pytest)?;
+        if !wanted.no_tests
+            && let Err(error) = environment.test(&wanted.pytest)
+        {
+            println!("FAILED: {error:#}");
+            failed.push(interpreter.version_text.as_str());
         }
         environments.push(environment);
     }
@@ -65,6 +68,7 @@ pub(crate) fn python(args: &[&str]) -> Result<()> {
         println!("\n== stubs");
         check_stubs(&environments)?;
     }
+    ensure!(failed.is_empty(), "the tests of the Python package failed for {}", failed.join(", "));
     let versions: Vec<&str> = interpreters.iter().map(|interpreter| interpreter.version_text.as_str()).collect();
     let passed = if wanted.no_tests { "built and installed" } else { "all passed" };
     println!("\nthe Python package: {passed} for {}", versions.join(", "));
