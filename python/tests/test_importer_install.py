@@ -277,21 +277,47 @@ def test_somebody_else_changes_the_meta_path(tool):
     assert tool.run(script).splitlines() == ["None SourceFileLoader", "True PermacodeLoader", "None False True"]
 
 
+@pytest.mark.parametrize("is_isolated", [False, True])
+def test_another_interpreter_of_the_process_is_left_alone(tool, is_isolated):
+    script = f"""
+    if sys.version_info >= (3, 13):
+        import _interpreters as interpreters
+        other = interpreters.create("isolated" if {is_isolated} else "legacy")
+    else:
+        import _xxsubinterpreters as interpreters
+        other = interpreters.create(isolated={is_isolated})
+    # Beside this one, which has installed an archive.
+    interpreters.run_string(other, f'''if True:
+        import sys
+        sys.path[:] = {{sys.path!r}}
+        try:
+            import permacode
+        except ImportError as error:
+            print("refused", "interpreter" in str(error))
+        import tool
+        print(type(tool.__loader__).__name__, flush=True)
+    ''')
+    import tool
+    print(type(tool.__loader__).__name__)
+    """
+    assert tool.run(script) == "refused True\nSourceFileLoader\nPermacodeLoader\n"
+
+
 def test_what_status_says(tool):
     script = """
     status = permacode.status()
     print(sorted(status))
     print(status["sealed"], status["strict"], status["archive"], status["roots"]["app"] == folder)
     print(status["target"], bool(status["constructor"]), bool(status["reason"]))
-    import os
-    print(status["roots"]["stdlib"] == os.path.dirname(os.__file__))
+    import os, sysconfig
+    print(status["roots"]["stdlib"] == os.path.dirname(os.__file__), status["roots"]["site-packages"] == sysconfig.get_path("purelib"))
     permacode.uninstall()
     print(sorted(permacode.status()))
     """
     keys = "['archive', 'constructor', 'method', 'reason', 'roots', 'sealed', 'strict', 'target']"
     version = "%d.%d.%d" % sys.version_info[:3]
     first, flags, target, library, last = tool.run(script).splitlines()
-    assert first == last == keys and library == "True"
+    assert first == last == keys and library == "True True"
     assert flags == f"False True {tool.archive} True"
     assert target.startswith(f"cpython {version}") and target.endswith("True True")
 

@@ -3,7 +3,7 @@
 #![allow(unsafe_code)]
 
 use pyo3::{
-    exceptions::PyRuntimeError,
+    exceptions::PyImportError,
     ffi, intern,
     prelude::*,
     sync::PyOnceLock,
@@ -31,6 +31,8 @@ pub(super) struct Importlib {
     pub(super) loader: Py<PyType>,
     /// Whether `-v` was given.
     is_verbose: bool,
+    /// Whose parts these are.
+    interpreter: i64,
 }
 
 unsafe extern "C" {
@@ -40,9 +42,18 @@ unsafe extern "C" {
 
 impl Importlib {
     /// All of them; the first call looks them up.
+    ///
+    /// # Errors
+    /// `ImportError` in another interpreter of this process than that of the first call: objects are not shared between them.
     pub(super) fn get(py: Python<'_>) -> PyResult<&Importlib> {
         static IMPORTLIB: PyOnceLock<Importlib> = PyOnceLock::new();
-        IMPORTLIB.get_or_try_init(py, || Importlib::new(py))
+        let importlib = IMPORTLIB.get_or_try_init(py, || Importlib::new(py))?;
+        if importlib.interpreter != interpreter(py) {
+            return Err(PyImportError::new_err(
+                "permacode serves the first interpreter of a process that imports it only",
+            ));
+        }
+        Ok(importlib)
     }
 
     fn new(py: Python<'_>) -> PyResult<Importlib> {
@@ -57,6 +68,7 @@ impl Importlib {
             get_code_of_file: file_loader.getattr("get_code")?.unbind(),
             loader: loader_type(&file_loader)?.unbind(),
             is_verbose: verbose > 0,
+            interpreter: interpreter(py),
             bootstrap: bootstrap.unbind(),
             sys: sys.unbind(),
         })
@@ -67,10 +79,10 @@ impl Importlib {
         self.sys.bind(py).getattr(name)
     }
 
-    /// `sys.meta_path`
+    /// `sys.meta_path`. If that is no list, as at the end of the interpreter, an empty one.
     pub(super) fn meta_path<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let meta_path = self.of_sys(py, intern!(py, "meta_path"))?;
-        meta_path.cast_into().map_err(|_| PyRuntimeError::new_err("sys.meta_path is no list"))
+        Ok(meta_path.cast_into().unwrap_or_else(|_| PyList::empty(py)))
     }
 
     /// The finder for an entry of a path as `PathFinder` gets it, or `None`: out of `sys.path_importer_cache`, or from
@@ -94,6 +106,14 @@ impl Importlib {
         }
         Ok(())
     }
+}
+
+/// The number of the interpreter that is running.
+fn interpreter(_py: Python<'_>) -> i64 {
+    // SAFETY: attached, which is all that it asks.
+    let interpreter = unsafe { ffi::PyInterpreterState_Get() };
+    // SAFETY: attached, and it is an interpreter.
+    unsafe { ffi::PyInterpreterState_GetID(interpreter) }
 }
 
 /// The class `PermacodeLoader`: a `SourceFileLoader` whose code objects come from the archive.

@@ -9,7 +9,7 @@ use super::{importlib::Importlib, installed};
 pub(super) fn get_code<'py>(loader: &Bound<'py, PyAny>, fullname: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let importlib = Importlib::get(py)?;
-    if let Some(finder) = installed(&importlib.meta_path(py)?)?
+    if let Some(finder) = installed(py)?
         && let Some(code) = finder.get().code(importlib, loader, fullname)?
     {
         return Ok(code);

@@ -26,7 +26,7 @@ use std::{
 use pyo3::{
     exceptions::{PyImportError, PyImportWarning, PyOSError},
     prelude::*,
-    types::{PyDict, PyList},
+    types::PyDict,
 };
 
 pub(crate) use finder::PermacodeFinder;
@@ -85,9 +85,8 @@ pub(crate) fn install(py: Python<'_>, path: PathBuf, strict: bool, roots: Option
 
 fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, roots: Roots) -> PyResult<()> {
     let importlib = Importlib::get(py)?;
-    let meta_path = importlib.meta_path(py)?;
     let refuse = |reason: String| Err(import_error(py, path, None, format!("{}: {reason}", path.display())));
-    if let Some(installed) = installed(&meta_path)? {
+    if let Some(installed) = installed(py)? {
         let installed = installed.get();
         let other = installed.library().path();
         if other != std::path::absolute(path)? {
@@ -99,6 +98,7 @@ fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, roots: Roots) ->
         installed.set_strict(strict);
         return Ok(());
     }
+    let meta_path = importlib.meta_path(py)?;
     let Some(place) = meta_path.iter().position(|finder| finder.is(&importlib.path_finder)) else {
         return refuse("sys.meta_path has no PathFinder, whose place it would take".to_owned());
     };
@@ -113,7 +113,8 @@ fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
 }
 
 /// The finder that stands in `sys.meta_path`.
-fn installed<'py>(meta_path: &Bound<'py, PyList>) -> PyResult<Option<Bound<'py, PermacodeFinder>>> {
+fn installed(py: Python<'_>) -> PyResult<Option<Bound<'_, PermacodeFinder>>> {
+    let meta_path = Importlib::get(py)?.meta_path(py)?;
     Ok(meta_path.iter().find_map(|finder| finder.cast_into::<PermacodeFinder>().ok()))
 }
 
@@ -137,7 +138,7 @@ pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
 #[pyfunction]
 pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let status = PyDict::new(py);
-    if let Some(finder) = installed(&Importlib::get(py)?.meta_path(py)?)? {
+    if let Some(finder) = installed(py)? {
         finder.get().describe(&status)?;
         return Ok(status);
     }
@@ -159,7 +160,7 @@ pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = count::all(py)?;
-    let finder = installed(&Importlib::get(py)?.meta_path(py)?)?;
+    let finder = installed(py)?;
     let is_sealed = finder.is_some_and(|finder| finder.get().library().is_sealed());
     counts.set_item("sealed", is_sealed)?;
     if is_sealed {
