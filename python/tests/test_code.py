@@ -70,7 +70,7 @@ def test_a_difference_would_be_seen(tree, differences, tmp_path):
     found = differences(tree.archive, other, str(tmp_path))
     assert list(found) == ["lines"]
     # One line lower, and nothing else.
-    path, text = found["lines"][-1]
+    path, _ = found["lines"][-1]
     assert path.endswith(".co_firstlineno"), found
 
 
