@@ -67,16 +67,21 @@ fn ascii_of(string: &Held) -> Option<&[u8]> {
     if unsafe { ffi::PyUnicode_CheckExact(string.as_ptr()) } == 0 {
         return None;
     }
-    // SAFETY: it is a string.
-    if unsafe { ffi::PyUnicode_IS_COMPACT_ASCII(string.as_ptr()) } == 0 {
+    let mut size = 0;
+    // SAFETY: it is a string, and attached is whoever holds objects.
+    let characters = unsafe { ffi::PyUnicode_AsUTF8AndSize(string.as_ptr(), &raw mut size) };
+    if characters.is_null() {
+        // Lone surrogates.
+        // SAFETY: as above; an exception was raised.
+        unsafe { ffi::PyErr_Clear() };
         return None;
     }
-    // SAFETY: as above.
-    let len = unsafe { ffi::PyUnicode_GET_LENGTH(string.as_ptr()) };
-    // SAFETY: as above.
-    let characters = unsafe { ffi::PyUnicode_DATA(string.as_ptr()) }.cast::<u8>();
-    // SAFETY: such a string has `len` characters of one byte from there on, and is immutable.
-    Some(unsafe { std::slice::from_raw_parts(characters, usize::try_from(len).unwrap_or_default()) })
+    // SAFETY: it is a string.
+    if unsafe { ffi::PyUnicode_GET_LENGTH(string.as_ptr()) } != size {
+        return None;
+    }
+    // SAFETY: its UTF-8, which for such a string is what it holds itself, has `size` bytes and lives as long as the string.
+    Some(unsafe { std::slice::from_raw_parts(characters.cast(), usize::try_from(size).unwrap_or_default()) })
 }
 
 /// A new string: two with a separator between them, which has more than one character.
