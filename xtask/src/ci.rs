@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that must pass.
 
 use crate::{
-    open_cost, pythons,
+    open_cost, python, pythons,
     run::{cargo, root, run},
     spec, stdlib,
 };
@@ -42,6 +42,12 @@ pub(crate) fn ci() -> Result<()> {
         let args = ["clippy", "--package", library, "--no-default-features", "--", "-D", "warnings"];
         step(&format!("{library} without default features"), &args, &[])?;
     }
+    for interpreter in python::interpreters(&[])? {
+        // What is built depends on the version: the lints above have seen one.
+        let program = interpreter.executable.to_str().context("the path of an interpreter is no text")?;
+        let args = ["clippy", "--package", "permacode-python", "--", "-D", "warnings"];
+        step(&format!("permacode-python for {}", interpreter.version_text), &args, &[("PYO3_PYTHON", program)])?;
+    }
     println!("\n== generated parts of the specification");
     spec::spec(false)?;
     println!("\n== cost of opening");
@@ -50,6 +56,7 @@ pub(crate) fn ci() -> Result<()> {
     for python in pythons.values() {
         run(Command::new(python).arg(root().join("xtask/python/test_compare.py")))?;
     }
+    python::python(&[])?;
     stdlib::stdlib(&[])?;
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
