@@ -58,7 +58,7 @@ impl Tables {
                 QualnameForm::Name | QualnameForm::Explicit => {
                     path.pop();
                     let list = code.list()?;
-                    break self.at(load, &list, list.qualname_index().unwrap_or(List::NAME))?;
+                    break self.name_at(load, &list, list.qualname_index().unwrap_or(List::NAME))?;
                 }
             }
         };
@@ -82,7 +82,7 @@ impl Tables {
     ) -> Result<Bound<'py, PyAny>> {
         let is_local = code.qualname_form().0 == QualnameForm::Local;
         let separator = if is_local { LOCAL_SEPARATOR } else { MEMBER_SEPARATOR };
-        let last = self.at(load, &code.list()?, List::NAME)?;
+        let last = self.name_at(load, &code.list()?, List::NAME)?;
         raw::joined(load.py, parent, separator, last, is_interned)
     }
 

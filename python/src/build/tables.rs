@@ -132,11 +132,14 @@ impl Tables {
         }
     }
 
-    /// What the item at this place of a list stands for.
-    pub(super) fn at<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, index: usize) -> Result<Held> {
+    /// The name at this place of a list. One that follows from other names is none: that could go in a circle.
+    pub(super) fn name_at(&self, load: &mut Load<'_, '_>, list: &List<'_>, index: usize) -> Result<Held> {
         match list.reference(index) {
             Some(ItemRef::Object(id)) if let Some((object, _)) = self.objects.cached(&load.window, id) => Ok(object),
-            reference => self.first_use(load, list, index, reference, &mut About::default()),
+            Some(ItemRef::Object(id)) if let Some(leaf @ Leaf::Str(_)) = load.leaves.get(id) => {
+                self.objects.leaf(&mut load.window, id, leaf)
+            }
+            _ => Err(Error::unsupported("names that are no strings", load.module.offset())),
         }
     }
 
@@ -158,7 +161,9 @@ impl Tables {
         // Up to 3.10 code objects have none.
         let qualname = match (list.qualname_index(), code.qualname_form().0) {
             (Some(index), _) => item(index)?,
-            (None, QualnameForm::Member | QualnameForm::Local) if cfg!(Py_3_11) => self.qualname(load, code)?,
+            (None, QualnameForm::Member | QualnameForm::Local) if cfg!(Py_3_11) => {
+                self.qualname(load, code).map_err(|error| Self::explain(code, error))?
+            }
             _ => name,
         };
         // It lives until the constructor has a reference of its own.
