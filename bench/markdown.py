@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""The tables of `docs/benchmarks.md` from what `bench.py --json` wrote: `markdown.py FILE`.
+
+A column for each interpreter; of a ratio the median and, in brackets, the quartiles.
+"""
+
+import json
+import sys
+
+OTHERS = ["stock", "zipimport", "oxidized_importer", "code-data-share"]
+
+
+def main():
+    with open(sys.argv[1], encoding="utf-8") as file:
+        report = json.load(file)
+    interpreters = report["interpreters"]
+    print("%d rounds; modules: %s" % (report["rounds"], "; ".join(
+        "%s %s" % (of["version"], ", ".join("%s %d" % item for item in of["sets"].items())) for of in interpreters)))
+    for part, rows in (("load", load_rows), ("imports", import_rows), ("process", process_rows),
+                       ("imports", memory_rows), ("instructions", instruction_rows), ("placement", placement_rows)):
+        having = [of for of in interpreters if part in of]
+        if having:
+            print("\n| | %s |\n|---|%s" % (" | ".join(of["version"] for of in having), "---|" * len(having)))
+            # Not every contender is there for every interpreter.
+            columns = [rows(of[part]) for of in having]
+            for name in dict.fromkeys(name for column in columns for name in column):
+                print("| %s | %s |" % (name, " | ".join(column.get(name, "–") for column in columns)))
+
+
+def load_rows(part):
+    rows = {"%s: archive to marshal" % name: spread(of["archive"]["load"]["ratio"]) for name, of in part.items()}
+    return {**rows, **{"%s: marshal, ms" % name: "%.1f" % of["marshal"]["load"]["median"] for name, of in part.items()}}
+
+
+def import_rows(part):
+    rows = {}
+    for name, of in part.items():
+        archive = of["archive"]
+        rows[name + ": as fast as stock, without set-up"] = inverse(archive["imports"]["ratio"])
+        for other in OTHERS:
+            if other in archive["times_as_fast_as"]:
+                rows["%s: as fast as %s" % (name, other)] = spread(archive["times_as_fast_as"][other])
+        rows[name + ": stock, ms"] = "%.1f" % of["stock"]["sum"]["median"]
+        rows[name + ": set-up, ms"] = "%.2f + %.2f" % (archive["extension"]["median"], archive["install"]["median"])
+    return rows
+
+
+def process_rows(part):
+    rows = {}
+    for name, of in part.items():
+        for other in ["archive", *OTHERS[1:]]:
+            if other in of["cpu"]:
+                rows["%s: %s" % (name, other)] = spread(of["cpu"][other]["ratio"])
+        rows[name + ": archive, on the wall"] = spread(of["wall"]["archive"]["ratio"])
+        rows[name + ": stock, ms"] = "%.1f" % of["cpu"]["stock"]["median"]
+    return rows
+
+
+def memory_rows(part):
+    rows = {}
+    for name, of in part.items():
+        for other in ["archive", *OTHERS[1:]]:
+            if other in of:
+                rows["%s: %s" % (name, other)] = number(of[other]["private_dirty"]["ratio"]["median"])
+        rows[name + ": stock, kB"] = "%.0f" % of["stock"]["private_dirty"]["median"]
+    return rows
+
+
+def instruction_rows(part):
+    return {"%s: %s" % (name, row): number(counts["median"] / of["stock"]["median"])
+            for name, of in part.items() for row, counts in of.items()}
+
+
+def placement_rows(part):
+    rows = {}
+    for state, sets in part.items():
+        for name, of in sets.items():
+            for row, values in of.items():
+                rows["%s, %s: %s" % (name, state, row)] = "%s, %.0f kB" % (spread(values["load"]["ratio"]), values["mapped"])
+    return rows
+
+
+def number(value):
+    return ("%.3f" % value).removeprefix("0")
+
+
+def spread(ratio):
+    return "%s (%s–%s)" % (number(ratio["median"]), *map(number, ratio["quartiles"]))
+
+
+def inverse(ratio):
+    """How many times as fast, from a ratio of times."""
+    low, high = ratio["quartiles"]
+    return spread({"median": 1 / ratio["median"], "quartiles": [1 / high, 1 / low]})
+
+
+if __name__ == "__main__":
+    main()
