@@ -225,7 +225,7 @@ def main():
     with permacode.open(options.archive) as archive:
         run = Run(archive, options.compiled, options)
         run.all()
-        method = permacode.status()["method"]
+        method = archive.method
     if method != "tables":
         run.differences("all", [("status", "code objects are made by way of %s, not from the tables" % method)])
     if not run.modules:
