@@ -1,11 +1,9 @@
 """What happens while modules run: errors, interruptions, threads, circles, and what CPython says of it."""
 
 import re
-import signal
-import sys
 
 import pytest
-from overlay import INSTALL, STOCK, app, is_archived  # noqa: F401
+from overlay import STOCK, app, is_archived  # noqa: F401
 
 
 @pytest.fixture(params=["sealed", "digest"])
@@ -49,7 +47,13 @@ def test_an_exception_in_a_module_is_as_it_would_be(app, kind):
 
 
 def test_an_interruption_reaches_the_program(app, kind):
-    app.write("interrupted.py", "import sys, signal\nif sys.first:\n    signal.raise_signal(signal.SIGINT)\n    [1 for _ in range(1000)]\nDONE = True\n")
+    app.write("interrupted.py", """
+        import sys, signal
+        if sys.first:
+            signal.raise_signal(signal.SIGINT)
+            [1 for _ in range(1000)]
+        DONE = True
+    """)
     app.bundle(*kind)
     script = """
     sys.first = True
@@ -121,19 +125,13 @@ def test_threads_that_import_at_once(app, kind, rounds):
 def test_verbose_names_the_archive(app, kind):
     app.write("tool.py", "WHAT = 1\n")
     archive = app.bundle(*kind)
-    script = "import contextlib, io, tool\n"
-    err = messages(app, script)
-    assert f"# code object of tool from '{archive}'" in err
-    assert (f"# {archive} matches {app.folder / 'tool.py'}" in err) == (not kind)
-    assert re.search(r"^import 'tool' # <PermacodeLoader of 'tool' from '.*/tool\.py'>$", err, re.MULTILINE)
-    # Without -v nothing is said.
+    # What is said goes to stderr.
+    script = "import os; os.dup2(1, 2)\nimport tool\n"
+    said = app.run(script, flags=["-v"]).splitlines()
+    assert f"# code object of tool from '{archive}'" in said
+    assert (f"# {archive} matches {app.folder / 'tool.py'}" in said) == (not kind)
+    assert f"import 'tool' # <PermacodeLoader of 'tool' from '{app.folder / 'tool.py'}'>" in said
     assert app.run(script) == ""
-
-
-def messages(app, script, *flags):
-    """What a script says on stderr with -v."""
-    redirect = "import os; os.dup2(1, 2)\n"
-    return app.run(redirect + script, flags=["-v", *flags], prologue=INSTALL)
 
 
 def test_import_times(app, kind):
@@ -151,34 +149,42 @@ def test_import_times(app, kind):
     assert inner >= 20_000 and outer_sum >= inner_sum + outer - 2 and inner_depth > outer_depth
 
 
-def test_optimisation_is_that_of_the_interpreter(app):
-    app.write("tool.py", '"""Docstring."""\nassert False, "it was not left out"\nWHAT = __doc__, __debug__\n')
-    app.bundle()
-    for level in (1, 2):
-        flag = "-" + level * "O"
-        script = """
-        import warnings
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            print(permacode.install(archive), permacode.status()["method"])
-        print([(entry.category.__name__, str(entry.message)) for entry in caught])
-        import tool
-        print(tool.WHAT, type(tool.__loader__).__name__)
-        """
-        prologue = STOCK + "import permacode\n"
-        installed, warned, what = app.run(script, prologue=prologue, flags=[flag]).splitlines()
-        assert installed == "False None"
-        assert "ImportWarning" in warned
-        assert "optimisation level 0)" in warned and f"optimisation level {level})" in warned, warned
-        assert what == ("('Docstring.', False) SourceFileLoader" if level == 1 else "(None, False) SourceFileLoader")
-        app.bundle("-O", str(level))
-        assert app.run("import tool; print(tool.WHAT, type(tool.__loader__).__name__)", flags=[flag]) == what.replace(
-            "SourceFileLoader", "PermacodeLoader"
-        ) + "\n"
-        # And the other way round.
-        assert "False None" in app.run(script.replace("import tool", "").replace("print(tool", "0 and print(tool"),
-                                       prologue=prologue)
-        app.bundle()
+TRY = """
+import permacode, warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    print(permacode.install(archive, roots={"app": folder}), permacode.status()["method"] is not None)
+print([(entry.category.__name__, str(entry.message)) for entry in caught])
+import tool
+print(tool.WHAT, type(tool.__loader__).__name__)
+"""
+
+
+@pytest.mark.parametrize(
+    "level, what",
+    [(0, "('Docstring.', True, True)"), (1, "('Docstring.', False, False)"), (2, "(None, False, False)")],
+)
+def test_optimisation_is_that_of_the_interpreter(app, level, what):
+    app.write("tool.py", '''
+        """Docstring."""
+        is_asserted = False
+        def check():
+            global is_asserted
+            is_asserted = True
+            return True
+        assert check()
+        WHAT = __doc__, __debug__, is_asserted
+        '''.replace("\n", "", 1))
+    flags = ["-" + level * "O"] if level else []
+    for made_for in (0, 1, 2):
+        app.bundle("-O", str(made_for))
+        installed, warned, found = app.run(TRY, prologue=STOCK, flags=flags).splitlines()
+        if made_for == level:
+            assert (installed, warned, found) == ("True True", "[]", f"{what} PermacodeLoader")
+        else:
+            assert (installed, found) == ("False False", f"{what} SourceFileLoader")
+            assert "ImportWarning" in warned
+            assert f"optimisation level {made_for})" in warned and f"optimisation level {level})" in warned, warned
 
 
 def test_audit_events_but_for_opening_files(app, kind):
@@ -210,7 +216,6 @@ class Point:
     x: int
     y: int = 2
 print(asyncio.run(add(1, 2)), json.loads(json.dumps([Point(1).y])), re.sub("a+", "b", "caat"), typing.List[int])
-before = [name for name, module in sys.modules.items() if type(getattr(module, "__loader__", None)).__name__ == "SourceFileLoader"]
 print(permacode.stats()["fallbacks"], permacode.stats()["stale"], permacode.stats()["hits"] > 80, {is_archived('json.decoder')})
 class Test(unittest.TestCase):
     def test(self):
