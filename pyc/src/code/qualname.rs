@@ -3,13 +3,15 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use std::collections::HashSet;
+
 use permacode_writer::model::{Object, Qualname};
 
 use super::{
     check::{Checked, text},
     flag,
 };
-use crate::marshal::{NodeId, Value, Values};
+use crate::marshal::{Items, NodeId, Value, Values};
 
 /// Longer qualified names are not derived but stored; up to 3.10, where a code object has none, its name stands for it.
 pub(crate) const MAX_DERIVED: usize = permacode_format::MAX_QUALNAME_LEN as usize;
@@ -184,10 +186,7 @@ impl Qualnames {
         let mut lens = vec![0usize; codes.len()];
         let mut forms = vec![Name::Derived(Qualname::Name); codes.len()];
         let mut constants = Vec::new();
-        let string = |id: Option<&NodeId>| match id.map(|&id| values.value(id)) {
-            Some(Value::Str(text, interned)) => Some((&**text, *interned)),
-            _ => None,
-        };
+        let string = |id: Option<&NodeId>| string(values.value(*id?));
         // Parents have higher numbers than what is in them.
         for (number, code) in codes.iter().enumerate().rev() {
             let number = number as u32;
@@ -249,12 +248,42 @@ impl Qualnames {
         Some(Object::Qualname { constant, interned })
     }
 
-    /// Leaves docstrings as they are, even if one happens to read like a name.
-    pub(super) fn keep(&mut self, docstrings: &[Option<u32>]) {
+    /// Leaves docstrings as they are, even if one happens to read like a name; and names that are constants for another reason
+    /// as well, since those are one object.
+    pub(super) fn keep(&mut self, values: &Values<'_>, codes: &[Checked<'_>], docstrings: &[Option<u32>]) {
         self.constants.retain(|&(code, index, ..)| {
             let docstring = docstrings.get(code as usize).copied().flatten();
             docstring.is_none_or(|docstring| docstring as usize != index)
         });
+        let constant = |code: u32, index: usize| {
+            let constants = codes.get(code as usize).map(|code| values.items(code.constants)).unwrap_or_default();
+            constants.get(index).map(|&id| values.value(id))
+        };
+        let mut others = HashSet::new();
+        for (code, checked) in (0u32..).zip(codes) {
+            let indices = 0..values.items(checked.constants).len();
+            let plain = indices.filter(|&index| self.constant(code, index).is_none());
+            others.extend(plain.filter_map(|index| constant(code, index).and_then(string)));
+        }
+        // The lists of constants are containers as well.
+        let lists: HashSet<Items> = codes.iter().map(|code| code.constants).collect();
+        for id in values.ids() {
+            if let Value::Container(_, items) = values.value(id)
+                && !lists.contains(items)
+            {
+                others.extend(values.items(*items).iter().filter_map(|&id| string(values.value(id))));
+            }
+        }
+        self.constants.retain(|&(code, index, ..)| {
+            constant(code, index).and_then(string).is_none_or(|text| !others.contains(&text))
+        });
+    }
+}
+
+fn string<'v>(value: &'v Value<'_>) -> Option<(&'v [u8], bool)> {
+    match value {
+        Value::Str(text, interned) => Some((&**text, *interned)),
+        _ => None,
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) fn to_model<'a>(mut values: Values<'a>, size: usize, version: Version
     };
     let docstrings: Vec<Option<u32>> =
         codes.iter().zip(&parents).map(|(code, &parent)| code.docstring(&values, &codes, parent, version)).collect();
-    qualnames.keep(&docstrings);
+    qualnames.keep(&values, &codes, &docstrings);
     let (filename, filenames) = filenames(&values, &codes, root);
 
     let needed = needed(&values, &codes, &qualnames, &filenames);

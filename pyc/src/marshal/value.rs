@@ -18,7 +18,7 @@ impl NodeId {
 }
 
 /// A run of numbers in [`Values`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Items {
     start: u32,
     len: u32,

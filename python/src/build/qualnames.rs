@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use permacode_format::{LOCAL_SEPARATOR, MAX_QUALNAME_LEN, MEMBER_SEPARATOR};
 use permacode_reader::{Code, Item, List, QualnameForm};
-use pyo3::prelude::*;
+use pyo3::{prelude::*, types::PyString};
 
 use super::{
     raw::{self, Held},
@@ -18,6 +18,8 @@ pub(super) struct Qualnames<'a, 'py> {
     known: Vec<Option<Bound<'py, PyAny>>>,
     /// Up to 3.10 qualified names are constants: by the place of the code object they name, and whether they are interned.
     constants: HashMap<(u32, bool), Bound<'py, PyAny>>,
+    /// Those of `constants`, by what they say and whether they are interned.
+    texts: HashMap<(String, bool), Bound<'py, PyAny>>,
     /// Characters that they may still have: shared names could else make a small archive describe gigabytes.
     left: u64,
 }
@@ -28,6 +30,7 @@ impl Qualnames<'_, '_> {
             path: Vec::new(),
             known: vec![None; count],
             constants: HashMap::new(),
+            texts: HashMap::new(),
             left: archive_len.saturating_mul(8),
         }
     }
@@ -112,8 +115,11 @@ impl Tables {
             }
             None => raw::copied(load.py, self.qualname(load, &code)?, is_interned)?,
         };
-        let held = raw::held(&made);
-        load.qualnames.constants.insert(key, made);
+        // Equal ones are one object, as the compiler has it: two functions of a class may have one name.
+        let text = (made.cast::<PyString>().map_err(PyErr::from)?.to_string_lossy().into_owned(), is_interned);
+        let one = load.qualnames.texts.entry(text).or_insert(made).clone();
+        let held = raw::held(&one);
+        load.qualnames.constants.insert(key, one);
         Ok(held)
     }
 }
