@@ -9,10 +9,12 @@ stream, or in memory where nothing else can change it.
 import ctypes
 import marshal
 import math
+import os
 import struct
 import sys
 import unittest
 
+import behaviour
 import equal
 import peek
 from test_compare import NEWER, nested, replaced, sample, turned, with_other_kind
@@ -227,6 +229,23 @@ class Strings(Case):
         wrong = lambda: marshal.loads(data)  # noqa: E731
         self.equal(data, wrong)
         self.differ(data, lambda: wrong().replace(co_names=(name + "x",)), ".co_names[0]")
+
+
+class Behaviour(unittest.TestCase):
+    def test_hidden_locals(self):
+        """A comprehension of a module whose variable is no longer hidden."""
+        if (3, 12) <= sys.version_info:
+            name = "comprehensions"
+            with open(os.path.join(behaviour.FOLDER, name + ".py")) as file:
+                code = compile(file.read(), name, "exec")
+            data = marshal.dumps(code)
+            hidden = [kinds for kinds in map(lambda c: peek.locals_plus(c)[1], equal.codes(code)) if b"0" in kinds]
+            self.assertTrue(hidden)
+            for kinds in hidden:
+                size = struct.pack("<i", len(kinds))
+                data = data.replace(size + kinds, size + kinds.replace(b"0", b" "))
+            with self.assertRaises((NameError, AssertionError)):
+                self.assertEqual(behaviour.ran(marshal.loads(data), name), behaviour.ran(code, name))
 
 
 class Names(unittest.TestCase):

@@ -6,6 +6,7 @@ mod ci;
 mod demo;
 mod open_cost;
 mod python;
+mod python_proof;
 mod pythons;
 mod run;
 mod spec;
@@ -25,6 +26,8 @@ Tasks:
                  [PYTHON...]
   python         the wheel of the Python package for each interpreter, and its tests
                  [--no-tests] [PYTHON...] [-- ARGUMENTS OF PYTEST...]
+  python-proof   what CPython gets from an archive beside what it gets from its own files: code objects, its own tests,
+                 memory [--equal] [--regress] [--leaks] [--tests NAME,...] [--keep DIR] [PYTHON...]
   bench-python   importing from archives, measured against CPython itself and others
                  [--rounds N] [--only load|imports|process|instructions|placement] [--instructions]
                  [--json FILE] [PYTHON...]
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         ["open-cost"] => open_cost::open_cost(),
         ["stdlib", ref args @ ..] => stdlib::stdlib(args),
         ["python", ref args @ ..] => python::python(args),
+        ["python-proof", ref args @ ..] => python_proof::python_proof(args),
         ["bench-python", ref args @ ..] => bench_python::bench_python(args),
         ["pythons"] => pythons::list(),
         ["help" | "-h" | "--help"] => {

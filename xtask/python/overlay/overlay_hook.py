@@ -33,8 +33,9 @@ by_cpython = []
 def _note(event, args, frame=sys._getframe, library=_LIBRARY, not_ours=_NOT_OURS, found=by_cpython):
     if event == "exec":
         path = getattr(args[0], "co_filename", "")
-        if path.startswith(library) and not path.startswith(not_ours) and frame(1).f_code is _RUNS:
-            called_with = frame(2).f_locals
+        caller = frame().f_back  # None for a script
+        if path.startswith(library) and not path.startswith(not_ours) and caller and caller.f_code is _RUNS:
+            called_with = caller.f_back.f_locals
             name = getattr(called_with.get("module"), "__name__", "")
             # A test may import a file of the library by another name, which no archive has.
             stem = path[len(library):-len(".py")].replace(os.sep, ".")

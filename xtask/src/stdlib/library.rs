@@ -16,7 +16,7 @@ const TESTS: [&str; 5] = ["test", "**/test", "**/tests", "**/idle_test", "**/_te
 
 /// The library of an interpreter, and where its archive and trees lie.
 #[derive(Debug)]
-pub(super) struct Library {
+pub(crate) struct Library {
     pub(super) interpreter: Interpreter,
     folder: PathBuf,
 }
@@ -30,7 +30,7 @@ pub(super) struct Size {
 }
 
 impl Library {
-    pub(super) fn new(interpreter: Interpreter, folder: PathBuf) -> Self {
+    pub(crate) fn new(interpreter: Interpreter, folder: PathBuf) -> Self {
         Library { interpreter, folder }
     }
 
@@ -38,11 +38,12 @@ impl Library {
         &self.interpreter.executable
     }
 
-    pub(super) fn archive(&self) -> PathBuf {
+    pub(crate) fn archive(&self) -> PathBuf {
         self.folder.join("library.perma")
     }
 
-    fn compiled(&self) -> PathBuf {
+    /// What the compiler made, as .pyc files.
+    pub(crate) fn compiled(&self) -> PathBuf {
         self.folder.join("compiled")
     }
 
@@ -57,7 +58,8 @@ impl Library {
         command
     }
 
-    pub(super) fn bundle(&self, with_tests: bool) -> Result<()> {
+    /// Makes the archive, and keeps what the compiler made.
+    pub(crate) fn bundle(&self, with_tests: bool) -> Result<()> {
         fs::create_dir_all(&self.folder)?;
         let mut command = self.command(&self.archive());
         command.arg("--keep-compiled").arg(self.compiled());
@@ -173,7 +175,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Says how long a step took.
-fn timed<T>(step: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn timed<T>(step: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     let result = what().with_context(|| step.to_owned())?;
     println!("{step}: {:.1} s", start.elapsed().as_secs_f64());

@@ -14,8 +14,8 @@ use crate::{
     run::{cargo, root, run},
 };
 use anyhow::{Context, Result, bail, ensure};
-pub(crate) use library::exclude_tests;
-use library::{Library, Size};
+use library::Size;
+pub(crate) use library::{Library, exclude_tests, timed};
 use permacode_bundle::Interpreter;
 use std::{path::PathBuf, process::Command};
 
