@@ -3,7 +3,7 @@
 use hashbrown::HashMap;
 use permacode_format::{LOCAL_SEPARATOR, MAX_QUALNAME_LEN, MEMBER_SEPARATOR};
 use permacode_reader::{Code, Item, List, QualnameForm};
-use pyo3::{prelude::*, types::PyString};
+use pyo3::prelude::*;
 
 use super::{
     raw::{self, Held},
@@ -19,7 +19,7 @@ pub(super) struct Qualnames<'a, 'py> {
     /// Up to 3.10 qualified names are constants: by the place of the code object they name, and whether they are interned.
     constants: HashMap<(u32, bool), Bound<'py, PyAny>>,
     /// Those of `constants`, by what they say and whether they are interned.
-    texts: HashMap<(String, bool), Bound<'py, PyAny>>,
+    texts: HashMap<(Vec<u8>, bool), Bound<'py, PyAny>>,
     /// Characters that they may still have: shared names could else make a small archive describe gigabytes.
     left: u64,
 }
@@ -116,8 +116,11 @@ impl Tables {
             None => raw::copied(load.py, self.qualname(load, &code)?, is_interned)?,
         };
         // Equal ones are one object, as the compiler has it: two functions of a class may have one name.
-        let text = (made.cast::<PyString>().map_err(PyErr::from)?.to_string_lossy().into_owned(), is_interned);
-        let one = load.qualnames.texts.entry(text).or_insert(made).clone();
+        // (Those that are not ASCII are left alone: few are, and asking what they say would leave a copy in them.)
+        let one = match raw::ascii_of(&raw::held(&made)).map(<[u8]>::to_vec) {
+            Some(text) => load.qualnames.texts.entry((text, is_interned)).or_insert(made).clone(),
+            None => made,
+        };
         let held = raw::held(&one);
         load.qualnames.constants.insert(key, one);
         Ok(held)

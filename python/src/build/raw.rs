@@ -62,7 +62,7 @@ fn interned<'py>(string: Bound<'py, PyAny>) -> Result<Bound<'py, PyAny>> {
 }
 
 /// The characters of a string that has none but ASCII ones.
-fn ascii_of(string: &Held) -> Option<&[u8]> {
+pub(super) fn ascii_of(string: &Held) -> Option<&[u8]> {
     // SAFETY: the object is alive.
     if unsafe { ffi::PyUnicode_CheckExact(string.as_ptr()) } == 0 {
         return None;
