@@ -67,6 +67,12 @@ pub(super) fn ascii_of(string: &Held) -> Option<&[u8]> {
     if unsafe { ffi::PyUnicode_CheckExact(string.as_ptr()) } == 0 {
         return None;
     }
+    // Asking others what they say would leave a copy of their UTF-8 in them.
+    // SAFETY: it is a string.
+    #[cfg(not(Py_3_14))]
+    if unsafe { ffi::PyUnicode_IS_COMPACT_ASCII(string.as_ptr()) } == 0 {
+        return None;
+    }
     let mut size = 0;
     // SAFETY: it is a string, and attached is whoever holds objects.
     let characters = unsafe { ffi::PyUnicode_AsUTF8AndSize(string.as_ptr(), &raw mut size) };
