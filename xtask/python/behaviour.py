@@ -1,18 +1,42 @@
 #!/usr/bin/env python3
-"""Does code from an archive do what the compiler's does? For each module of the folder `behaviour`.
+"""Does code from an archive do what the compiler's does? `behaviour.py LIBRARY`
 
-Each is bundled by the command that PERMACODE_COMMAND names, and its body runs twice: as made from the
-archive, and as compiled by this interpreter.  Both have to leave the same names and the same `RESULT`.
+Each module of the folder `behaviour` is bundled by the command that PERMACODE_COMMAND names, and its body
+runs twice: as made from the archive, and as compiled by this interpreter.  Both have to leave the same names
+and the same `RESULT`.
 
-Exit status: 0 the same, 1 not.
+Then a new process installs LIBRARY, an archive of the standard library, and imports what programs import.
+Each module that has a source has to come from the archive, made from the tables.
+
+Exit status: 0 the same, 1 not, 2 usage error.
 """
 
+import argparse
 import os
 import subprocess
 import sys
 import tempfile
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "behaviour")
+IMPORTED = "asyncio http.client json logging argparse dataclasses typing unittest"
+IMPORTS = """
+import sys
+before = set(sys.modules)
+import permacode
+permacode.install(sys.argv[1], strict=True)
+for name in sys.argv[2].split():
+    __import__(name)
+from importlib.machinery import SourceFileLoader
+loaders = {name: getattr(getattr(sys.modules[name], "__spec__", None), "loader", None)
+           for name in set(sys.modules) - before if not name.startswith("permacode")}
+sources = {name: loader for name, loader in loaders.items() if isinstance(loader, SourceFileLoader)}
+others = sorted(name for name, loader in sources.items() if type(loader) is SourceFileLoader)
+stats, status = permacode.stats(), permacode.status()
+print("%d modules imported, %d from the archive, others: %s, by way of %s" % (
+    len(sources), stats["hits"], ", ".join(others) or "none", status["method"]))
+if others or len(sources) < 80 or stats["hits"] < len(sources) or stats["fallbacks"] or status["method"] != "tables":
+    raise SystemExit("%s %s" % (stats, status))
+"""
 
 
 def ran(code, name):
@@ -24,7 +48,7 @@ def ran(code, name):
     return sorted(namespace), namespace["RESULT"]
 
 
-def main():
+def same_results():
     import permacode
 
     names = sorted(os.path.splitext(file)[0] for file in os.listdir(FOLDER) if file.endswith(".py"))
@@ -43,7 +67,17 @@ def main():
                 found = ran(archive.code(name, FOLDER), name)
                 good = good and found == expected
                 print("%s: %s" % (name, "the same" if found == expected else "DIFFERS:\n  %s\n  %s" % (expected, found)))
-    return 0 if good else 1
+    return good
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="behaviour.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("library", metavar="LIBRARY")
+    library = parser.parse_args().library
+    good = same_results()
+    status = subprocess.run([sys.executable, "-B", "-s", "-c", IMPORTS, library, IMPORTED]).returncode
+    return 0 if good and status == 0 else 1
 
 
 if __name__ == "__main__":

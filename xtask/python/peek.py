@@ -115,13 +115,15 @@ def check():
             raise Unknown("no field of a code object holds the names of its locals")
         outer, consts = _sample()
         inner = next(c for c in consts if isinstance(c, CodeType))
-        cell, free, local = 0x40, 0x80, 0x20
+        local, cell, free = 0x20, 0x40, 0x80
+        # From 3.14 on, kinds say as well whether it is a parameter, and by position, by keyword or of the rest.
+        positional, keyword = (0x06, 0x04) if sys.version_info >= (3, 14) else (0, 0)
         expected = [(("positional", "kept", "keyword", "inner", "local"),
-                     [local, local | cell, local, local, cell]), (("kept", "local"), [free, free])]
+                     [local | positional, local | cell | positional, local | keyword, local, cell]),
+                    (("kept", "local"), [free, free])]
         for code, (names, kinds) in zip((outer, inner), expected):
             found_names, found_kinds = locals_plus(code)
-            # From 3.14 on, kinds say in their low bits what sort of argument it is.
-            if found_names != names or [kind & 0xE0 for kind in found_kinds] != kinds:
+            if found_names != names or list(found_kinds) != kinds:
                 raise Unknown("locals of %s: %r, %r" % (code.co_name, found_names, found_kinds))
     if words(check.__code__)[0] != id(CodeType):
         raise Unknown("the second word of an object is not its type")

@@ -15,6 +15,9 @@ const LIBRARIES: [&str; 5] =
 /// Those that have a default feature that can be left out.
 const BARE: [&str; 2] = ["permacode-reader", "permacode-writer"];
 
+/// Tests of what compares compiled files, and code from archives.
+const COMPARERS: [&str; 2] = ["test_compare.py", "test_equal.py"];
+
 /// Runs all of it; the first step that fails is the last one.
 pub(crate) fn ci() -> Result<()> {
     let start = Instant::now();
@@ -52,9 +55,9 @@ pub(crate) fn ci() -> Result<()> {
     spec::spec(false)?;
     println!("\n== cost of opening");
     open_cost::open_cost()?;
-    println!("\n== the comparer finds what it should");
-    for python in pythons.values() {
-        run(Command::new(python).arg(root().join("xtask/python/test_compare.py")))?;
+    println!("\n== the comparers find what they should");
+    for (python, test) in pythons.values().flat_map(|python| COMPARERS.map(|test| (python, test))) {
+        run(Command::new(python).arg(root().join("xtask/python").join(test)))?;
     }
     python::python(&[])?;
     stdlib::stdlib(&[])?;

@@ -10,7 +10,7 @@
 
 use crate::{
     python::{self, Environment},
-    run::{cargo, root, run},
+    run::{cargo, permacode, root, run},
     stdlib::{Library, timed},
 };
 use anyhow::{Context, Result, bail, ensure};
@@ -82,7 +82,8 @@ fn equal(environment: &Environment, library: &Library) -> Result<()> {
         command.arg(library.archive()).arg(library.compiled()).args(order).env("PYTHONHASHSEED", seed);
         timed("equal", || run(&mut command))?;
     }
-    run(script(environment, "behaviour.py").env("PERMACODE_COMMAND", crate::run::permacode().get_program()))
+    let mut command = script(environment, "behaviour.py");
+    run(command.arg(library.archive()).env("PERMACODE_COMMAND", permacode().get_program()))
 }
 
 fn regress(environment: &Environment, library: &Library, wanted: &Wanted<'_>) -> Result<()> {
