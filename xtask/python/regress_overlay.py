@@ -137,8 +137,9 @@ def check(test, version, overlay, stock, options):
     wrong = [line for outcome in ours for line in shortcomings(outcome)]
     known = [(line, explained.reason(version, test, line)) for line in differences]
     hits, others = share(ours[0]["processes"])
+    good = not wrong and all(why for _, why in known)
     print("%s: %s: %d run, %d skipped, %d failing; %d modules from the archive, %d not, %d processes" % (
-        test, "DIFFERS" if wrong or not all(why for _, why in known) else "same", count(ours[0]),
+        test, "DIFFERS" if not good else "as explained" if known else "same", count(ours[0]),
         count(ours[0], "skipped"), len(ours[0]["failing"]), hits, others, len(ours[0]["processes"])))
     for line, why in known:
         print("  with the archive %s\n    %s" % (line, why or "NOT EXPLAINED"))
@@ -147,9 +148,9 @@ def check(test, version, overlay, stock, options):
     for name in flaky:
         print("  flaky: %s" % name)
     sys.stdout.flush()
-    if not all(why for _, why in known):
+    if not good:
         say("\n".join("    | " + line for line in text.splitlines()[-40:]))
-    return not wrong and all(why for _, why in known)
+    return good
 
 
 def keep(folder, version, test, sides):
