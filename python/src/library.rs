@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use permacode_reader::{self as reader, Archive, Mapping, Module, Target};
-use pyo3::{prelude::*, types::PyString};
+use pyo3::{intern, prelude::*, types::PyString};
 
 use crate::{
     build::{self, Build},
@@ -39,9 +39,10 @@ struct Interpreter {
 impl Interpreter {
     fn of(py: Python<'_>) -> PyResult<Self> {
         let sys = py.import("sys")?;
-        let hexversion = sys.getattr("hexversion")?.extract()?;
-        let level: u8 = sys.getattr("flags")?.getattr("optimize")?.extract()?;
-        let magic = py.import("_frozen_importlib_external")?.getattr("MAGIC_NUMBER")?.extract()?;
+        let hexversion = sys.getattr(intern!(py, "hexversion"))?.extract()?;
+        let level: u8 = sys.getattr(intern!(py, "flags"))?.getattr(intern!(py, "optimize"))?.extract()?;
+        let external = py.import("_frozen_importlib_external")?;
+        let magic = external.getattr(intern!(py, "MAGIC_NUMBER"))?.extract()?;
         Ok(Interpreter { magic: u32::from_le_bytes(magic), hexversion, optimization: level.min(2) })
     }
 

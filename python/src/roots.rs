@@ -3,6 +3,7 @@
 use permacode_reader as reader;
 use pyo3::{
     exceptions::PyTypeError,
+    intern,
     prelude::*,
     sync::PyOnceLock,
     types::{PyBytes, PyDict, PyMapping, PyString},
@@ -96,7 +97,7 @@ pub(crate) fn text(string: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
     if let Ok(text) = string.to_str() {
         return Ok(text.as_bytes().to_vec());
     }
-    let bytes = string.call_method1("encode", ("utf-8", "surrogatepass"))?;
+    let bytes = string.call_method1(intern!(string.py(), "encode"), ("utf-8", "surrogatepass"))?;
     Ok(bytes.cast_into::<PyBytes>()?.as_bytes().to_vec())
 }
 
@@ -105,7 +106,7 @@ pub(crate) fn string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, P
     match std::str::from_utf8(text) {
         Ok(text) => Ok(PyString::new(py, text)),
         Err(_) => {
-            let decoded = PyBytes::new(py, text).call_method1("decode", ("utf-8", "surrogatepass"))?;
+            let decoded = PyBytes::new(py, text).call_method1(intern!(py, "decode"), ("utf-8", "surrogatepass"))?;
             Ok(decoded.cast_into::<PyString>()?)
         }
     }
@@ -115,7 +116,7 @@ fn path_text(path: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if let Ok(path) = path.cast::<PyString>() {
         return text(path);
     }
-    let path = path.py().import("os")?.call_method1("fspath", (path,))?;
+    let path = path.py().import("os")?.call_method1(intern!(path.py(), "fspath"), (path,))?;
     match path.cast::<PyString>() {
         Ok(path) => text(path),
         Err(_) => Err(PyTypeError::new_err("a folder must be a str or an os.PathLike of one")),
@@ -125,11 +126,11 @@ fn path_text(path: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
 /// The folder of the standard library. From 3.11 on `sys` says it; before, `encodings` lies in it, which every interpreter imports at
 /// start. (Not so `os`: with `-S` nobody has imported that.)
 fn library_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
-    let said = py.import("sys")?.getattr_opt("_stdlib_dir")?;
+    let said = py.import("sys")?.getattr_opt(intern!(py, "_stdlib_dir"))?;
     if let Some(folder) = said.as_ref().and_then(|folder| folder.cast::<PyString>().ok()) {
         return text(folder).map(Some);
     }
-    let Some(file) = py.import("encodings")?.getattr_opt("__file__")? else { return Ok(None) };
+    let Some(file) = py.import("encodings")?.getattr_opt(intern!(py, "__file__"))? else { return Ok(None) };
     let Ok(file) = file.cast::<PyString>() else { return Ok(None) };
     Ok(parent(&text(file)?).and_then(parent).map(<[u8]>::to_vec))
 }
@@ -142,7 +143,7 @@ pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
 /// The folder that has the place of the library in a virtual environment, if this is one.
 fn in_environment(py: Python<'_>, library: &[u8]) -> PyResult<Vec<u8>> {
     let sys = py.import("sys")?;
-    let [prefix, base] = [sys.getattr("prefix")?, sys.getattr("base_prefix")?];
+    let [prefix, base] = [sys.getattr(intern!(py, "prefix"))?, sys.getattr(intern!(py, "base_prefix"))?];
     let (Ok(prefix), Ok(base)) = (prefix.cast::<PyString>(), base.cast::<PyString>()) else {
         return Ok(library.to_vec());
     };
@@ -153,8 +154,8 @@ fn in_environment(py: Python<'_>, library: &[u8]) -> PyResult<Vec<u8>> {
 /// The folder of the part of the library that depends on the platform, where it is another one.
 fn platform_folder(py: Python<'_>, library: &[u8]) -> PyResult<Option<Vec<u8>>> {
     let sys = py.import("sys")?;
-    let Ok(name) = sys.getattr("platlibdir") else { return Ok(None) };
-    let Ok(prefix) = sys.getattr("base_exec_prefix")?.cast_into::<PyString>() else { return Ok(None) };
+    let Ok(name) = sys.getattr(intern!(py, "platlibdir")) else { return Ok(None) };
+    let Ok(prefix) = sys.getattr(intern!(py, "base_exec_prefix"))?.cast_into::<PyString>() else { return Ok(None) };
     let Ok(name) = name.cast_into::<PyString>() else { return Ok(None) };
     let last = library.iter().rposition(|byte| *byte == SEPARATOR).map_or(0, |at| at + 1);
     let folder = join(&join(&text(&prefix)?, &text(&name)?), library.get(last..).unwrap_or_default());

@@ -7,7 +7,7 @@
 
 use std::{ffi::c_char, ptr::NonNull};
 
-use pyo3::{ffi, prelude::*};
+use pyo3::{ffi, intern, prelude::*};
 
 use crate::error::{Error, Result};
 
@@ -109,7 +109,7 @@ pub(super) fn joined<'py>(
 pub(super) fn copied<'py>(py: Python<'py>, string: Held, is_interned: bool) -> Result<Bound<'py, PyAny>> {
     let string = match ascii_of(&string) {
         Some(text) if text.len() > 1 => ascii(py, &[text])?,
-        _ => owned(py, string).call_method1("__add__", ("",))?,
+        _ => owned(py, string).call_method1(intern!(py, "__add__"), ("",))?,
     };
     if is_interned { interned(string) } else { Ok(string) }
 }
@@ -170,7 +170,7 @@ pub(super) fn integer<'py>(py: Python<'py>, bytes: &[u8]) -> Result<Bound<'py, P
     let keywords = pyo3::types::PyDict::new(py);
     keywords.set_item("signed", true)?;
     let data = pyo3::types::PyBytes::new(py, bytes);
-    Ok(py.get_type::<pyo3::types::PyInt>().call_method("from_bytes", (data, "little"), Some(&keywords))?)
+    Ok(py.get_type::<pyo3::types::PyInt>().call_method(intern!(py, "from_bytes"), (data, "little"), Some(&keywords))?)
 }
 
 /// A complex number.

@@ -21,7 +21,7 @@ impl CompiledFiles {
     pub(super) fn new(py: Python<'_>, importlib: &Importlib) -> PyResult<Self> {
         let implementation = importlib.of_sys(py, intern!(py, "implementation"))?;
         let tag = implementation.getattr(intern!(py, "cache_tag"))?;
-        let level: u8 = importlib.of_sys(py, intern!(py, "flags"))?.getattr("optimize")?.extract()?;
+        let level: u8 = importlib.of_sys(py, intern!(py, "flags"))?.getattr(intern!(py, "optimize"))?.extract()?;
         let level = if level == 0 { String::new() } else { format!(".opt-{level}") };
         let suffix = format!(".{tag}{level}.pyc");
         Ok(CompiledFiles { implementation: implementation.unbind(), tag: tag.unbind(), suffix })

@@ -7,7 +7,7 @@ use std::ffi::c_int;
 use pyo3::{
     ffi,
     prelude::*,
-    types::{PyBytes, PyTuple},
+    types::{PyBytes, PyString, PyTuple},
 };
 
 use super::since_311::Locals;
@@ -76,8 +76,8 @@ pub(super) fn locals_of<'py>(code: &Bound<'py, PyAny>) -> PyResult<Option<(Bound
     // SAFETY: a code object has fields to the end of this struct and beyond; whether they are these is found out here, and no
     // pointer is followed before.
     let object = unsafe { &*object };
-    let number = |name: &str| code.getattr(name)?.extract::<c_int>();
-    let variables = code.getattr("co_varnames")?.len()?;
+    let number = |name: &str| attribute(code, name)?.extract::<c_int>();
+    let variables = attribute(code, "co_varnames")?.len()?;
     let has_numbers = object.co_flags == number("co_flags")?
         && object.co_argcount == number("co_argcount")?
         && object.co_posonlyargcount == number("co_posonlyargcount")?
@@ -86,11 +86,11 @@ pub(super) fn locals_of<'py>(code: &Bound<'py, PyAny>) -> PyResult<Option<(Bound
         && object.co_firstlineno == number("co_firstlineno")?
         && object.co_nlocals == number("co_nlocals")?
         && object.co_nlocals as usize == variables
-        && object.co_ncellvars as usize == code.getattr("co_cellvars")?.len()?
-        && object.co_nfreevars as usize == code.getattr("co_freevars")?.len()?;
-    let has_objects = object.co_consts == code.getattr("co_consts")?.as_ptr()
-        && object.co_names == code.getattr("co_names")?.as_ptr()
-        && object.co_exceptiontable == code.getattr("co_exceptiontable")?.as_ptr();
+        && object.co_ncellvars as usize == attribute(code, "co_cellvars")?.len()?
+        && object.co_nfreevars as usize == attribute(code, "co_freevars")?.len()?;
+    let has_objects = object.co_consts == attribute(code, "co_consts")?.as_ptr()
+        && object.co_names == attribute(code, "co_names")?.as_ptr()
+        && object.co_exceptiontable == attribute(code, "co_exceptiontable")?.as_ptr();
     if !has_numbers || !has_objects {
         return Ok(None);
     }
@@ -104,4 +104,10 @@ pub(super) fn locals_of<'py>(code: &Bound<'py, PyAny>) -> PyResult<Option<(Bound
         && names.len()? == len
         && kinds.len()? == len;
     Ok(is_right.then_some((names, kinds)))
+}
+
+/// An attribute of a code object. Its name is interned: the interpreter keeps each string for a time by which an attribute of a
+/// class was looked up, so that new ones at each opening would pile up there.
+pub(super) fn attribute<'py>(code: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    code.getattr(PyString::intern(code.py(), name))
 }

@@ -5,7 +5,7 @@
 use std::ffi::c_int;
 
 use permacode_reader::{Code, local_kind};
-use pyo3::{ffi, prelude::*, types::PyBytes};
+use pyo3::{ffi, intern, prelude::*, types::PyBytes};
 
 use super::{Fields, direct, fields, local_kinds, scratch::Scratch};
 use crate::{
@@ -100,9 +100,11 @@ impl Constructor {
     /// Why none is.
     pub(in crate::build) fn new(py: Python<'_>) -> std::result::Result<(Self, String), String> {
         let failed = |error: PyErr| format!("the fields of code objects could not be read: {error}");
-        let sample =
-            py.import("_frozen_importlib").and_then(|module| module.getattr("_find_and_load")?.getattr("__code__"));
-        let sample = sample.map_err(failed)?;
+        let function = py
+            .import("_frozen_importlib")
+            .and_then(|module| module.getattr(intern!(py, "_find_and_load")))
+            .map_err(failed)?;
+        let sample = function.getattr(intern!(py, "__code__")).map_err(failed)?;
         let Some((names, kinds)) = fields::locals_of(&sample).map_err(failed)? else {
             return Err("code objects of this interpreter have other fields".to_owned());
         };
@@ -127,7 +129,7 @@ impl Constructor {
     /// Whether a code object comes out as it is.
     fn makes(&self, sample: &Bound<'_, PyAny>, names: &Bound<'_, PyAny>, kinds: &Bound<'_, PyAny>) -> Result<bool> {
         let py = sample.py();
-        let attribute = |name: &str| sample.getattr(name);
+        let attribute = |name: &str| fields::attribute(sample, name);
         let number = |name: &str| attribute(name)?.extract::<c_int>();
         let [bytecode, line_table, exception_table] = ["co_code", "co_linetable", "co_exceptiontable"].map(attribute);
         let (bytecode, line_table, exception_table) = (bytecode?, line_table?, exception_table?);
@@ -160,7 +162,7 @@ impl Constructor {
         Ok(made.eq(sample)?
             && made_names.is(names)
             && made_kinds.is(kinds)
-            && made.getattr("co_qualname")?.is(&qualname))
+            && fields::attribute(&made, "co_qualname")?.is(&qualname))
     }
 
     pub(in crate::build) fn name(&self) -> &'static str {
