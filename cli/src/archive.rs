@@ -49,7 +49,7 @@ impl ArchiveArg {
     }
 
     pub(crate) fn open(&self) -> Result<Archive<Storage>> {
-        Archive::open(self.storage()?).with_context(|| format!("cannot open {self}"))
+        Archive::open(self.storage()?).and_then(Archive::checked).with_context(|| format!("cannot open {self}"))
     }
 
     pub(crate) fn is_stdin(&self) -> bool {

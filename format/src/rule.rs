@@ -54,7 +54,7 @@ rules! {
     S8 "S-8" "The length of a section is a multiple of its record and within the limit.";
     S9 "S-9" "The CRC of a section is right.";
     S10 "S-10" "Only defined flags are set in the section table.";
-    K1 "K-1" "Each chunk of a chunked section has a CRC in the checksums section, and it is right.";
+    K1 "K-1" "Each chunk of each section except checksums must have a CRC in the checksums section that matches its bytes.";
     T1 "T-1" "The name of a machine is 1 to 16 bytes of printable ASCII, filled up with zeros.";
     T2 "T-2" "No two targets agree in machine, bytecode magic, version and optimisation level.";
     T3 "T-3" "A bytecode unit has at least one byte.";

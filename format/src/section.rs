@@ -15,7 +15,7 @@ record! {
         16 len: U64,
         /// CRC-32 of the section [S-9].
         24 crc: U32,
-        /// Index in the checksums section of the CRC of its first chunk; [`crate::NONE`] for a section without [K-1].
+        /// Index in the checksums section of the CRC of its first chunk; [`crate::NONE`] for the checksums section [K-1].
         28 first_chunk: U32,
     }
 }
@@ -44,7 +44,7 @@ pub enum Group {
 }
 
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $value:literal $name:ident $text:literal $group:ident $record_len:literal $chunked:literal;)*) => {
+    ($($(#[$doc:meta])* $value:literal $name:ident $text:literal $group:ident $record_len:literal;)*) => {
         /// What a section holds (spec.md 5.3). Sections stand in a file in the order of these numbers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
@@ -88,10 +88,10 @@ macro_rules! kinds {
                 }
             }
 
-            /// Whether each chunk of the section has a CRC of its own [K-1].
+            /// Whether each chunk of the section has a CRC in the checksums section [K-1]: all have, but that section itself.
             #[must_use]
             pub const fn is_chunked(self) -> bool {
-                match self { $(Self::$name => $chunked,)* }
+                !matches!(self, Self::Checksums)
             }
         }
     };
@@ -99,43 +99,43 @@ macro_rules! kinds {
 
 kinds! {
     /// [`crate::TargetRecord`]s.
-    1 Targets "targets" Lookup 104 false;
+    1 Targets "targets" Lookup 104;
     /// [`crate::ModuleRecord`]s of all targets.
-    2 Modules "modules" Lookup 80 false;
+    2 Modules "modules" Lookup 80;
     /// [`crate::ResourceRecord`]s of all targets.
-    3 Resources "resources" Lookup 32 false;
+    3 Resources "resources" Lookup 32;
     /// Pilots and [`crate::Slot`]s of the name indexes.
-    4 Index "index" Lookup 1 false;
+    4 Index "index" Lookup 1;
     /// Text of module names, resource names and target tags.
-    5 Names "names" Lookup 1 false;
+    5 Names "names" Lookup 1;
     /// [`crate::CodeRecord`]s.
-    6 Code "code" Hot 28 false;
+    6 Code "code" Hot 28;
     /// [`crate::WideCode`]s.
-    7 Wide "wide" Hot 56 false;
+    7 Wide "wide" Hot 56;
     /// Lists of the code objects, in units of two bytes.
-    8 Lists "lists" Hot 2 false;
+    8 Lists "lists" Hot 2;
     /// One entry of four bytes for each object id.
-    9 Objects "objects" Hot 4 false;
+    9 Objects "objects" Hot 4;
     /// Objects, one behind the other.
-    10 Constants "constants" Hot 1 true;
+    10 Constants "constants" Hot 1;
     /// Instructions.
-    11 Bytecode "bytecode" Hot 1 true;
+    11 Bytecode "bytecode" Hot 1;
     /// [`crate::CodeDetail`]s, one for each code record.
-    12 Details "details" Cold 12 false;
+    12 Details "details" Cold 12;
     /// Objects that are only docstrings, one behind the other.
-    13 Docstrings "docstrings" Cold 1 true;
+    13 Docstrings "docstrings" Cold 1;
     /// Line tables and exception tables.
-    14 Tables "tables" Cold 1 true;
+    14 Tables "tables" Cold 1;
     /// [`crate::SignatureRecord`]s in the order of code ids.
-    15 Signatures "signatures" Cold 12 false;
+    15 Signatures "signatures" Cold 12;
     /// Text of the signatures.
-    16 SignatureText "signature-text" Cold 1 true;
+    16 SignatureText "signature-text" Cold 1;
     /// Sources.
-    17 Sources "sources" Cold 1 true;
+    17 Sources "sources" Cold 1;
     /// Bytes of the resources.
-    18 Files "files" Cold 1 true;
+    18 Files "files" Cold 1;
     /// CRC-32 of each chunk, four bytes each.
-    19 Checksums "checksums" Cold 4 false;
+    19 Checksums "checksums" Cold 4;
 }
 
 #[cfg(test)]

@@ -193,12 +193,9 @@ fn the_generic_header_is_the_start_of_the_header() {
 #[test]
 fn section_kinds_are_those_of_the_code() {
     let spec = Spec::read();
-    let table = spec.table("Number|Name|Group|Record|Chunked|Contents", "SectionKind");
-    let text: Vec<_> = table
-        .rows
-        .iter()
-        .map(|row| (number(&row[0]), row[1].clone(), row[2].clone(), number(&row[3]), row[4].clone()))
-        .collect();
+    let table = spec.table("Number|Name|Group|Record|Contents", "SectionKind");
+    let text: Vec<_> =
+        table.rows.iter().map(|row| (number(&row[0]), row[1].clone(), row[2].clone(), number(&row[3]))).collect();
     let code: Vec<_> = SectionKind::ALL
         .iter()
         .map(|kind| {
@@ -207,8 +204,7 @@ fn section_kinds_are_those_of_the_code() {
                 Group::Hot => "hot",
                 Group::Cold => "cold",
             };
-            let chunked = if kind.is_chunked() { "yes" } else { "no" };
-            (*kind as u64, kind.name().to_owned(), group.to_owned(), kind.record_len(), chunked.to_owned())
+            (*kind as u64, kind.name().to_owned(), group.to_owned(), kind.record_len())
         })
         .collect();
     assert_rows(&table.at(), &text, &code);

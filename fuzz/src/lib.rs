@@ -5,7 +5,9 @@ pub mod archives;
 #[path = "../../writer/tests/common/mod.rs"]
 pub mod models;
 
-use permacode_format::{CHUNK_LEN, HEADER_LEN, Header, MAGIC, Record, SectionEntry, SectionKind, crc32, header_crc};
+use permacode_format::{
+    CHUNK_LEN, CHUNK_LOG2, HEADER_LEN, Header, MAGIC, PAGE_LOG2, Record, SectionEntry, SectionKind, crc32, header_crc,
+};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Makes everything right that stands between changed bytes and the code behind the checksums: header, lengths,
@@ -21,7 +23,7 @@ pub fn mend(bytes: &mut [u8]) {
     put(bytes, 12, &HEADER_LEN.to_le_bytes());
     put(bytes, 16, &(len as u64).to_le_bytes());
     put(bytes, 28, &[0; 8]);
-    put(bytes, 48, &[bytes[48] % 13, 12, 16]);
+    put(bytes, 48, &[bytes[48] % 13, PAGE_LOG2, CHUNK_LOG2]);
     put(bytes, 51, &[0; 13]);
     let room = (len - HEADER_LEN as usize) / SectionEntry::LEN;
     let count = (u32_at(bytes, 40) as usize).min(room).min(256);

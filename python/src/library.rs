@@ -62,7 +62,8 @@ impl Library {
     /// `OSError` if the file cannot be opened; `ImportError` if it is no archive, is damaged, or has no target that fits.
     pub(crate) fn open(py: Python<'_>, path: &Path, fit: Fit) -> PyResult<Library> {
         let path = std::path::absolute(path)?;
-        let archive = Archive::map(&path).map_err(|error| of_reader(py, &path, None, error))?;
+        let archive =
+            Archive::map(&path).and_then(Archive::checked).map_err(|error| of_reader(py, &path, None, error))?;
         let interpreter = Interpreter::of(py)?;
         let target = find_target(&archive, &interpreter, fit).map_err(|error| of_reader(py, &path, None, error))?;
         let Some(target) = target else {

@@ -39,19 +39,19 @@ pub struct Cold<'a> {
 impl<'a> Code<'a> {
     #[inline]
     pub(crate) fn new(view: View<'a>, module: Module<'a>, id: u32) -> Result<Self> {
-        let records = view.records::<CodeRecord>(SectionKind::Code);
-        let Some(record) = records.get(id as usize) else {
-            let kind = ErrorKind::OutOfBounds { start: id.into(), len: 1, available: records.len() as u64 };
+        let Some(record) = view.record::<CodeRecord>(SectionKind::Code, id as usize)? else {
+            let available = view.count::<CodeRecord>(SectionKind::Code);
+            let kind = ErrorKind::OutOfBounds { start: id.into(), len: 1, available };
             return Err(Error::new(kind, Rule::M3, module.offset().saturating_add(12)));
         };
         let mut code = Code { module, id, record, wide: None };
         if record.form & code_form::WIDE_RECORD != 0 {
             let index = u32::from(record.constant_count.get()).wrapping_shl(16) | u32::from(record.bytecode_len.get());
-            let wide = view.records::<WideCode>(SectionKind::Wide);
-            match wide.get(index as usize) {
+            match view.record::<WideCode>(SectionKind::Wide, index as usize)? {
                 Some(wide) => code.wide = Some(wide),
                 None => {
-                    let kind = ErrorKind::OutOfBounds { start: index.into(), len: 1, available: wide.len() as u64 };
+                    let available = view.count::<WideCode>(SectionKind::Wide);
+                    let kind = ErrorKind::OutOfBounds { start: index.into(), len: 1, available };
                     return Err(Error::new(kind, Rule::C3, code.offset().saturating_add(12)));
                 }
             }
@@ -141,7 +141,7 @@ impl<'a> Code<'a> {
         if offset.trailing_zeros() < align_log2.into() {
             return Err(Error::value(Rule::C2, self.offset(), "the offset of instructions", offset));
         }
-        self.view().section(SectionKind::Bytecode).get(offset.into(), len.into(), Rule::C2).map(PermaBytes::new)
+        self.view().range(SectionKind::Bytecode, offset.into(), len.into(), Rule::C2).map(PermaBytes::new)
     }
 
     /// Its list: what it has of locals, constants and names.
@@ -163,7 +163,7 @@ impl<'a> Code<'a> {
             .saturating_add(has_filename.into());
         let len = count.saturating_mul(if is_wide { 4 } else { 2 });
         let start = u64::from(self.record.list_offset.get()).saturating_mul(2);
-        let bytes = self.view().section(SectionKind::Lists).get(start, len, Rule::C4)?;
+        let bytes = self.view().range(SectionKind::Lists, start, len, Rule::C4)?;
         Ok(List {
             module: self.module,
             code: self.id,
@@ -337,9 +337,9 @@ impl<'a> Code<'a> {
     }
 
     fn detail(&self) -> Result<&'a CodeDetail> {
-        let details = self.view().records::<CodeDetail>(SectionKind::Details);
-        details.get(self.id as usize).ok_or_else(|| {
-            let kind = ErrorKind::OutOfBounds { start: self.id.into(), len: 1, available: details.len() as u64 };
+        self.view().record::<CodeDetail>(SectionKind::Details, self.id as usize)?.ok_or_else(|| {
+            let available = self.view().count::<CodeDetail>(SectionKind::Details);
+            let kind = ErrorKind::OutOfBounds { start: self.id.into(), len: 1, available };
             Error::new(kind, Rule::C1, self.detail_offset())
         })
     }
@@ -369,11 +369,11 @@ impl<'a> Code<'a> {
             Some(wide) => (wide.first_line.get(), wide.line_len.get(), wide.exception_len.get()),
             None => (detail.first_line.get().into(), detail.line_len.get().into(), detail.exception_len.get().into()),
         };
-        let tables = self.view().section(SectionKind::Tables);
         let offset = u64::from(detail.tables_offset.get());
-        let line_table = PermaBytes::new(tables.get(offset, line_len.into(), Rule::C5)?);
+        let line_table = self.view().range(SectionKind::Tables, offset, line_len.into(), Rule::C5)?;
         let after = offset.saturating_add(line_len.into());
-        let exception_table = PermaBytes::new(tables.get(after, exception_len.into(), Rule::C5)?);
+        let exception_table = self.view().range(SectionKind::Tables, after, exception_len.into(), Rule::C5)?;
+        let (line_table, exception_table) = (PermaBytes::new(line_table), PermaBytes::new(exception_table));
         Ok(Cold { first_line, line_table, exception_table })
     }
 
@@ -419,11 +419,11 @@ impl<'a> Code<'a> {
     /// # Errors
     /// `[G-2]`
     pub fn signature(&self) -> Result<Option<PermaBytes<'a>>> {
-        let records = self.view().records::<SignatureRecord>(SectionKind::Signatures);
+        let records = self.view().records::<SignatureRecord>(SectionKind::Signatures)?;
         let found = records.binary_search_by_key(&self.id, |record| record.code.get());
         let Some(record) = found.ok().and_then(|index| records.get(index)) else { return Ok(None) };
-        let text = self.view().section(SectionKind::SignatureText);
-        text.get(record.offset.get().into(), record.len.get().into(), Rule::G2).map(|text| Some(PermaBytes::new(text)))
+        let (start, len) = (record.offset.get().into(), record.len.get().into());
+        self.view().range(SectionKind::SignatureText, start, len, Rule::G2).map(|text| Some(PermaBytes::new(text)))
     }
 
     /// Checks the two records by themselves.

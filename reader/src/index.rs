@@ -10,6 +10,7 @@ use permacode_format::{IndexHeader, NONE, Rule, SectionKind, Slot, U32, bucket_o
 /// One index.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Index<'a> {
+    view: View<'a>,
     header: &'a IndexHeader,
     pilots: &'a [u8],
     slots: &'a [Slot],
@@ -23,16 +24,22 @@ impl<'a> Index<'a> {
         let pilots = section.get(header.pilots_offset.get().into(), header.bucket_count.get().into(), Rule::X1)?;
         let slots_len = u64::from(header.slot_count.get()).saturating_mul(size_of::<Slot>() as u64);
         let slots = section.get(header.slots_offset.get().into(), slots_len, Rule::X1)?;
-        Ok(Index { header, pilots: pilots.data(), slots: slots.records(), slots_offset: slots.offset() })
+        Ok(Index { view, header, pilots: pilots.data(), slots: slots.records(), slots_offset: slots.offset() })
     }
 
     /// The record, counted from the first one of the target, that may have this name: only its name can tell.
     #[inline]
-    pub(crate) fn candidate(&self, name: &[u8]) -> Option<u32> {
+    pub(crate) fn candidate(&self, name: &[u8]) -> Result<Option<u32>> {
         let hash = name_hash(name, self.header.seed.get());
-        let pilot = self.pilots.get(bucket_of(hash, self.header.bucket_count.get()) as usize)?;
-        let slot = self.slots.get(slot_of(hash, *pilot, self.header.slot_count.get()) as usize)?;
-        (slot.tag.get() == tag_of(hash) && slot.record.get() != NONE).then(|| slot.record.get())
+        let bucket = bucket_of(hash, self.header.bucket_count.get());
+        let Some(pilot) = self.pilots.get(bucket as usize) else { return Ok(None) };
+        let start = u64::from(self.header.pilots_offset.get());
+        self.view.touch(SectionKind::Index, start.saturating_add(bucket.into()), 1)?;
+        let number = slot_of(hash, *pilot, self.header.slot_count.get());
+        let Some(slot) = self.slots.get(number as usize) else { return Ok(None) };
+        let (start, len) = (u64::from(self.header.slots_offset.get()), size_of::<Slot>() as u64);
+        self.view.touch(SectionKind::Index, start.saturating_add(u64::from(number).saturating_mul(len)), len)?;
+        Ok((slot.tag.get() == tag_of(hash) && slot.record.get() != NONE).then(|| slot.record.get()))
     }
 
     /// Bytes of pilots and slots.
@@ -65,5 +72,5 @@ impl<'a> Index<'a> {
 /// A name: a range of the names section.
 #[inline]
 pub(crate) fn name_in_section(view: View<'_>, offset: U32, len: U32) -> Result<Bytes<'_>> {
-    view.section(SectionKind::Names).get(offset.get().into(), len.get().into(), Rule::N1)
+    view.range(SectionKind::Names, offset.get().into(), len.get().into(), Rule::N1)
 }

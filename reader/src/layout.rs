@@ -2,6 +2,7 @@
 
 use crate::{
     bytes::Bytes,
+    checks::Checks,
     error::{Error, ErrorKind, Result},
 };
 use permacode_format::{
@@ -10,11 +11,13 @@ use permacode_format::{
 };
 
 /// Where the sections lie.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) file_len: u64,
     pub(crate) code_align_log2: u8,
     pub(crate) section_count: u32,
+    /// `None`: the archive is read without a look at the checksums of chunks.
+    pub(crate) checks: Option<Checks>,
     sections: [Place; SectionKind::ALL.len()],
 }
 
@@ -23,6 +26,8 @@ pub(crate) struct Layout {
 pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) len: u64,
+    /// Index of the CRC of its first chunk.
+    pub(crate) first_chunk: u32,
 }
 
 impl Layout {
@@ -42,6 +47,7 @@ impl Layout {
             file_len: header.file_len.get(),
             code_align_log2: header.code_align_log2,
             section_count,
+            checks: None,
             sections: [Place::default(); SectionKind::ALL.len()],
         };
         let mut end = u64::from(HEADER_LEN).saturating_add(table_len);
@@ -50,7 +56,8 @@ impl Layout {
         for (index, entry) in table.records::<SectionEntry>().iter().enumerate() {
             let at =
                 u64::from(HEADER_LEN).saturating_add((index as u64).saturating_mul(size_of::<SectionEntry>() as u64));
-            let place = Place { offset: entry.offset.get(), len: entry.len.get() };
+            let place =
+                Place { offset: entry.offset.get(), len: entry.len.get(), first_chunk: entry.first_chunk.get() };
             if place.offset < end {
                 return Err(Error::value(Rule::S3, at.saturating_add(8), "the offset of a section", place.offset));
             }
@@ -103,6 +110,11 @@ impl Layout {
             }
         }
         Ok(layout)
+    }
+
+    /// The same layout, read with a look at the checksum of each chunk that is touched.
+    pub(crate) fn with_checks(&self, checks: Checks) -> Layout {
+        Layout { checks: Some(checks), ..*self }
     }
 
     #[inline]

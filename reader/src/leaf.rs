@@ -35,12 +35,12 @@ pub enum Leaf<'a> {
     },
 }
 
-/// The objects of an archive that hold no others, by id: for who makes many of them.
+/// A fast lookup of the objects that hold no others, by id.
 ///
-/// It has the tables at hand and says of what is none only that it is none; [`crate::Object::constant`] says what it is
-/// instead, or what is wrong with it.
+/// `None` means that the object is a container, is damaged, or is not there. [`crate::Object::constant`] says which.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaves<'a> {
+    view: View<'a>,
     entries: &'a [U32],
     constants: Bytes<'a>,
     docstrings: Bytes<'a>,
@@ -57,7 +57,8 @@ impl<'a> Module<'a> {
 impl<'a> Leaves<'a> {
     pub(crate) fn of(view: View<'a>) -> Leaves<'a> {
         Leaves {
-            entries: view.records(SectionKind::Objects),
+            view,
+            entries: view.section(SectionKind::Objects).records(),
             constants: view.section(SectionKind::Constants),
             docstrings: view.section(SectionKind::Docstrings),
         }
@@ -67,8 +68,13 @@ impl<'a> Leaves<'a> {
     #[must_use]
     #[inline]
     pub fn get(&self, id: u32) -> Option<Leaf<'a>> {
-        let (offset, is_cold) = entry::decode(self.entries.get(id as usize)?.get());
-        let section = if is_cold { self.docstrings } else { self.constants };
+        let entry = self.entries.get(id as usize)?;
+        self.view.touch(SectionKind::Objects, u64::from(id).saturating_mul(4), 4).ok()?;
+        let (offset, is_cold) = entry::decode(entry.get());
+        let (section, kind_of_section) = match is_cold {
+            true => (self.docstrings, SectionKind::Docstrings),
+            false => (self.constants, SectionKind::Constants),
+        };
         let (&first, rest) = section.data().get(offset as usize..)?.split_first()?;
         let kind = ObjectKind::from_number(first & object_flag::KIND)?;
         let flags = first & !object_flag::KIND;
@@ -76,7 +82,9 @@ impl<'a> Leaves<'a> {
             return None;
         }
         let at = section.offset().saturating_add(offset.into()).saturating_add(1);
-        parse(kind, flags, Bytes::new(rest, at)).map(|(leaf, _)| leaf)
+        let (leaf, len) = parse(kind, flags, Bytes::new(rest, at))?;
+        self.view.touch(kind_of_section, offset.into(), (len as u64).saturating_add(1)).ok()?;
+        Some(leaf)
     }
 }
 

@@ -25,6 +25,7 @@ extern crate alloc;
 mod archive;
 mod budget;
 mod bytes;
+mod checks;
 mod code;
 mod debug;
 mod error;

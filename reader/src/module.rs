@@ -10,7 +10,7 @@ use crate::{
     string::Str,
     view::View,
 };
-use permacode_format::{CodeRecord, ModuleRecord, NONE, Rule, SectionKind, U32, module_flag};
+use permacode_format::{CodeRecord, ModuleRecord, NONE, Record, Rule, SectionKind, U32, module_flag};
 
 /// One module of a target (spec.md 5.5).
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,19 @@ pub struct Source<'a> {
 impl<'a> Module<'a> {
     pub(crate) fn new(view: View<'a>, record: &'a ModuleRecord, index: usize) -> Self {
         Module { view, record, index }
+    }
+
+    /// The same module of the same archive, seen through another view of it.
+    pub(crate) fn in_view<'b>(&self, view: View<'b>) -> Result<Module<'b>>
+    where
+        'a: 'b,
+    {
+        view.touch(
+            SectionKind::Modules,
+            (self.index as u64).saturating_mul(ModuleRecord::LEN as u64),
+            ModuleRecord::LEN as u64,
+        )?;
+        Ok(Module { view, ..*self })
     }
 
     pub(crate) fn view(&self) -> View<'a> {
@@ -122,7 +135,7 @@ impl<'a> Module<'a> {
     /// All code objects, children before their parents, the root last.
     pub fn codes(&self) -> impl DoubleEndedIterator<Item = Result<Code<'a>>> + ExactSizeIterator + use<'a> {
         let module = *self;
-        let available = self.view.records::<CodeRecord>(SectionKind::Code).len().saturating_add(1);
+        let available = self.view.count::<CodeRecord>(SectionKind::Code).saturating_add(1);
         // One more than there are gives the error of a count that is too large.
         let count = self.code_count().min(u32::try_from(available).unwrap_or(u32::MAX));
         (0..count).map(move |number| module.code(number))
@@ -170,8 +183,8 @@ impl<'a> Module<'a> {
         let flags = self.record.flags.get();
         let size = self.record.source_size.get();
         let text = if flags & module_flag::SOURCE_TEXT != 0 {
-            let sources = self.view.section(SectionKind::Sources);
-            Some(PermaBytes::new(sources.get(self.record.source_offset.get(), size, Rule::M6)?))
+            let start = self.record.source_offset.get();
+            Some(PermaBytes::new(self.view.range(SectionKind::Sources, start, size, Rule::M6)?))
         } else {
             None
         };
@@ -211,11 +224,11 @@ impl<'a> Module<'a> {
             return Err(Error::value(Rule::M2, self.offset().saturating_add(8), "the flags of a module", flags));
         }
         let (first, count) = (u64::from(self.first_code()), u64::from(self.code_count()));
-        let available = self.view.records::<CodeRecord>(SectionKind::Code).len() as u64;
+        let available = self.view.count::<CodeRecord>(SectionKind::Code);
         if self.is_namespace() != (count == 0) || first.saturating_add(count) > available {
             return Err(Error::value(Rule::M3, self.offset().saturating_add(16), "the number of code objects", count));
         }
-        let objects = self.view.records::<U32>(SectionKind::Objects).len() as u64;
+        let objects = self.view.count::<U32>(SectionKind::Objects);
         if u64::from(self.object_base()) > objects {
             return Err(Error::value(
                 Rule::M4,

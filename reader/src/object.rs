@@ -42,6 +42,9 @@ impl<'a> Owner<'a> {
     }
 }
 
+/// Most bytes of an object before its items or its text: the first byte, and three numbers.
+const MAX_HEAD_LEN: u64 = 16;
+
 /// An object by its id. Two objects of one archive are equal if their ids are: equal immutable values were merged, and
 /// what was one object is one object.
 #[derive(Debug, Clone, Copy)]
@@ -118,7 +121,7 @@ impl<'a> Object<'a> {
     /// The object with an id that stands at `offset`, if `rule` is kept that there is one.
     #[inline]
     pub(crate) fn checked(view: View<'a>, id: u32, owner: Owner<'a>, rule: Rule, offset: u64) -> Result<Self> {
-        let available = view.records::<U32>(SectionKind::Objects).len() as u64;
+        let available = view.count::<U32>(SectionKind::Objects);
         if u64::from(id) >= available {
             let kind = ErrorKind::OutOfBounds { start: id.into(), len: 1, available };
             return Err(Error::new(kind, rule, offset));
@@ -132,12 +135,12 @@ impl<'a> Object<'a> {
         self.id
     }
 
-    /// The bytes from its first one to the end of the section, and whether that is the cold one.
-    pub(crate) fn place(&self) -> Result<(Bytes<'a>, bool)> {
-        let entries = self.view.records::<U32>(SectionKind::Objects);
+    /// The bytes from its first one to the end of its section, not checked; and that section.
+    fn place(&self) -> Result<(Bytes<'a>, SectionKind)> {
         let at = self.entry_offset();
-        let Some(entry) = entries.get(self.id as usize) else {
-            let kind = ErrorKind::OutOfBounds { start: self.id.into(), len: 1, available: entries.len() as u64 };
+        let Some(entry) = self.view.record::<U32>(SectionKind::Objects, self.id as usize)? else {
+            let available = self.view.count::<U32>(SectionKind::Objects);
+            let kind = ErrorKind::OutOfBounds { start: self.id.into(), len: 1, available };
             return Err(Error::new(kind, Rule::O1, at));
         };
         let (offset, is_cold) = entry::decode(entry.get());
@@ -146,7 +149,7 @@ impl<'a> Object<'a> {
         if bytes.len() == 0 {
             return Err(Error::value(Rule::O1, at, "the offset of an object", offset));
         }
-        Ok((bytes, is_cold))
+        Ok((bytes, kind))
     }
 
     /// Offset in the archive of its entry.
@@ -154,11 +157,30 @@ impl<'a> Object<'a> {
         self.view.offset_of(SectionKind::Objects, self.id.into())
     }
 
+    /// Its value, and its bytes: all of them and no others.
+    ///
+    /// How many bytes it has is known only when it was parsed, so their chunks are checked afterwards.
+    #[inline]
+    pub(crate) fn read(&self) -> Result<(Constant<'a>, Bytes<'a>)> {
+        let (bytes, section) = self.place()?;
+        let start = bytes.offset().saturating_sub(self.view.section(section).offset());
+        match self.parse(bytes) {
+            Ok((constant, rest)) => {
+                let own = bytes.get(0, bytes.len().saturating_sub(rest.len()), Rule::O2)?;
+                self.view.touch(section, start, own.len())?;
+                Ok((constant, own))
+            }
+            Err(error) => {
+                // Damage may be the reason.
+                self.view.touch(section, start, bytes.len().min(MAX_HEAD_LEN))?;
+                Err(error)
+            }
+        }
+    }
+
     /// Its bytes, all of them and no others.
     pub(crate) fn own_bytes(&self) -> Result<Bytes<'a>> {
-        let (bytes, _) = self.place()?;
-        let (_, rest) = self.parse(bytes)?;
-        bytes.get(0, bytes.len().saturating_sub(rest.len()), Rule::O2)
+        self.read().map(|(_, bytes)| bytes)
     }
 
     /// Whether it lies among the docstrings, which are not touched until asked for.
@@ -166,7 +188,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// `[O-1]`
     pub fn is_cold(&self) -> Result<bool> {
-        self.place().map(|(_, is_cold)| is_cold)
+        self.place().map(|(_, section)| section == SectionKind::Docstrings)
     }
 
     /// Offset of its first byte from the start of the archive.
@@ -182,7 +204,9 @@ impl<'a> Object<'a> {
     /// # Errors
     /// `[O-1]`, `[O-2]`
     pub fn kind(&self) -> Result<ObjectKind> {
-        let (bytes, _) = self.place()?;
+        let (bytes, section) = self.place()?;
+        let start = bytes.offset().saturating_sub(self.view.section(section).offset());
+        self.view.touch(section, start, 1)?;
         first_byte(bytes).map(|(kind, _)| kind)
     }
 
@@ -192,8 +216,7 @@ impl<'a> Object<'a> {
     /// `[O-1]`, `[O-2]`, and for containers `[O-6]` to `[O-8]`
     #[inline]
     pub fn constant(&self) -> Result<Constant<'a>> {
-        let (bytes, _) = self.place()?;
-        self.parse(bytes).map(|(constant, _)| constant)
+        self.read().map(|(constant, _)| constant)
     }
 
     /// The string that it is.
@@ -201,14 +224,11 @@ impl<'a> Object<'a> {
     /// # Errors
     /// Whatever `rule` says if it is none.
     pub(crate) fn as_str(&self, rule: Rule) -> Result<Str<'a>> {
-        match self.constant()? {
-            Constant::Str(text) => Ok(text),
-            _ => Err(Error::value(
-                rule,
-                self.place()?.0.offset(),
-                "the kind of an object that must be a string",
-                self.place()?.0.first(),
-            )),
+        match self.read()? {
+            (Constant::Str(text), _) => Ok(text),
+            (_, bytes) => {
+                Err(Error::value(rule, bytes.offset(), "the kind of an object that must be a string", bytes.first()))
+            }
         }
     }
 
@@ -217,14 +237,11 @@ impl<'a> Object<'a> {
     /// # Errors
     /// Whatever `rule` says if it is none.
     pub(crate) fn as_bytes(&self, rule: Rule) -> Result<PermaBytes<'a>> {
-        match self.constant()? {
-            Constant::Bytes(bytes) => Ok(bytes),
-            _ => Err(Error::value(
-                rule,
-                self.place()?.0.offset(),
-                "the kind of an object that must be bytes",
-                self.place()?.0.first(),
-            )),
+        match self.read()? {
+            (Constant::Bytes(bytes), _) => Ok(bytes),
+            (_, bytes) => {
+                Err(Error::value(rule, bytes.offset(), "the kind of an object that must be bytes", bytes.first()))
+            }
         }
     }
 

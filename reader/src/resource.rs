@@ -79,8 +79,8 @@ impl<'a> Resource<'a> {
     /// # Errors
     /// `[R-4]`
     pub fn data(&self) -> Result<PermaBytes<'a>> {
-        let files = self.view.section(SectionKind::Files);
-        files.get(self.record.data_offset.get(), self.record.data_len.get(), Rule::R4).map(PermaBytes::new)
+        let (start, len) = (self.record.data_offset.get(), self.record.data_len.get());
+        self.view.range(SectionKind::Files, start, len, Rule::R4).map(PermaBytes::new)
     }
 
     pub(crate) fn offset(&self) -> u64 {

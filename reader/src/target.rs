@@ -99,7 +99,7 @@ impl<'a> Target<'a> {
     /// `[T-5]`
     pub fn tag(&self) -> Result<&'a str> {
         let range = (self.record.tag_offset.get().into(), self.record.tag_len.get().into());
-        let bytes = self.view.section(SectionKind::Names).get(range.0, range.1, Rule::T5)?;
+        let bytes = self.view.range(SectionKind::Names, range.0, range.1, Rule::T5)?;
         if range.1 > u64::from(MAX_NAME_LEN) {
             return Err(Error::value(Rule::T5, self.offset().saturating_add(32), "the length of a tag", range.1));
         }
@@ -126,7 +126,7 @@ impl<'a> Target<'a> {
     /// If the index or the record it leads to breaks a rule.
     #[inline]
     pub fn find(&self, name: &str) -> Result<Option<Module<'a>>> {
-        let Some(number) = Index::new(self.view, &self.record.module_index)?.candidate(name.as_bytes()) else {
+        let Some(number) = Index::new(self.view, &self.record.module_index)?.candidate(name.as_bytes())? else {
             return Ok(None);
         };
         let module = self.module(number)?;
@@ -139,10 +139,10 @@ impl<'a> Target<'a> {
     /// `[T-6]`
     #[inline]
     pub fn module(&self, number: u32) -> Result<Module<'a>> {
-        let records = self.view.records::<ModuleRecord>(SectionKind::Modules);
+        let available = self.view.count::<ModuleRecord>(SectionKind::Modules);
         let (first, count) = (self.record.first_module.get(), self.record.module_count.get());
-        let index = self.checked_index(number, first, count, records.len(), 36)?;
-        match records.get(index) {
+        let index = self.checked_index(number, first, count, available, 36)?;
+        match self.view.record(SectionKind::Modules, index)? {
             Some(record) => Ok(Module::new(self.view, record, index)),
             None => Err(self.out_of_records(number, count, 36)),
         }
@@ -155,7 +155,7 @@ impl<'a> Target<'a> {
 
     fn modules_from(&self, first: u32) -> impl Iterator<Item = Result<Module<'a>>> + use<'a> {
         let target = *self;
-        let available = self.view.records::<ModuleRecord>(SectionKind::Modules).len();
+        let available = self.view.count::<ModuleRecord>(SectionKind::Modules) as usize;
         // One more than there are gives the error of a count that is too large.
         (first..self.module_count()).take(available.saturating_add(1)).map(move |number| target.module(number))
     }
@@ -203,7 +203,7 @@ impl<'a> Target<'a> {
     /// # Errors
     /// If the index or the record it leads to breaks a rule.
     pub fn find_resource(&self, name: &[u8]) -> Result<Option<Resource<'a>>> {
-        let Some(number) = Index::new(self.view, &self.record.resource_index)?.candidate(name) else {
+        let Some(number) = Index::new(self.view, &self.record.resource_index)?.candidate(name)? else {
             return Ok(None);
         };
         let resource = self.resource(number)?;
@@ -215,10 +215,10 @@ impl<'a> Target<'a> {
     /// # Errors
     /// `[T-6]`
     pub fn resource(&self, number: u32) -> Result<Resource<'a>> {
-        let records = self.view.records::<ResourceRecord>(SectionKind::Resources);
+        let available = self.view.count::<ResourceRecord>(SectionKind::Resources);
         let (first, count) = (self.record.first_resource.get(), self.record.resource_count.get());
-        let index = self.checked_index(number, first, count, records.len(), 44)?;
-        match records.get(index) {
+        let index = self.checked_index(number, first, count, available, 44)?;
+        match self.view.record(SectionKind::Resources, index)? {
             Some(record) => Ok(Resource::new(self.view, record, index)),
             None => Err(self.out_of_records(number, count, 44)),
         }
@@ -227,13 +227,13 @@ impl<'a> Target<'a> {
     /// All resources in the order of their names, byte by byte.
     pub fn resources(&self) -> impl Iterator<Item = Result<Resource<'a>>> + use<'a> {
         let target = *self;
-        let available = self.view.records::<ResourceRecord>(SectionKind::Resources).len();
+        let available = self.view.count::<ResourceRecord>(SectionKind::Resources) as usize;
         (0..self.resource_count()).take(available.saturating_add(1)).map(move |number| target.resource(number))
     }
 
-    fn checked_index(&self, number: u32, first: u32, count: u32, available: usize, field: u64) -> Result<usize> {
-        let index = first.checked_add(number).filter(|_| number < count).map(|index| index as usize);
-        index.filter(|index| *index < available).ok_or_else(|| self.out_of_records(number, count, field))
+    fn checked_index(&self, number: u32, first: u32, count: u32, available: u64, field: u64) -> Result<usize> {
+        let index = first.checked_add(number).filter(|index| number < count && u64::from(*index) < available);
+        index.map(|index| index as usize).ok_or_else(|| self.out_of_records(number, count, field))
     }
 
     #[cold]

@@ -122,7 +122,10 @@ fn cases() -> Vec<Case> {
     add(Rule::S9, "", Table, &[("section:lists.crc", get("section:lists.crc") ^ 1)]);
     add(Rule::S9, ".lookup", Table, &[("section:names.crc", get("section:names.crc") ^ 1)]);
     add(Rule::S10, "", Table, &[("section:index.flags", 3)]);
-    add(Rule::K1, "", Sections, &[("checksums[0]", get("checksums[0]") ^ 1)]);
+    let of_code = format!("checksums[{}]", get("section:code.first_chunk"));
+    add(Rule::K1, "", Sections, &[(&of_code, get(&of_code) ^ 1)]);
+    add(Rule::K1, ".missing", Table, &[("section:code.first_chunk", u32::MAX.into())]);
+    add(Rule::K1, ".checksums", Table, &[("section:checksums.first_chunk", 0)]);
 
     add(Rule::T1, "", Chunks, &[("file@4096", b' '.into())]);
     add(Rule::T2, "", Chunks, &[("targets[1].optimization", 0)]);

@@ -292,12 +292,12 @@ fn checksums(content: &Content) -> (u32, Vec<U32>) {
     let mut room = CHUNK_LEN as usize;
     let mut chunks = Vec::new();
     let take = |mut piece: &[u8]| {
+        whole.update(piece);
         while !piece.is_empty() {
             let (now, later) = piece.split_at(piece.len().min(room));
             chunk.update(now);
             room -= now.len();
             if room == 0 {
-                whole.combine(&chunk);
                 chunks.push(U32::new(chunk.finish()));
                 (chunk, room) = (Crc32::new(), CHUNK_LEN as usize);
             }
@@ -310,7 +310,6 @@ fn checksums(content: &Content) -> (u32, Vec<U32>) {
         Err(never) => match never {},
     }
     if room != CHUNK_LEN as usize {
-        whole.combine(&chunk);
         chunks.push(U32::new(chunk.finish()));
     }
     (whole.finish(), chunks)

@@ -33,6 +33,19 @@ fn canonical<'a>(program: &Program<'a>) -> Vec<(Target, Vec<Canonical<'a>>, Vec<
     targets
 }
 
+/// Number of the target and name of each module, and the offset of its record.
+fn modules_of(bytes: &[u8]) -> Result<Vec<(String, u64)>, permacode_reader::Error> {
+    let archive = Archive::open(bytes)?;
+    let mut names = Vec::new();
+    for (number, target) in archive.targets().enumerate() {
+        for module in target.modules() {
+            let module = module?;
+            names.push((format!("{number} {}", module.name()?), module.offset()));
+        }
+    }
+    Ok(names)
+}
+
 fn placements() -> impl Strategy<Value = Placement> {
     prop_oneof![Just(Placement::SharedFirst), Just(Placement::FirstUse), Just(Placement::BodiesFirst)]
 }
@@ -63,6 +76,32 @@ proptest! {
                 }
                 prop_assert_eq!(&Canonical::of(model).qualnames, &qualnames);
             }
+        }
+    }
+
+    #[test]
+    fn no_flipped_bit_is_read_from_a_checked_archive(
+        program in programs(),
+        flips in proptest::collection::vec(any::<proptest::sample::Index>(), 200),
+    ) {
+        let whole = program.write();
+        let names: Vec<(String, u64)> = modules_of(&whole).unwrap();
+        let mut bytes = whole.clone();
+        for flip in flips {
+            let bit = flip.index(bytes.len() * 8);
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            if let Ok(archive) = Archive::open(&bytes[..]).and_then(Archive::checked) {
+                if let Ok(read) = Program::read(&archive) {
+                    prop_assert_eq!(canonical(&read), canonical(&program));
+                }
+                for (number, target) in archive.targets().enumerate() {
+                    for (name, offset) in names.iter().filter(|(name, _)| name.starts_with(&format!("{number} "))) {
+                        let found = target.find(&name[2..]).map(|module| module.map(|module| module.offset()));
+                        prop_assert!(found.map_or(true, |found| found == Some(*offset)), "{}: bit {}", name, bit);
+                    }
+                }
+            }
+            bytes[bit / 8] ^= 1 << (bit % 8);
         }
     }
 

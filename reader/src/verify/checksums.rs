@@ -2,7 +2,7 @@
 
 use super::Verifier;
 use crate::error::{Error, ErrorKind, Result};
-use permacode_format::{CHUNK_LEN, HEADER_LEN, NONE, Rule, SectionEntry, SectionKind, U32, crc32};
+use permacode_format::{CHUNK_LEN, HEADER_LEN, NONE, Rule, SectionEntry, SectionKind, crc32};
 
 impl<'a> Verifier<'a> {
     /// Bytes between the sections are zero, and nothing follows the last one [S-5].
@@ -64,38 +64,12 @@ impl<'a> Verifier<'a> {
             let Some((at, entry)) = self.entry(*kind)? else { continue };
             let first = entry.first_chunk.get();
             if !kind.is_chunked() && first != NONE {
-                let what = "the first chunk of a section without chunks";
+                let what = "the first chunk of the checksums section";
                 return Err(Error::value(Rule::K1, at.saturating_add(28), what, first));
             }
             if kind.is_chunked() {
-                (0..entry.len.get().div_ceil(CHUNK_LEN)).try_for_each(|chunk| self.chunk(*kind, chunk))?;
+                (0..entry.len.get().div_ceil(CHUNK_LEN)).try_for_each(|chunk| self.view.check_chunk(*kind, chunk))?;
             }
-        }
-        Ok(())
-    }
-
-    /// The CRC of one chunk [K-1].
-    pub(super) fn chunk(&self, kind: SectionKind, chunk: u64) -> Result<()> {
-        let Some((at, entry)) = self.entry(kind)? else { return Ok(()) };
-        let section = self.view.section(kind);
-        let start = chunk.saturating_mul(CHUNK_LEN);
-        let bytes = section.get(start, section.len().saturating_sub(start).min(CHUNK_LEN), Rule::K1)?;
-        let index = u64::from(entry.first_chunk.get()).saturating_add(chunk);
-        let stored = usize::try_from(index)
-            .ok()
-            .and_then(|index| self.view.records::<U32>(SectionKind::Checksums).get(index).copied());
-        let Some(stored) = stored else {
-            return Err(Error::value(
-                Rule::K1,
-                at.saturating_add(28),
-                "the number of a chunk without a checksum",
-                index,
-            ));
-        };
-        let (stored, computed) = (stored.get(), crc32(bytes.data()));
-        if stored != computed {
-            let at = self.view.offset_of(SectionKind::Checksums, index);
-            return Err(Error::new(ErrorKind::Checksum { stored, computed }, Rule::K1, at));
         }
         Ok(())
     }

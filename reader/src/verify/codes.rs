@@ -88,13 +88,13 @@ impl<'a> Verifier<'a> {
     }
 
     fn signatures(&self) -> Result<()> {
-        let codes = self.view.records::<CodeRecord>(SectionKind::Code).len();
+        let codes = self.view.count::<CodeRecord>(SectionKind::Code);
         let mut ranges = Ranges::default();
         let mut before = None;
-        for (index, record) in self.view.records::<SignatureRecord>(SectionKind::Signatures).iter().enumerate() {
+        for (index, record) in self.view.records::<SignatureRecord>(SectionKind::Signatures)?.iter().enumerate() {
             let code = record.code.get();
             let at = self.view.offset_of(SectionKind::Signatures, index as u64);
-            if before.is_some_and(|before| before >= code) || code as usize >= codes {
+            if before.is_some_and(|before| before >= code) || u64::from(code) >= codes {
                 return Err(Error::value(Rule::G1, at, "the code object of a signature", code));
             }
             before = Some(code);

@@ -1,7 +1,7 @@
 //! Checking every rule of spec.md, at three depths.
 //!
 //! * *structure*: header, section table, padding, the lookup group and its checksums; linear in the number of names;
-//! * *one module*: its code objects, what can be reached through them, and the checksums of what that touches;
+//! * *one module*: its code objects, what can be reached through them, and the chunks that all this touches;
 //! * *everything*: all of the file. Each distinct record is visited once; memory is a small multiple of the number of
 //!   objects.
 
@@ -12,7 +12,7 @@ mod names;
 mod objects;
 mod ranges;
 
-use crate::{archive::Archive, error::Result, module::Module, view::View};
+use crate::{archive::Archive, checks::Checks, error::Result, module::Module, view::View};
 
 impl<D: AsRef<[u8]>> Archive<D> {
     /// Checks header, section table, padding, and everything that is touched to find a name.
@@ -28,9 +28,10 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// # Errors
     /// The first rule that is broken.
     pub fn verify_module(&self, module: &Module<'_>) -> Result<()> {
-        let verifier = Verifier { view: self.view() };
-        verifier.structure(self)?;
-        verifier.module(module)
+        Verifier { view: self.view() }.structure(self)?;
+        let layout = self.view().layout.with_checks(Checks::new(self.view()));
+        let view = View { layout: &layout, ..self.view() };
+        Verifier { view }.module(&module.in_view(view)?)
     }
 
     /// Checks everything.

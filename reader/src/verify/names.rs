@@ -59,11 +59,11 @@ impl<'a> Verifier<'a> {
             self.resources(&target)?;
         }
         let totals = [
-            (next_module, self.view.records::<ModuleRecord>(SectionKind::Modules).len(), SectionKind::Modules),
-            (next_resource, self.view.records::<ResourceRecord>(SectionKind::Resources).len(), SectionKind::Resources),
+            (next_module, self.view.count::<ModuleRecord>(SectionKind::Modules), SectionKind::Modules),
+            (next_resource, self.view.count::<ResourceRecord>(SectionKind::Resources), SectionKind::Resources),
         ];
         for (counted, available, kind) in totals {
-            if counted as usize != available {
+            if u64::from(counted) != available {
                 return Err(Error::value(
                     Rule::T6,
                     self.view.offset_of(kind, counted.into()),
@@ -73,11 +73,11 @@ impl<'a> Verifier<'a> {
             }
         }
         self.code_ranges()?;
-        let codes = self.view.records::<CodeRecord>(SectionKind::Code).len();
-        let details = self.view.records::<CodeDetail>(SectionKind::Details).len();
-        if codes != details || codes as u64 >= u64::from(MAX_IDS) {
+        let codes = self.view.count::<CodeRecord>(SectionKind::Code);
+        let details = self.view.count::<CodeDetail>(SectionKind::Details);
+        if codes != details || codes >= u64::from(MAX_IDS) {
             let at = self.view.offset_of(SectionKind::Details, 0);
-            return Err(Error::value(Rule::C1, at, "the number of details", details as u64));
+            return Err(Error::value(Rule::C1, at, "the number of details", details));
         }
         Ok(())
     }
@@ -85,15 +85,15 @@ impl<'a> Verifier<'a> {
     /// Names are shared or apart [N-1].
     fn name_ranges(&self) -> Result<()> {
         let mut ranges = Ranges::default();
-        for (index, record) in self.view.records::<TargetRecord>(SectionKind::Targets).iter().enumerate() {
+        for (index, record) in self.view.records::<TargetRecord>(SectionKind::Targets)?.iter().enumerate() {
             let at = self.view.offset_of(SectionKind::Targets, index as u64);
             ranges.add(record.tag_offset.get(), record.tag_len.get(), at);
         }
-        for (index, record) in self.view.records::<ModuleRecord>(SectionKind::Modules).iter().enumerate() {
+        for (index, record) in self.view.records::<ModuleRecord>(SectionKind::Modules)?.iter().enumerate() {
             let at = self.view.offset_of(SectionKind::Modules, index as u64);
             ranges.add(record.name_offset.get(), record.name_len.get(), at);
         }
-        for (index, record) in self.view.records::<ResourceRecord>(SectionKind::Resources).iter().enumerate() {
+        for (index, record) in self.view.records::<ResourceRecord>(SectionKind::Resources)?.iter().enumerate() {
             let at = self.view.offset_of(SectionKind::Resources, index as u64);
             ranges.add(record.name_offset.get(), record.name_len.get(), at);
         }
@@ -202,7 +202,7 @@ impl<'a> Verifier<'a> {
 
     /// Code objects of modules do not overlap [M-3].
     fn code_ranges(&self) -> Result<()> {
-        let records = self.view.records::<ModuleRecord>(SectionKind::Modules);
+        let records = self.view.records::<ModuleRecord>(SectionKind::Modules)?;
         let mut ranges: Vec<(u32, u32, u64)> = records
             .iter()
             .enumerate()

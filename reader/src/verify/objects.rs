@@ -13,7 +13,7 @@ impl<'a> Verifier<'a> {
     ///
     /// Returns the first code object that can be reached, for each container through which one can.
     pub(super) fn objects(&self) -> Result<BTreeMap<u32, u32>> {
-        let entries = self.view.records::<U32>(SectionKind::Objects);
+        let entries = self.view.records::<U32>(SectionKind::Objects)?;
         if entries.len() as u64 >= u64::from(MAX_IDS) {
             return Err(Error::value(
                 Rule::O1,
@@ -34,23 +34,24 @@ impl<'a> Verifier<'a> {
         for id in 0..entries.len() as u32 {
             // Every bound is allowed here: who lists the container checks it against its own id.
             let object = Object::new(self.view, id, Owner::any());
-            let (bytes, is_cold) = object.place()?;
+            let is_cold = object.is_cold()?;
             let section = self.view.section(if is_cold { SectionKind::Docstrings } else { SectionKind::Constants });
             let starts = if is_cold { &mut cold } else { &mut hot };
-            if !starts.take(bytes.offset().saturating_sub(section.offset())) {
+            let offset = object.offset()?;
+            if !starts.take(offset.saturating_sub(section.offset())) {
                 let at = self.view.offset_of(SectionKind::Objects, id.into());
                 return Err(Error::value(
                     Rule::O1,
                     at,
-                    "the offset in the archive of what is no start of an object of its own",
-                    bytes.offset(),
+                    "an entry that does not point at the start of an unclaimed object, but at",
+                    offset,
                 ));
             }
             let constant = object.constant()?;
-            object.verify_form(bytes.offset(), &constant, object.kind()?)?;
+            object.verify_form(offset, &constant, object.kind()?)?;
             let (mut depth, mut bound) = (0u16, 0u32);
             if let Constant::Container(container) = constant {
-                (depth, bound) = self.container(&container, &depths, &facts, bytes.offset())?;
+                (depth, bound) = self.container(&container, &depths, &facts, offset)?;
                 if let Some(first) = first_code(&container, &first_codes)? {
                     first_codes.insert(id, first);
                 }

@@ -2,7 +2,8 @@
 
 use super::edit::{Edited, Repair};
 use permacode_format::{
-    CHUNK_LEN, FORMAT_VERSION, HEADER_LEN, Header, MAGIC, NONE, PAGE_LEN, Record, SectionEntry, SectionKind,
+    CHUNK_LEN, CHUNK_LOG2, FORMAT_VERSION, HEADER_LEN, Header, MAGIC, NONE, PAGE_LEN, PAGE_LOG2, Record, SectionEntry,
+    SectionKind,
 };
 use std::{borrow::Cow, collections::BTreeMap, mem::offset_of};
 
@@ -59,7 +60,7 @@ impl<'a> Sections<'a> {
         }
         let len = bytes.len() as u64;
         bytes[..8].copy_from_slice(&MAGIC);
-        bytes[offset_of!(Header, code_align_log2)..][..3].copy_from_slice(&[3, 12, 16]);
+        bytes[offset_of!(Header, code_align_log2)..][..3].copy_from_slice(&[3, PAGE_LOG2, CHUNK_LOG2]);
         let mut archive = Edited(bytes);
         archive.set("header.version", FORMAT_VERSION.into());
         archive.set("header.header_len", HEADER_LEN.into());

@@ -1,0 +1,97 @@
+//! Checksums of chunks, checked when a chunk is first touched (spec.md 5.14).
+
+use crate::{
+    error::{Error, ErrorKind, Result},
+    view::View,
+};
+use alloc::{boxed::Box, vec::Vec};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use permacode_format::{CHUNK_LEN, CHUNK_LOG2, HEADER_LEN, Rule, SectionEntry, SectionKind, U32, crc32};
+
+/// One bit for each CRC of the checksums section: whether its chunk was found to be right.
+///
+/// Threads may check a chunk twice. They come to the same answer, since the bytes do not change.
+#[derive(Debug)]
+pub(crate) struct Checks(Box<[AtomicUsize]>);
+
+impl Checks {
+    pub(crate) fn new(view: View<'_>) -> Checks {
+        let chunks = view.count::<U32>(SectionKind::Checksums);
+        let words = chunks.div_ceil(u64::from(usize::BITS));
+        Checks((0..words).map(|_| AtomicUsize::new(0)).collect::<Vec<_>>().into_boxed_slice())
+    }
+
+    fn bit(&self, chunk: u64) -> Option<(&AtomicUsize, usize)> {
+        let word = usize::try_from(chunk / u64::from(usize::BITS)).ok()?;
+        let mask = 1usize.checked_shl((chunk % u64::from(usize::BITS)) as u32)?;
+        self.0.get(word).map(|word| (word, mask))
+    }
+
+    #[inline]
+    fn has(&self, chunk: u64) -> bool {
+        self.bit(chunk).is_some_and(|(word, mask)| word.load(Relaxed) & mask != 0)
+    }
+
+    fn set(&self, chunk: u64) {
+        if let Some((word, mask)) = self.bit(chunk) {
+            word.fetch_or(mask, Relaxed);
+        }
+    }
+}
+
+impl View<'_> {
+    /// Checks the chunks of these bytes of a section that were not checked before, if the archive is read that way [K-1].
+    #[inline]
+    pub(crate) fn touch(self, kind: SectionKind, start: u64, len: u64) -> Result<()> {
+        let (Some(checks), Some(last)) = (&self.layout.checks, len.checked_sub(1)) else { return Ok(()) };
+        let first_chunk = u64::from(self.layout.place(kind).first_chunk);
+        let (first, last) = (start >> CHUNK_LOG2, start.saturating_add(last) >> CHUNK_LOG2);
+        if first == last && checks.has(first_chunk.saturating_add(first)) {
+            return Ok(());
+        }
+        self.check_chunks(kind, first, last)
+    }
+
+    #[cold]
+    fn check_chunks(self, kind: SectionKind, first: u64, last: u64) -> Result<()> {
+        let Some(checks) = &self.layout.checks else { return Ok(()) };
+        let first_chunk = u64::from(self.layout.place(kind).first_chunk);
+        for chunk in first..=last {
+            let index = first_chunk.saturating_add(chunk);
+            if !checks.has(index) {
+                self.check_chunk(kind, chunk)?;
+                checks.set(index);
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares a chunk with its CRC [K-1].
+    pub(crate) fn check_chunk(self, kind: SectionKind, chunk: u64) -> Result<()> {
+        let section = self.section(kind);
+        let start = chunk.saturating_mul(CHUNK_LEN);
+        let bytes = section.get(start, section.len().saturating_sub(start).min(CHUNK_LEN), Rule::K1)?;
+        let index = u64::from(self.layout.place(kind).first_chunk).saturating_add(chunk);
+        let crcs = self.section(SectionKind::Checksums).records::<U32>();
+        let Some(stored) = usize::try_from(index).ok().and_then(|index| crcs.get(index)) else {
+            let what = "the number of a chunk without a checksum";
+            return Err(Error::value(Rule::K1, self.first_chunk_offset(kind), what, index));
+        };
+        let (stored, computed) = (stored.get(), crc32(bytes.data()));
+        if stored != computed {
+            let at = self.offset_of(SectionKind::Checksums, index);
+            return Err(Error::new(ErrorKind::Checksum { stored, computed }, Rule::K1, at));
+        }
+        Ok(())
+    }
+
+    /// Offset in the archive of the field that says where the CRCs of a section begin, for errors.
+    fn first_chunk_offset(self, kind: SectionKind) -> u64 {
+        let len = u64::from(self.layout.section_count).saturating_mul(size_of::<SectionEntry>() as u64);
+        let table = self.file().get(HEADER_LEN.into(), len, Rule::S1).map(|table| table.records::<SectionEntry>());
+        let index = table.unwrap_or_default().iter().position(|entry| entry.kind.get() == kind as u32);
+        let entry = (index.unwrap_or_default() as u64).saturating_mul(size_of::<SectionEntry>() as u64);
+        let field = core::mem::offset_of!(SectionEntry, first_chunk) as u64;
+        u64::from(HEADER_LEN).saturating_add(entry).saturating_add(field)
+    }
+}
