@@ -21,10 +21,10 @@ impl Checks {
         Checks((0..words).map(|_| AtomicUsize::new(0)).collect::<Vec<_>>().into_boxed_slice())
     }
 
+    #[inline]
     fn bit(&self, chunk: u64) -> Option<(&AtomicUsize, usize)> {
-        let word = usize::try_from(chunk / u64::from(usize::BITS)).ok()?;
-        let mask = 1usize.checked_shl((chunk % u64::from(usize::BITS)) as u32)?;
-        self.0.get(word).map(|word| (word, mask))
+        let word = self.0.get(usize::try_from(chunk >> usize::BITS.ilog2()).ok()?)?;
+        Some((word, 1usize.wrapping_shl(chunk as u32)))
     }
 
     #[inline]
