@@ -25,6 +25,10 @@ fn check(bytes: &[u8]) {
     let Ok(archive) = Archive::open(bytes) else { return };
     SHARES.reach(0);
     let reached = walk::walk(&archive);
+    let checked = Archive::open(bytes).and_then(Archive::checked);
+    if let Ok(checked) = &checked {
+        walk::walk(checked);
+    }
     if reached.codes > 0 {
         SHARES.reach(1);
     }
@@ -40,6 +44,7 @@ fn check(bytes: &[u8]) {
         return;
     }
     SHARES.reach(4);
+    assert_eq!(walk::walk(&checked.expect("what is valid has the right checksums")), reached);
     let program = program.expect("what is valid can be read back");
     let plan = match program.plan(Options::default(), 0) {
         Ok(plan) => plan,
