@@ -1,0 +1,64 @@
+"""Chapters 5.14 and 6: padding, the checksums of whole sections, and the checksums of chunks."""
+
+import struct
+from zlib import crc32
+
+from . import tables as t
+from .text import Violation
+
+
+def check_padding(archive):
+    """[S-5]: what is not header, section table or section is zero, and nothing follows the last section."""
+    data = archive.data
+    end = t.HEADER_LEN + len(archive.sections) * t.SECTION.size
+    for section in archive.sections:
+        # Padding is most of a small archive: `count` is quick.
+        if data[end : section.offset].count(0) != section.offset - end:
+            raise Violation("S-5", f"the padding before section {section.name} is not zero")
+        end = section.offset + section.len
+    if end != len(data):
+        raise Violation("S-5", f"the last section ends at {end:#x}, the archive at {len(data):#x}")
+
+
+class Checksums:
+    """Checks each section and each chunk at most once."""
+
+    def __init__(self, archive):
+        self.archive = archive
+        self.chunk_len = 1 << archive.chunk_log2
+        self._sections = set()
+        self._chunks = set()
+        section = archive.section(t.CHECKSUMS)
+        self._crcs = struct.unpack(f"<{len(section) // 4}I", section)
+
+    def check_section(self, section):
+        """[S-9] for an entry of the section table."""
+        if section in self._sections:
+            return
+        self._sections.add(section)
+        found = crc32(self.archive.data[section.offset : section.offset + section.len])
+        if found != section.crc:
+            raise Violation("S-9", f"section {section.name} has the CRC {found:#x}, its entry says {section.crc:#x}")
+
+    def touch(self, kind, start, end):
+        """[K-1] for the chunks of a range that lies in a section of a chunked kind."""
+        if start == end:
+            return
+        log2 = self.archive.chunk_log2
+        for chunk in range(start >> log2, ((end - 1) >> log2) + 1):
+            if (kind, chunk) not in self._chunks:
+                self._chunks.add((kind, chunk))
+                self._check_chunk(kind, chunk)
+
+    def touch_whole(self, kind):
+        self.touch(kind, 0, self.archive.len(kind))
+
+    def _check_chunk(self, kind, chunk):
+        section = self.archive.by_kind[kind]
+        index = section.first_chunk + chunk
+        if index >= len(self._crcs):
+            raise Violation("K-1", f"chunk {chunk} of section {section.name} has no CRC")
+        start = chunk * self.chunk_len
+        found = crc32(self.archive.section(kind)[start : start + self.chunk_len])
+        if found != self._crcs[index]:
+            raise Violation("K-1", f"chunk {chunk} of section {section.name} has the CRC {found:#x}, not {self._crcs[index]:#x}")

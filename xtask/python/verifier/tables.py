@@ -1,0 +1,114 @@
+"""The tables of `spec.md`: numbers, flags, records and limits."""
+
+import struct
+from typing import NamedTuple
+
+NONE = 0xFFFFFFFF
+
+# 5.1 and 5.2
+MAGIC = b"\x89PERMA\r\n"
+FORMAT_VERSION = 1
+GENERIC_HEADER_LEN = 32
+HEADER_LEN = 64
+HEADER = struct.Struct("<8sIIQIIIIIIBBB13s")
+PAGE_LEN = 4096
+PAGE_LOG2 = 12
+CHUNK_LOG2 = 16
+MAX_CODE_ALIGN_LOG2 = 12
+
+# 5.3
+SECTION = struct.Struct("<IIQQII")
+REQUIRED = 0x1
+PRIVATE_SECTIONS = 0x80000000
+
+TARGETS, MODULES, RESOURCES, INDEX, NAMES = 1, 2, 3, 4, 5
+CODE, WIDE, LISTS, OBJECTS, CONSTANTS, BYTECODE = 6, 7, 8, 9, 10, 11
+DETAILS, DOCSTRINGS, TABLES, SIGNATURES, SIGNATURE_TEXT = 12, 13, 14, 15, 16
+SOURCES, FILES, CHECKSUMS = 17, 18, 19
+
+
+class Kind(NamedTuple):
+    """A row of the table of section kinds."""
+
+    name: str
+    group: str
+    record: int
+    chunked: bool
+
+
+KINDS = {
+    TARGETS: Kind("targets", "lookup", 104, False),
+    MODULES: Kind("modules", "lookup", 80, False),
+    RESOURCES: Kind("resources", "lookup", 32, False),
+    INDEX: Kind("index", "lookup", 1, False),
+    NAMES: Kind("names", "lookup", 1, False),
+    CODE: Kind("code", "hot", 28, False),
+    WIDE: Kind("wide", "hot", 56, False),
+    LISTS: Kind("lists", "hot", 2, False),
+    OBJECTS: Kind("objects", "hot", 4, False),
+    CONSTANTS: Kind("constants", "hot", 1, True),
+    BYTECODE: Kind("bytecode", "hot", 1, True),
+    DETAILS: Kind("details", "cold", 12, False),
+    DOCSTRINGS: Kind("docstrings", "cold", 1, True),
+    TABLES: Kind("tables", "cold", 1, True),
+    SIGNATURES: Kind("signatures", "cold", 12, False),
+    SIGNATURE_TEXT: Kind("signature-text", "cold", 1, True),
+    SOURCES: Kind("sources", "cold", 1, True),
+    FILES: Kind("files", "cold", 1, True),
+    CHECKSUMS: Kind("checksums", "cold", 4, False),
+}
+
+# 5.4; the two index headers are read with INDEX_HEADER
+TARGET = struct.Struct("<16sIIBBBBIIIIII24s24sI")
+TARGET_FLAGS = 0x1
+LINE_ENCODINGS = range(4)
+EXCEPTION_ENCODINGS = range(2)
+
+# 5.5
+MODULE = struct.Struct("<IIIIIIIIIIQQ16sq")
+PACKAGE, NAMESPACE, SOURCE_TEXT, SOURCE_MTIME = 0x1, 0x2, 0x4, 0x8
+MODULE_FLAGS = PACKAGE | NAMESPACE | SOURCE_TEXT | SOURCE_MTIME
+
+# 5.6
+INDEX_HEADER = struct.Struct("<QIIII")
+SLOT = struct.Struct("<II")
+EMPTY_SLOT = SLOT.pack(0, NONE)
+
+# 5.7
+RESOURCE = struct.Struct("<IIIIQQ")
+RESOURCE_FLAGS = 0x1
+
+# 5.8
+CODE_RECORD = struct.Struct("<IIIHHHHHBBBBBB")
+CODE_DETAIL = struct.Struct("<IHHHH")
+WIDE_CODE = struct.Struct("<IIIIIIIIIIIIiI")
+WIDE_LIST, WIDE_RECORD, FILENAME = 0x01, 0x02, 0x20
+FORM_UNDEFINED = 0xC0
+FORM_NAME, FORM_MEMBER, FORM_LOCAL, FORM_EXPLICIT = 0, 1, 2, 3
+NO_DOCSTRING = 255
+
+# 5.11
+KIND_BITS = 0x1F
+OBJECT_WIDE, OBJECT_CODE = 0x20, 0x40
+INT, FLOAT, COMPLEX, BYTES, ASCII, UTF8, SURROGATES, QUALNAME = 6, 7, 8, 9, 10, 11, 12, 13
+TUPLE, FROZENSET, LIST, SET, DICT, FROZENDICT, SLICE = 16, 17, 18, 19, 20, 21, 22
+OBJECT_FLAGS = {
+    **dict.fromkeys(range(1, 10), 0x00),
+    **dict.fromkeys((ASCII, UTF8, SURROGATES, QUALNAME), 0x20),
+    **dict.fromkeys(range(TUPLE, SLICE + 1), OBJECT_WIDE | OBJECT_CODE),
+}
+STRINGS = frozenset((ASCII, UTF8, SURROGATES))
+
+# 5.12
+SIGNATURE = struct.Struct("<III")
+
+# 9
+MAX_SECTIONS = 256
+MAX_DEPTH = 2000
+MAX_PARENTS = 2000
+MAX_QUALNAME_LEN = 65536
+MAX_NAME_LEN = 65535
+MAX_U32_SECTION = 2**32
+MAX_POOL = 2**31
+MAX_IDS = 2**31
+LIST_BUDGET = 8
