@@ -10,6 +10,7 @@ mod python_proof;
 mod pythons;
 mod run;
 mod spec;
+mod spec_proof;
 mod stdlib;
 
 use std::process::ExitCode;
@@ -22,6 +23,8 @@ Tasks:
   ci             everything that must pass: format, lints, tests, documentation, each crate alone
   open-cost      count the instructions of opening, for few and for many modules
   spec           compare the generated blocks of spec.md, or write them [--bless]
+  spec-proof     mutants of small archives, verified by the reader and by a second verifier made from spec.md alone
+                 [--mutants N] [--seed S] [--jobs J] [--only MUTANT]
   stdlib         whole standard libraries into archives and back [--no-tests] [--reproduce] [--regress] [--keep DIR]
                  [PYTHON...]
   python         the wheel of the Python package for each interpreter, and its tests
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         ["ci"] => ci::ci(),
         ["spec"] => spec::spec(false),
         ["spec", "--bless"] => spec::spec(true),
+        ["spec-proof", ref args @ ..] => spec_proof::spec_proof(args),
         ["open-cost"] => open_cost::open_cost(),
         ["stdlib", ref args @ ..] => stdlib::stdlib(args),
         ["python", ref args @ ..] => python::python(args),

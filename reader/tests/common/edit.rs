@@ -103,33 +103,23 @@ impl Edited {
         before
     }
 
-    /// Makes checksums right.
+    /// Makes checksums right, as far as header, section table and sections lie in the file.
     pub fn repair(&mut self, from: Repair) {
-        let count = self.number(self.header_field("section_count")) as usize;
-        let table = HEADER_LEN as usize..HEADER_LEN as usize + count * SectionEntry::LEN;
+        let Some(room) = self.0.len().checked_sub(HEADER_LEN as usize) else { return };
+        let count = (self.number(self.header_field("section_count")) as usize).min(room / SectionEntry::LEN);
         if from == Repair::Chunks {
-            for kind in SectionKind::ALL.iter().filter(|kind| kind.is_chunked()) {
-                if (0..count).any(|index| self.number(self.entry_field(index, "kind")) == *kind as u64) {
-                    self.repair_chunks(*kind);
-                }
-            }
+            (0..count).for_each(|index| self.repair_chunks(count, index));
         }
         if from <= Repair::Sections {
             for index in 0..count {
-                let start = self.number(self.entry_field(index, "offset")) as usize;
-                let len = self.number(self.entry_field(index, "len")) as usize;
-                // A section that leads out of the file has no checksum.
-                if let Some(section) = start.checked_add(len).and_then(|end| self.0.get(start..end)) {
-                    let crc = crc32(section).to_le_bytes();
-                    let place = self.entry_field(index, "crc");
-                    self.0[place].copy_from_slice(&crc);
-                }
+                let Some(section) = self.range(index) else { continue };
+                let crc = crc32(&self.0[section]).to_le_bytes();
+                let place = self.entry_field(index, "crc");
+                self.0[place].copy_from_slice(&crc);
             }
         }
-        if from <= Repair::Table
-            && let Some(table) = self.0.get(table)
-        {
-            let crc = crc32(table);
+        if from <= Repair::Table {
+            let crc = crc32(&self.0[HEADER_LEN as usize..][..count * SectionEntry::LEN]);
             self.set("header.table_crc", crc.into());
         }
         if from <= Repair::Header {
@@ -138,12 +128,27 @@ impl Edited {
         }
     }
 
-    fn repair_chunks(&mut self, kind: SectionKind) {
-        let first = self.number(self.entry_field(self.entry(kind), "first_chunk")) as usize;
-        for (index, start) in self.section(kind).step_by(CHUNK_LEN as usize).enumerate() {
-            let end = self.section(kind).end.min(start + CHUNK_LEN as usize);
-            let crc = crc32(&self.0[start..end]);
-            self.set(&format!("checksums[{}]", first + index), crc.into());
+    /// Where a section lies, if it lies in the file.
+    fn range(&self, index: usize) -> Option<Range<usize>> {
+        let start = usize::try_from(self.number(self.entry_field(index, "offset"))).ok()?;
+        let end = start.checked_add(usize::try_from(self.number(self.entry_field(index, "len"))).ok()?)?;
+        (end <= self.0.len()).then_some(start..end)
+    }
+
+    fn repair_chunks(&mut self, count: usize, index: usize) {
+        let kind_of = |index: &usize| SectionKind::from_number(self.number(self.entry_field(*index, "kind")) as u32);
+        let checksums = (0..count).find(|index| kind_of(index) == Some(SectionKind::Checksums));
+        let is_chunked = kind_of(&index).is_some_and(SectionKind::is_chunked);
+        let Some((checksums, section)) = checksums.and_then(|index| self.range(index)).zip(self.range(index)) else {
+            return;
+        };
+        let first = self.number(self.entry_field(index, "first_chunk")) as usize;
+        for (chunk, start) in section.clone().step_by(CHUNK_LEN as usize).enumerate().filter(|_| is_chunked) {
+            let crc = crc32(&self.0[start..section.end.min(start + CHUNK_LEN as usize)]);
+            let place = checksums.start + 4 * (first + chunk);
+            if place + 4 <= checksums.end {
+                self.0[place..place + 4].copy_from_slice(&crc.to_le_bytes());
+            }
         }
     }
 

@@ -1,0 +1,299 @@
+//! `cargo xtask spec-proof`: two verifiers, of which neither knows the other, agree about damaged archives.
+//!
+//! One is the reader's, the other is in `xtask/python/verifier` and was written from `spec.md` alone. Mutants of small
+//! archives go to both. Where one calls valid what the other refuses, one of them has a bug, or `spec.md` has a hole.
+//! The depth at which they refuse is compared, too. Which rule they name is not: an archive may break several.
+
+mod bases;
+mod mutate;
+
+#[path = "../../../reader/tests/common/mod.rs"]
+mod archives;
+#[path = "../../../writer/tests/common/mod.rs"]
+mod models;
+
+use crate::run::{root, run, target_folder};
+use anyhow::{Context, Result, bail, ensure};
+use bases::Base;
+use fastrand::Rng;
+use permacode_reader::Archive;
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    io::{BufRead, BufReader, Write},
+    panic::catch_unwind,
+    path::PathBuf,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+    str::FromStr,
+    sync::atomic::{AtomicU64, Ordering},
+    thread,
+    time::Instant,
+};
+
+/// How many mutants `cargo xtask ci` compares.
+pub(crate) const FEW: u64 = 4000;
+
+/// How many mutants a verifier gets at once. Their verdicts have to fit into a pipe.
+const BLOCK: u64 = 100;
+
+/// What is asked for.
+#[derive(Debug)]
+struct Wanted {
+    mutants: u64,
+    seed: u64,
+    jobs: u64,
+    /// This mutant alone.
+    only: Option<u64>,
+}
+
+/// Compares the verdicts about as many mutants as are asked for.
+pub(crate) fn spec_proof(args: &[&str]) -> Result<()> {
+    compare(&parse(args)?)
+}
+
+/// Compares the verdicts about a few mutants.
+pub(crate) fn few() -> Result<()> {
+    compare(&parse(&[])?)
+}
+
+fn compare(wanted: &Wanted) -> Result<()> {
+    let start = Instant::now();
+    let python = Python::installed()?;
+    let bases = bases::bases(wanted.seed)?;
+    let (first, end) = wanted.only.map_or((0, wanted.mutants), |only| (only, only + 1));
+    let next = AtomicU64::new(first);
+    let work = || -> Result<Outcome> {
+        let mut verifier = python.start()?;
+        let mut outcome = Outcome::default();
+        loop {
+            let block = next.fetch_add(BLOCK, Ordering::Relaxed);
+            if block >= end {
+                return Ok(outcome);
+            }
+            compare_block(block..end.min(block + BLOCK), wanted.seed, &bases, &mut verifier, &mut outcome)?;
+        }
+    };
+    let outcomes: Vec<Result<Outcome>> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..wanted.jobs).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| bail!("a worker panicked"))).collect()
+    });
+    let mut outcome = Outcome::default();
+    for part in outcomes {
+        outcome.add(part?);
+    }
+    outcome.report(end - first, wanted.seed, start)
+}
+
+/// Mutants of these numbers, whatever the worker.
+fn compare_block(
+    numbers: std::ops::Range<u64>,
+    seed: u64,
+    bases: &[Base],
+    verifier: &mut Verifier,
+    outcome: &mut Outcome,
+) -> Result<()> {
+    let mut ours = Vec::new();
+    for number in numbers {
+        // Each number has a generator of its own, so that a mutant can be made again alone.
+        let mut rng = Rng::with_seed(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let base = &bases[rng.usize(..bases.len())];
+        let mutant = mutate::mutant(base, &mut rng);
+        verifier.send(&mutant)?;
+        let verdict = catch_unwind(|| verdict(&mutant)).unwrap_or(Verdict { depth: "panic", rule: String::new() });
+        ours.push((number, &base.name, mutant, verdict));
+    }
+    verifier.flush()?;
+    for (number, base, mutant, ours) in ours {
+        let theirs = verifier.receive()?;
+        *outcome.depths.entry(ours.depth).or_default() += 1;
+        if ours.depth != theirs.depth {
+            let path = target_folder().join(format!("spec-proof/{seed}-{number}.perma"));
+            fs::create_dir_all(path.parent().unwrap_or(&path)).context("cannot make a folder for mutants")?;
+            fs::write(&path, mutant).with_context(|| format!("cannot write {}", path.display()))?;
+            let only_depth = ours.is_ok() == theirs.is_ok();
+            let text = format!("{}: {base}: reader {ours}, second verifier {theirs}", path.display());
+            outcome.differences.push((only_depth, number, text));
+        } else if ours.rule != theirs.rule {
+            *outcome.rules.entry((ours.rule, theirs.rule)).or_default() += 1;
+        }
+    }
+    Ok(())
+}
+
+/// What a verifier says: the first depth that refuses an archive, and the rule.
+#[derive(Debug, PartialEq, Eq)]
+struct Verdict {
+    depth: &'static str,
+    rule: String,
+}
+
+impl Verdict {
+    const DEPTHS: [&str; 5] = ["ok", "open", "structure", "module", "everything"];
+
+    fn is_ok(&self) -> bool {
+        self.depth == "ok"
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.depth, self.rule)
+    }
+}
+
+impl FromStr for Verdict {
+    type Err = anyhow::Error;
+
+    fn from_str(line: &str) -> Result<Self> {
+        let (depth, rule) = line.split_once(' ').unwrap_or((line, ""));
+        let depth = Self::DEPTHS.into_iter().find(|known| *known == depth);
+        let depth = depth.with_context(|| format!("the second verifier says {line:?}"))?;
+        Ok(Verdict { depth, rule: rule.to_owned() })
+    }
+}
+
+/// What the reader says.
+fn verdict(bytes: &[u8]) -> Verdict {
+    let refused = |depth, error: permacode_reader::Error| {
+        let rule = error.rule().map(|rule| rule.id().to_owned());
+        Verdict { depth, rule: rule.unwrap_or_default() }
+    };
+    let archive = match Archive::open(bytes) {
+        Ok(archive) => archive,
+        Err(error) => return refused("open", error),
+    };
+    if let Err(error) = archive.verify_structure() {
+        return refused("structure", error);
+    }
+    let mut modules = archive.targets().flat_map(|target| target.modules());
+    if let Err(error) = modules.try_for_each(|module| archive.verify_module(&module?)) {
+        return refused("module", error);
+    }
+    match archive.verify() {
+        Ok(()) => Verdict { depth: "ok", rule: String::new() },
+        Err(error) => refused("everything", error),
+    }
+}
+
+/// What came out.
+#[derive(Debug, Default)]
+struct Outcome {
+    /// How many mutants the reader refuses at which depth.
+    depths: BTreeMap<&'static str, u64>,
+    /// Where the verifiers name different rules.
+    rules: BTreeMap<(String, String), u64>,
+    /// Whether only the depth differs, the number of the mutant, and the verdicts.
+    differences: Vec<(bool, u64, String)>,
+}
+
+impl Outcome {
+    fn add(&mut self, other: Outcome) {
+        for (depth, count) in other.depths {
+            *self.depths.entry(depth).or_default() += count;
+        }
+        for (rules, count) in other.rules {
+            *self.rules.entry(rules).or_default() += count;
+        }
+        self.differences.extend(other.differences);
+    }
+
+    fn report(mut self, mutants: u64, seed: u64, start: Instant) -> Result<()> {
+        let seconds = start.elapsed().as_secs_f64();
+        println!("{mutants} mutants, seed {seed}: {seconds:.1} s, {:.0} a second", mutants as f64 / seconds);
+        let depths = Verdict::DEPTHS
+            .iter()
+            .map(|depth| format!("{depth} {}", self.depths.get(depth).copied().unwrap_or_default()));
+        println!("refused at which depth: {}", depths.collect::<Vec<_>>().join(", "));
+        println!("refused with different rules, which is no fault: {}", self.rules.values().sum::<u64>());
+        self.differences.sort();
+        self.differences.iter().take(50).for_each(|(_, _, text)| println!("{text}"));
+        ensure!(self.differences.is_empty(), "the verifiers differ about {} mutants", self.differences.len());
+        Ok(())
+    }
+}
+
+/// The second verifier, with what it needs from PyPI.
+struct Python {
+    packages: PathBuf,
+}
+
+impl Python {
+    fn installed() -> Result<Self> {
+        const WANTED: &str = "xxhash>=3.4,<5";
+        let packages = target_folder().join("python/verifier");
+        let stamp = packages.join("installed.txt");
+        if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == WANTED) {
+            let pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade", "--target"];
+            run(Command::new("python3").args(pip).arg(&packages).arg(WANTED))?;
+            fs::write(&stamp, WANTED).with_context(|| format!("cannot write {}", stamp.display()))?;
+        }
+        Ok(Python { packages })
+    }
+
+    fn command(&self) -> Result<Command> {
+        let path = std::env::join_paths([root().join("xtask/python"), self.packages.clone()])?;
+        let mut command = Command::new("python3");
+        command.args(["-B", "-s"]).env("PYTHONPATH", path);
+        Ok(command)
+    }
+
+    fn start(&self) -> Result<Verifier> {
+        let mut command = self.command()?;
+        command.args(["-m", "verifier.stream"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut process = command.spawn().context("cannot start python3")?;
+        let (input, output) = (process.stdin.take(), process.stdout.take().map(BufReader::new));
+        Ok(Verifier { input, output: output.context("python3 has no output")?, process })
+    }
+}
+
+/// A process of the second verifier. It ends with its input.
+struct Verifier {
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+    process: Child,
+}
+
+impl Verifier {
+    fn send(&mut self, archive: &[u8]) -> Result<()> {
+        let input = self.input.as_mut().context("the second verifier has ended")?;
+        input.write_all(&u32::try_from(archive.len())?.to_le_bytes())?;
+        Ok(input.write_all(archive)?)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(self.input.as_mut().context("the second verifier has ended")?.flush()?)
+    }
+
+    fn receive(&mut self) -> Result<Verdict> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        line.trim_end().parse()
+    }
+}
+
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        drop(self.input.take());
+        // Whoever could be told has what the process said.
+        let _ = self.process.wait();
+    }
+}
+
+fn parse(args: &[&str]) -> Result<Wanted> {
+    let mut wanted = Wanted { mutants: FEW, seed: 1, jobs: 2, only: None };
+    let mut args = args.iter();
+    while let Some(flag) = args.next() {
+        let mut number = || -> Result<u64> {
+            let value = args.next().with_context(|| format!("{flag} wants a number"))?;
+            value.parse().with_context(|| format!("{flag} wants a number, not {value:?}"))
+        };
+        match *flag {
+            "--mutants" => wanted.mutants = number()?,
+            "--seed" => wanted.seed = number()?,
+            "--jobs" => wanted.jobs = number()?.max(1),
+            "--only" => wanted.only = Some(number()?),
+            flag => bail!("unknown argument {flag}"),
+        }
+    }
+    Ok(wanted)
+}

@@ -1,0 +1,310 @@
+//! Mutants: an archive with a few changes, most of them in fields that mean something, and most with all checksums right.
+
+use super::{
+    archives::{
+        assemble::Sections,
+        edit::{Edited, Repair},
+    },
+    bases::Base,
+};
+use fastrand::Rng;
+use permacode_format::{Field, HEADER_LEN, Header, RECORDS, Record, SectionEntry, SectionKind};
+use std::{borrow::Cow, ops::Range};
+
+/// Numbers at which something ends or begins: of varints, list items, container items, ids, and integers.
+const BOUNDARIES: [u64; 22] = [
+    0,
+    1,
+    2,
+    3,
+    0x7F,
+    0x80,
+    0xFE,
+    0xFF,
+    0x100,
+    2000,
+    0x7FFF,
+    0x8000,
+    0xBFFF,
+    0xC000,
+    0xFFFF,
+    0x1_0000,
+    0x7FFF_FFFF,
+    0x8000_0000,
+    0xFFFF_FFFE,
+    0xFFFF_FFFF,
+    1 << 63,
+    u64::MAX,
+];
+
+/// A mutant of one of the archives.
+pub(super) fn mutant(base: &Base, rng: &mut Rng) -> Vec<u8> {
+    let bytes = if rng.u8(..6) == 0 { rearranged(base, rng) } else { base.bytes.clone() };
+    let mut archive = Edited(bytes);
+    for _ in 0..[1, 1, 1, 2, 2, 3, 5][rng.usize(..7)] {
+        edit(&mut archive.0, rng);
+    }
+    archive.repair(match rng.u8(..40) {
+        0 => Repair::Nothing,
+        1 => Repair::Header,
+        2 => Repair::Table,
+        3 => Repair::Sections,
+        _ => Repair::Chunks,
+    });
+    if rng.u8(..100) == 0 {
+        resize(&mut archive.0, rng);
+    }
+    archive.0
+}
+
+/// The archive laid out anew, with a record or some bytes more or less in its sections.
+fn rearranged(base: &Base, rng: &mut Rng) -> Vec<u8> {
+    let mut sections = Sections(base.sections.iter().map(|(kind, bytes)| (*kind, Cow::from(bytes))).collect());
+    for _ in 0..1 + rng.usize(..2) {
+        let Some(kind) = choose(sections.0.keys().copied(), rng) else { break };
+        let record = SectionKind::from_number(kind).map_or(1, |kind| kind.record_len() as usize);
+        let Some(section) = sections.0.get_mut(&kind).map(Cow::to_mut) else { break };
+        let at = record * rng.usize(..=section.len() / record);
+        match rng.u8(..8) {
+            // A section of length zero and no section are the same.
+            0 => section.clear(),
+            1 | 2 => drop(section.drain(at..section.len().min(at + record))),
+            3 => section.truncate(at),
+            4 => section.extend_from_within(at..),
+            5 => drop(section.splice(at..at, (0..record).map(|_| 0))),
+            _ => {
+                let from = section.len().min(at + record);
+                let copy = section.get(at..from).unwrap_or_default().to_vec();
+                let to = record * rng.usize(..=section.len() / record);
+                section.splice(to..to, copy);
+            }
+        }
+    }
+    sections.archive()
+}
+
+/// One change. The bytes may be anything.
+fn edit(bytes: &mut [u8], rng: &mut Rng) {
+    let parts = Parts::of(bytes);
+    let Some((kind, section)) = choose(parts.sections.iter().cloned(), rng) else {
+        return edit_record(bytes, &parts, 0..Header::LEN, "Header", rng);
+    };
+    match rng.u8(..20) {
+        0 => edit_record(bytes, &parts, 0..Header::LEN, "Header", rng),
+        1 => edit_record(bytes, &parts, parts.table.clone(), "SectionEntry", rng),
+        2 => edit_byte(bytes, 0..bytes.len(), rng),
+        3 => edit_byte(bytes, section, rng),
+        4 => edit_bits(bytes, section, rng),
+        5 => swap_records(bytes, kind, section, rng),
+        6..=8 => edit_object(bytes, &parts, rng),
+        _ => match kind {
+            Some(kind) => edit_kind(bytes, &parts, kind, section, rng),
+            None => edit_byte(bytes, section, rng),
+        },
+    }
+}
+
+/// A change in a section as its kind would have it.
+fn edit_kind(bytes: &mut [u8], parts: &Parts, kind: SectionKind, section: Range<usize>, rng: &mut Rng) {
+    let record = match kind {
+        SectionKind::Targets => "TargetRecord",
+        SectionKind::Modules => "ModuleRecord",
+        SectionKind::Resources => "ResourceRecord",
+        SectionKind::Code => "CodeRecord",
+        SectionKind::Wide => "WideCode",
+        SectionKind::Details => "CodeDetail",
+        SectionKind::Signatures => "SignatureRecord",
+        SectionKind::Lists => return edit_number(bytes, parts, section, [2, 2, 2, 4][rng.usize(..4)], rng),
+        SectionKind::Objects | SectionKind::Checksums | SectionKind::Index => {
+            return edit_number(bytes, parts, section, 4, rng);
+        }
+        SectionKind::Constants | SectionKind::Docstrings => return edit_object(bytes, parts, rng),
+        _ => return edit_byte(bytes, section, rng),
+    };
+    edit_record(bytes, parts, section, record, rng);
+}
+
+/// Another value for a field of one of the records.
+fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &str, rng: &mut Rng) {
+    let Some((_, len, fields)) = RECORDS.iter().find(|(name, ..)| *name == record) else { return };
+    let Some(index) = below(section.len() / len, rng) else { return };
+    let Some(field) = choose(flat(fields).into_iter(), rng) else { return };
+    let place = |index: usize| {
+        section.start + index * len + field.offset..section.start + index * len + field.offset + field.size
+    };
+    // What another record says is more often nearly right than any number.
+    if rng.u8(..4) == 0
+        && let Some(other) = below(section.len() / len, rng)
+        && bytes.len() >= place(index).end.max(place(other).end)
+    {
+        return bytes.copy_within(place(other), place(index).start);
+    }
+    set(bytes, parts, place(index), rng);
+}
+
+/// The fields of a record, and those of the records in it.
+fn flat(fields: &[Field]) -> Vec<Field> {
+    let index = RECORDS.iter().find(|(name, ..)| *name == "IndexHeader");
+    let inner = |field: &Field| match index {
+        Some((_, len, inner)) if *len == field.size => {
+            inner.iter().map(|part| Field { offset: field.offset + part.offset, ..*part }).collect()
+        }
+        _ => vec![*field],
+    };
+    fields.iter().flat_map(inner).collect()
+}
+
+/// Another value for a number of a section of numbers; that of another one, now and then.
+fn edit_number(bytes: &mut [u8], parts: &Parts, section: Range<usize>, width: usize, rng: &mut Rng) {
+    let Some(index) = below(section.len() / width, rng) else { return };
+    let place = section.start + index * width..section.start + (index + 1) * width;
+    match below(section.len() / width, rng) {
+        Some(other) if rng.bool() => {
+            let from = section.start + other * width;
+            bytes.copy_within(from..from + width, place.start);
+        }
+        _ => set(bytes, parts, place, rng),
+    }
+}
+
+/// A change near the beginning of an object: its kind, its flags, its length, its depth, its bound, its items.
+fn edit_object(bytes: &mut [u8], parts: &Parts, rng: &mut Rng) {
+    let Some(entries) = parts.of_kind(SectionKind::Objects) else { return };
+    let Some(index) = below(entries.len() / 4, rng) else { return };
+    let entry = number(bytes, entries.start + 4 * index..entries.start + 4 * index + 4) as u32;
+    let (offset, is_cold) = permacode_format::entry::decode(entry);
+    let pool = parts.of_kind(if is_cold { SectionKind::Docstrings } else { SectionKind::Constants });
+    let Some(pool) = pool.filter(|pool| (offset as usize) < pool.len()) else { return };
+    let start = pool.start + offset as usize;
+    let behind = [0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16][rng.usize(..16)];
+    let Some(byte) = bytes.get(start + behind).copied() else { return };
+    let value = match rng.u8(..6) {
+        0 => byte ^ 1 << rng.u8(..8),
+        1 => byte.wrapping_add(1),
+        2 => byte.wrapping_sub(1),
+        // Another kind with the flags that are there.
+        3 => byte & 0xE0 | rng.u8(..24),
+        4 => index.wrapping_sub(rng.usize(..4)) as u8,
+        _ => boundary(rng) as u8,
+    };
+    bytes[start + behind] = value;
+}
+
+fn edit_byte(bytes: &mut [u8], range: Range<usize>, rng: &mut Rng) {
+    let Some(at) = below(range.len(), rng) else { return };
+    bytes[range.start + at] = if rng.bool() { rng.u8(..) } else { boundary(rng) as u8 };
+}
+
+fn edit_bits(bytes: &mut [u8], range: Range<usize>, rng: &mut Rng) {
+    for _ in 0..1 + rng.usize(..2) {
+        let Some(at) = below(range.len(), rng) else { return };
+        bytes[range.start + at] ^= 1 << rng.u8(..8);
+    }
+}
+
+/// Two records change places, or one takes the place of another.
+fn swap_records(bytes: &mut [u8], kind: Option<SectionKind>, section: Range<usize>, rng: &mut Rng) {
+    let len = kind.map_or(1, |kind| kind.record_len() as usize);
+    let (Some(one), Some(other)) = (below(section.len() / len, rng), below(section.len() / len, rng)) else { return };
+    let (one, other) = (section.start + one * len, section.start + other * len);
+    let before = bytes[one..one + len].to_vec();
+    bytes.copy_within(other..other + len, one);
+    if rng.bool() {
+        bytes[other..other + len].copy_from_slice(&before);
+    }
+}
+
+/// The file is cut off, or goes on.
+fn resize(bytes: &mut Vec<u8>, rng: &mut Rng) {
+    let len = match rng.u8(..4) {
+        0 => rng.usize(..=bytes.len()),
+        1 => rng.usize(..=bytes.len().min(100)),
+        2 => bytes.len().saturating_sub(1 + rng.usize(..9)),
+        _ => bytes.len() + 1 + rng.usize(..9),
+    };
+    bytes.resize(len, 0);
+}
+
+/// Another value for an integer.
+fn set(bytes: &mut [u8], parts: &Parts, place: Range<usize>, rng: &mut Rng) {
+    if place.end > bytes.len() {
+        return;
+    }
+    if place.len() > 8 {
+        return edit_byte(bytes, place, rng);
+    }
+    let old = number(bytes, place.clone());
+    let of_a_section = |rng: &mut Rng| {
+        let Some((kind, section)) = choose(parts.sections.iter().cloned(), rng) else { return 0 };
+        let len = section.len() as u64;
+        if rng.bool() { len } else { len / kind.map_or(1, SectionKind::record_len) }
+    };
+    let new = match rng.u8(..10) {
+        0 => boundary(rng),
+        1 => old.wrapping_add(1),
+        2 => old.wrapping_sub(1),
+        3 => old ^ 1 << rng.usize(..8 * place.len()),
+        4 => rng.u64(..16),
+        5 => old.wrapping_add(rng.u64(..64)).wrapping_sub(32),
+        6 => of_a_section(rng).wrapping_add(rng.u64(..3)).wrapping_sub(1),
+        7 => {
+            let most = of_a_section(rng).max(1);
+            rng.u64(..most)
+        }
+        8 => u64::MAX.wrapping_sub(old),
+        _ => rng.u64(..),
+    };
+    let len = place.len();
+    bytes[place].copy_from_slice(&new.to_le_bytes()[..len]);
+}
+
+fn boundary(rng: &mut Rng) -> u64 {
+    BOUNDARIES[rng.usize(..BOUNDARIES.len())]
+}
+
+fn number(bytes: &[u8], place: Range<usize>) -> u64 {
+    let mut wide = [0; 8];
+    wide[..place.len()].copy_from_slice(&bytes[place]);
+    u64::from_le_bytes(wide)
+}
+
+fn below(count: usize, rng: &mut Rng) -> Option<usize> {
+    (count > 0).then(|| rng.usize(..count))
+}
+
+fn choose<T>(from: impl Iterator<Item = T>, rng: &mut Rng) -> Option<T> {
+    let mut from: Vec<T> = from.collect();
+    below(from.len(), rng).map(|index| from.swap_remove(index))
+}
+
+/// Where the section table and the sections are, as far as they lie in the bytes.
+struct Parts {
+    table: Range<usize>,
+    /// Sections that have bytes.
+    sections: Vec<(Option<SectionKind>, Range<usize>)>,
+}
+
+impl Parts {
+    fn of(bytes: &[u8]) -> Self {
+        let start = HEADER_LEN as usize;
+        let field = |fields: &[Field], name: &str, start: usize| {
+            let field = fields.iter().find(|field| field.name == name);
+            field.map_or(0, |field| number(bytes, start + field.offset..start + field.offset + field.size))
+        };
+        let room = bytes.len().saturating_sub(start) / SectionEntry::LEN;
+        let count = if room == 0 { 0 } else { field(Header::FIELDS, "section_count", 0).min(room as u64) as usize };
+        let entries = (0..count).map(|index| start + index * SectionEntry::LEN);
+        let sections = entries.filter_map(|entry| {
+            let get = |name| field(SectionEntry::FIELDS, name, entry);
+            let start = usize::try_from(get("offset")).ok()?;
+            let end = start.checked_add(usize::try_from(get("len")).ok()?)?;
+            let kind = SectionKind::from_number(get("kind") as u32);
+            (start < end && end <= bytes.len()).then_some((kind, start..end))
+        });
+        Parts { table: start..start + count * SectionEntry::LEN, sections: sections.collect() }
+    }
+
+    fn of_kind(&self, wanted: SectionKind) -> Option<Range<usize>> {
+        self.sections.iter().find(|(kind, _)| *kind == Some(wanted)).map(|(_, range)| range.clone())
+    }
+}
