@@ -66,7 +66,7 @@ rules! {
     N2 "N-2" "A name has 1 to 65,535 bytes.";
     N3 "N-3" "A module name is UTF-8 without NUL, and no component between its dots is empty.";
     N4 "N-4" "A resource name is a relative path: no component is empty, a dot or two dots, and none has a NUL.";
-    X1 "X-1" "Pilots and slots of an index lie in the index section, and no two indexes share bytes of it.";
+    X1 "X-1" "Pilots and slots of an index lie in the index section, and none of them overlap.";
     X2 "X-2" "An index of n names has at least n slots, and at least one bucket if it has slots.";
     X3 "X-3" "Each name is found in its slot, and the other slots are empty, their tags zero.";
     M1 "M-1" "Module records of a target are sorted by name, each name once.";
@@ -80,7 +80,7 @@ rules! {
     R2 "R-2" "The name of a resource starts with its root, one component in UTF-8, and goes on behind a slash.";
     R3 "R-3" "Only defined flags are set in a resource record.";
     R4 "R-4" "The bytes of a resource lie in the files section.";
-    C1 "C-1" "There is one detail for each code record, and there are fewer than 2^31.";
+    C1 "C-1" "There is one detail for each code record.";
     C2 "C-2" "Instructions lie in the bytecode section, aligned as the header says.";
     C3 "C-3" "Only defined bits are set in a code record, its wide form exists, and fields it replaces are zero.";
     C4 "C-4" "The list of a code object lies in the lists section, and what it refers to exists.";
@@ -97,7 +97,7 @@ rules! {
     O4 "O-4" "A string is of the narrowest of the three kinds that hold it.";
     O5 "O-5" "A qualified name is a constant of a code object and names another constant of it that is a code object.";
     O6 "O-6" "A container refers to objects with lower ids, and its depth is one more than the largest of theirs, at most 2,000.";
-    O7 "O-7" "A container from which code objects can be reached is wide and states one more than the highest of them, and a code object lists it only if all are earlier.";
+    O7 "O-7" "A container refers to code objects that exist; one from which some can be reached is wide and states one more than the highest of them, and a code object lists it only if all are earlier.";
     O8 "O-8" "A container has as many items as its kind takes.";
     G1 "G-1" "Signature records are sorted by code id, each once, and the code object exists.";
     G2 "G-2" "A signature lies in the signature-text section and is UTF-8; two are the same bytes or do not overlap.";

@@ -344,13 +344,12 @@ fn limits_in_the_prose_are_those_of_the_code() {
         ("H-8", CHUNK_LOG2.to_string()),
         ("S-1", MAX_SECTIONS.to_string()),
         ("S-4", PAGE_LEN.to_string()),
+        ("S-8", format!("2^{}", MAX_IDS.ilog2())),
         ("S-8", format!("2^{}", MAX_POOL.ilog2())),
         ("S-8", format!("2^{}", MAX_U32_SECTION.ilog2())),
         ("N-2", grouped(MAX_NAME_LEN.into())),
-        ("C-1", format!("2^{}", MAX_IDS.ilog2())),
         ("C-6", grouped(MAX_PARENTS.into())),
         ("C-9", format!("{LIST_BUDGET} × `file_len`")),
-        ("O-1", format!("2^{}", MAX_IDS.ilog2())),
         ("O-6", grouped(MAX_DEPTH.into())),
     ] {
         let text = definition(id);

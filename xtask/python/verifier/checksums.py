@@ -27,7 +27,8 @@ class Checksums:
         self.archive = archive
         self.chunk_len = 1 << archive.chunk_log2
         self._sections = set()
-        self._chunks = set()
+        # For each kind a byte for each chunk: 1 if it has been checked.
+        self._checked = {}
         section = archive.section(t.CHECKSUMS)
         self._crcs = struct.unpack(f"<{len(section) // 4}I", section)
 
@@ -45,10 +46,16 @@ class Checksums:
         if start == end:
             return
         log2 = self.archive.chunk_log2
-        for chunk in range(start >> log2, ((end - 1) >> log2) + 1):
-            if (kind, chunk) not in self._chunks:
-                self._chunks.add((kind, chunk))
-                self._check_chunk(kind, chunk)
+        checked = self._checked.get(kind)
+        if checked is None:
+            checked = self._checked[kind] = bytearray(((self.archive.len(kind) - 1) >> log2) + 1)
+        behind = ((end - 1) >> log2) + 1
+        # Many ranges may span many chunks: `find` passes those that have been checked quickly.
+        chunk = checked.find(0, start >> log2, behind)
+        while chunk >= 0:
+            self._check_chunk(kind, chunk)
+            checked[chunk] = 1
+            chunk = checked.find(0, chunk, behind)
 
     def touch_whole(self, kind):
         self.touch(kind, 0, self.archive.len(kind))

@@ -70,6 +70,7 @@ class Names:
         self._tags = set()
         self._names = {}
         self._module_names = set()
+        self._resource_names = set()
 
     def tag(self, target):
         end = target.tag_offset + target.tag_len
@@ -104,6 +105,15 @@ class Names:
             check_module_name(name)
         return name
 
+    def resource_name(self, record):
+        name = self.name(record)
+        # A name has one root at most, so that a second length of the root for it ends all.
+        key = (record.name_offset, record.name_len, record.root_len)
+        if key not in self._resource_names:
+            self._resource_names.add(key)
+            check_resource_name(name, record.root_len)
+        return name
+
 
 def check_module_name(name):
     if not is_utf8(name) or 0 in name or b"" in name.split(b"."):
@@ -127,9 +137,8 @@ def check_names(archive, objects):
         check_index(index, target.module_index, module_names)
         resource_names = []
         for resource in resources[target.first_resource : target.first_resource + target.resource_count]:
-            name = names.name(resource)
-            check_resource(archive, resource, name)
-            resource_names.append(name)
+            resource_names.append(names.resource_name(resource))
+            check_resource(archive, resource)
         check_order("R-1", resource_names)
         check_index(index, target.resource_index, resource_names)
     names.ranges.check()
@@ -175,19 +184,17 @@ def check_order(rule, names):
 
 
 def check_index_ranges(archive, targets):
-    """[X-1]. After it, the slots of all indexes together are no more than the section holds."""
+    """[X-1]"""
     size = archive.len(t.INDEX)
-    total = 0
+    taken = Apart("X-1", "the pilots or slots", size)
     for target in targets:
         for header in (target.module_index, target.resource_index):
             _seed, pilots_offset, bucket_count, slots_offset, slot_count = t.INDEX_HEADER.unpack(header)
-            slots_len = slot_count * t.SLOT.size
-            if pilots_offset + bucket_count > size or slots_offset + slots_len > size:
-                raise Violation("X-1", f"{bucket_count} pilots at {pilots_offset:#x} and {slot_count} slots at "
-                                       f"{slots_offset:#x} do not lie in {size} bytes")
-            total += bucket_count + slots_len
-    if total > size:
-        raise Violation("X-1", f"the indexes have {total} bytes, the section {size}")
+            for start, length in ((pilots_offset, bucket_count), (slots_offset, slot_count * t.SLOT.size)):
+                if start + length > size:
+                    raise Violation("X-1", f"{length} bytes at {start:#x} do not lie in the index section of {size}")
+                taken.add_once(start, start + length)
+    taken.check()
 
 
 def check_index(index, header, names):
@@ -209,14 +216,17 @@ def check_index(index, header, names):
         raise Violation("X-3", "a slot that no name leads to is not empty")
 
 
-def check_resource(archive, resource, name):
-    path = name[resource.root_len :]
-    root = name[: resource.root_len]
-    if not root or b"/" in root or not path.startswith(b"/") or not is_utf8(root):
-        raise Violation("R-2", f"the first {resource.root_len} bytes of {name[:100]!r} are no root")
+def check_resource_name(name, root_len):
+    """[N-4] and [R-2]"""
+    root = name[:root_len]
+    if not root or b"/" in root or not name.startswith(b"/", root_len) or not is_utf8(root):
+        raise Violation("R-2", f"the first {root_len} bytes of {name[:100]!r} are no root")
     for component in name.split(b"/"):
         if component in (b"", b".", b"..") or 0 in component:
             raise Violation("N-4", f"{name[:100]!r} is no relative path")
+
+
+def check_resource(archive, resource):
     if resource.flags & ~t.RESOURCE_FLAGS:
         raise Violation("R-3", f"the flags of a resource are {resource.flags:#x}")
     if resource.data_offset + resource.data_len > archive.len(t.FILES):
@@ -234,8 +244,7 @@ def check_modules(archive, modules, objects):
         end = module.first_code + module.code_count
         if end > code_count or (module.code_count == 0) != namespace:
             raise Violation("M-3", f"{module.code_count} code objects from {module.first_code} on, of {code_count}")
-        if not taken.add(module.first_code, end) and module.code_count:
-            raise Violation("M-3", f"two modules have the code objects {module.first_code} to {end}")
+        taken.add_once(module.first_code, end)
         if module.object_base > objects.count:
             raise Violation("M-4", f"object_base is {module.object_base}, there are {objects.count} objects")
         if not (module.filename == t.NONE and namespace):

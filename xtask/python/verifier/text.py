@@ -66,6 +66,11 @@ class Apart:
             raise Violation(self.rule, f"{self.what} {start:#x} to {end:#x} overlaps another one")
         return True
 
+    def add_once(self, start, end):
+        """For ranges that must not even be the same."""
+        if not self.add(start, end) and start < end:
+            raise Violation(self.rule, f"{self.what} {start:#x} to {end:#x} occurs twice")
+
     def check(self):
         last = 0
         for start, end in sorted(self._ranges):

@@ -7,15 +7,34 @@ use super::{
 use crate::run::root;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
-use permacode_format::{PRIVATE_SECTIONS, SectionKind};
-use permacode_reader::Archive;
-use std::{collections::BTreeMap, fs};
+use permacode_format::{
+    CodeRecord, LIST_BUDGET, MAX_DEPTH, MAX_PARENTS, MAX_QUALNAME_LEN, PRIVATE_SECTIONS, Record, SectionKind, code_form,
+};
+use permacode_reader::{Archive, Item};
+use permacode_writer::model::{Code, Container, Module, Object, Qualname, Ref, Str};
+use std::{collections::BTreeMap, fs, mem::offset_of};
 
 /// How many programs the writer's generator makes.
 const PROGRAMS: usize = 150;
 
 /// How many choices a program has: with more the archives get large, not more different.
 const CHOICES: usize = 300;
+
+/// How many mutants there are for each one of a large archive, which takes long to verify.
+const LARGE: usize = 60;
+
+/// Valid archives.
+pub(super) struct Bases {
+    small: Vec<Base>,
+    large: Vec<Base>,
+}
+
+impl Bases {
+    pub(super) fn choose(&self, rng: &mut Rng) -> &Base {
+        let bases = if rng.usize(..LARGE) == 0 { &self.large } else { &self.small };
+        &bases[rng.usize(..bases.len())]
+    }
+}
 
 /// A valid archive.
 pub(super) struct Base {
@@ -26,7 +45,7 @@ pub(super) struct Base {
 }
 
 /// The valid test vectors, programs of the writer's generator, and what no writer makes.
-pub(super) fn bases(seed: u64) -> Result<Vec<Base>> {
+pub(super) fn bases(seed: u64) -> Result<Bases> {
     let mut bases = Vec::new();
     let folder = root().join("testdata/valid");
     for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
@@ -44,7 +63,16 @@ pub(super) fn bases(seed: u64) -> Result<Vec<Base>> {
         bases.push(base(format!("program {number}"), Choices(&choices).program().write())?);
     }
     bases.push(base("skipped sections".into(), with_skipped_sections())?);
-    Ok(bases)
+    bases.push(base("wide lists".into(), with_wide_lists(&shapes::everything())?)?);
+    let large = [
+        ("containers as deep as can be", containers_in_containers()),
+        ("as many parents as can be", parents(&vec!["f".into(); MAX_PARENTS as usize])),
+        ("a qualified name as long as can be", parents(&halves_of_a_qualname())),
+        ("lists as long as can be", shared_lists()?),
+        ("sections of several chunks", large_sections()),
+    ];
+    let large = large.into_iter().map(|(name, bytes)| base(name.into(), bytes)).collect::<Result<_>>()?;
+    Ok(Bases { small: bases, large })
 }
 
 fn base(name: String, bytes: Vec<u8>) -> Result<Base> {
@@ -61,4 +89,91 @@ fn with_skipped_sections() -> Vec<u8> {
         sections.0.insert(kind, b"somebody else's".into());
     }
     sections.archive()
+}
+
+/// The same archive with four bytes for each item of a list.
+fn with_wide_lists(bytes: &[u8]) -> Result<Vec<u8>> {
+    let archive = Archive::open(bytes)?;
+    let mut sections = Sections::of(bytes);
+    for module in archive.targets().flat_map(|target| target.modules()) {
+        for code in module?.codes() {
+            let code = code?;
+            let items = code.list()?.all().iter().map(|item| {
+                Ok(match item? {
+                    Item::Object(object) => object.id(),
+                    Item::Code(inner) => inner.id() | 1 << 31,
+                })
+            });
+            let items: Vec<u8> = items.collect::<Result<Vec<u32>>>()?.into_iter().flat_map(u32::to_le_bytes).collect();
+            let lists = sections.section(SectionKind::Lists);
+            let offset = u32::try_from(lists.len() / 2)?;
+            lists.extend(items);
+            let record = &mut sections.section(SectionKind::Code)[code.id() as usize * CodeRecord::LEN..];
+            record[offset_of!(CodeRecord, list_offset)..][..4].copy_from_slice(&offset.to_le_bytes());
+            record[offset_of!(CodeRecord, form)] |= code_form::WIDE_LIST;
+        }
+    }
+    Ok(sections.archive())
+}
+
+fn write(module: Module<'static>) -> Vec<u8> {
+    shapes::write(3, &[(shapes::target(0), vec![module], vec![])])
+}
+
+/// Each container holds the one before.
+fn containers_in_containers() -> Vec<u8> {
+    let mut module = shapes::plain("m");
+    for level in 0..MAX_DEPTH {
+        module.objects.push(Object::Container(Container::Tuple, vec![Ref::Object(1 + level)]));
+    }
+    module.codes[0].constants = vec![Ref::Object(module.objects.len() as u32 - 1)];
+    write(module)
+}
+
+/// Code objects in each other, of these names from the innermost on.
+fn parents(names: &[String]) -> Vec<u8> {
+    let mut module = shapes::plain("m");
+    module.objects.extend(names.iter().map(|name| Object::Str(Str::interned(name.clone()))));
+    let first_name = module.objects.len() - names.len();
+    module.codes = (0..=names.len())
+        .map(|level| {
+            let name = if level < names.len() { first_name + level } else { 0 };
+            let is_outer = level + 1 >= names.len();
+            let qualname = if is_outer { Qualname::Name } else { Qualname::Member { interned: false } };
+            let constants = level.checked_sub(1).map(|inner| Ref::Code(inner as u32)).into_iter().collect();
+            Code { qualname, ..shapes::code(name as u32, constants) }
+        })
+        .collect();
+    module.root = Some(names.len() as u32);
+    write(module)
+}
+
+fn halves_of_a_qualname() -> [String; 2] {
+    let half = MAX_QUALNAME_LEN as usize / 2;
+    ["i".repeat(half - ".".len()), "o".repeat(half)]
+}
+
+/// Code objects that share one list, about as many as [C-9] allows.
+fn shared_lists() -> Result<Vec<u8>> {
+    const ITEMS: usize = 4000;
+    let mut module = shapes::plain("m");
+    module.codes[0].constants = vec![Ref::Object(1); ITEMS];
+    let alone = write(module.clone()).len();
+    let count = (LIST_BUDGET as usize * alone).div_ceil(ITEMS);
+    module.codes = vec![module.codes[0].clone(); count];
+    module.root = Some(u32::try_from(count - 1)?);
+    Ok(write(module))
+}
+
+/// What is larger than a chunk.
+fn large_sections() -> Vec<u8> {
+    let mut module = shapes::classes("m");
+    let large: Vec<u8> = (0..150_000u32).map(|number| (number >> 8 ^ number) as u8).collect();
+    module.objects.push(Object::Bytes(large.clone().into()));
+    let object = Ref::Object(module.objects.len() as u32 - 1);
+    for code in &mut module.codes {
+        code.constants.push(object);
+        code.bytecode = large.clone().into();
+    }
+    shapes::write(3, &[(shapes::target(0), vec![module], vec![shapes::resource(b"large", &large)])])
 }
