@@ -71,6 +71,11 @@ pub enum ErrorKind {
         /// The value.
         found: u64,
     },
+    /// A code object was asked for through an object that was not reached through the module of the code object.
+    NeedsModule {
+        /// The id of the code object.
+        code: u32,
+    },
     /// The system could not open, map or read the file.
     #[cfg(feature = "std")]
     Io(std::io::Error),
@@ -88,6 +93,12 @@ impl Error {
         Error::new(ErrorKind::Value { what, found: found.into() }, rule, offset)
     }
 
+    /// The caller asked for a code object where its module is not known.
+    #[cold]
+    pub(crate) fn needs_module(code: u32, offset: u64) -> Self {
+        Error(Box::new(Details { kind: ErrorKind::NeedsModule { code }, rule: None, offset }))
+    }
+
     #[cfg(feature = "std")]
     pub(crate) fn io(error: std::io::Error) -> Self {
         Error(Box::new(Details { kind: ErrorKind::Io(error), rule: None, offset: 0 }))
@@ -99,7 +110,7 @@ impl Error {
         &self.0.kind
     }
 
-    /// The rule of `spec.md` that is broken; `None` where the system refused.
+    /// The rule of `spec.md` that is broken; `None` where no byte is wrong: the system refused, or the caller asked for too much.
     #[must_use]
     pub fn rule(&self) -> Option<Rule> {
         self.0.rule
@@ -135,6 +146,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::Checksum { stored, computed } => {
                 write!(f, "the checksum is {computed:#010x}, but {stored:#010x} is stored: the bytes have changed")?;
+            }
+            ErrorKind::NeedsModule { code } => {
+                write!(f, "code object {code} was asked for without its module: reach it through the constants of a module")?;
             }
             ErrorKind::Value { what, found } => write!(f, "{what} is {found}")?,
             #[cfg(feature = "std")]

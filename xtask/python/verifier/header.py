@@ -62,12 +62,15 @@ def open_archive(data):
     if version != t.FORMAT_VERSION:
         raise Violation("H-2", f"the format version is {version}, not {t.FORMAT_VERSION}")
     header_len = int.from_bytes(data[12:16], "little")
-    if header_len != t.HEADER_LEN or len(data) < header_len:
-        raise Violation("H-3", f"the header has {header_len} bytes, the archive {len(data)}")
-    (_, _, _, file_len, header_crc, reserved, incompat, _compat, section_count, table_crc, code_align_log2, page_log2,
-     chunk_log2, reserved2) = t.HEADER.unpack_from(data)
+    if header_len != t.HEADER_LEN:
+        raise Violation("H-3", f"header_len is {header_len}, not {t.HEADER_LEN}")
+    file_len = int.from_bytes(data[16:24], "little")
     if file_len != len(data):
         raise Violation("H-4", f"file_len is {file_len}, the archive has {len(data)} bytes")
+    if file_len < header_len:
+        raise Violation("H-3", f"the archive has {file_len} bytes, too few for its header")
+    (_, _, _, _, header_crc, reserved, incompat, _compat, section_count, table_crc, code_align_log2, page_log2,
+     chunk_log2, reserved2) = t.HEADER.unpack_from(data)
     found = crc32(data[:24] + bytes(4) + data[28 : t.HEADER_LEN])
     if found != header_crc:
         raise Violation("H-5", f"header_crc is {header_crc:#x}, the header has {found:#x}")
