@@ -42,7 +42,7 @@ class Checksums:
             raise Violation("S-9", f"section {section.name} has the CRC {found:#x}, its entry says {section.crc:#x}")
 
     def touch(self, kind, start, end):
-        """[K-1] for the chunks of a range that lies in a section of a chunked kind."""
+        """[K-1] for the chunks of a range of a section, in which it has to lie."""
         if start == end:
             return
         log2 = self.archive.chunk_log2
@@ -57,8 +57,23 @@ class Checksums:
             checked[chunk] = 1
             chunk = checked.find(0, chunk, behind)
 
+    def touch_record(self, kind, index):
+        """[K-1] for the chunks of a record, which has to exist."""
+        size = t.KINDS[kind].record
+        self.touch(kind, index * size, (index + 1) * size)
+
     def touch_whole(self, kind):
         self.touch(kind, 0, self.archive.len(kind))
+
+    def check_all(self):
+        """[S-9] and [K-1] as a whole."""
+        for section in self.archive.sections:
+            self.check_section(section)
+            if section.kind == t.CHECKSUMS:
+                if section.first_chunk != t.NONE:
+                    raise Violation("K-1", f"first_chunk of the checksums section is {section.first_chunk}, not NONE")
+            elif section.kind in t.KINDS:
+                self.touch_whole(section.kind)
 
     def _check_chunk(self, kind, chunk):
         section = self.archive.by_kind[kind]

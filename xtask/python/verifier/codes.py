@@ -29,6 +29,8 @@ class Code(NamedTuple):
     tables_offset: int
     tables_len: int
     parent_delta: int
+    # The index of the WideCode, or None.
+    wide: object
 
     @property
     def qualname_form(self):
@@ -64,6 +66,7 @@ class Codes:
             self.details, id * t.CODE_DETAIL.size)
         if form & t.FORM_UNDEFINED or reserved:
             raise Violation("C-3", f"code object {id} has the form {form:#x}, its reserved byte is {reserved}")
+        index = None
         if form & t.WIDE_RECORD:
             index = bytecode_len + 65536 * constant_count
             if index >= len(self.wide) // t.WIDE_CODE.size:
@@ -76,7 +79,7 @@ class Codes:
         elif docstring == t.NO_DOCSTRING:
             docstring = t.NONE
         return Code(bytecode_offset, list_offset, form, bytecode_len, constant_count, name_count, local_count,
-                    docstring, tables_offset, line_len + exception_len, parent_delta)
+                    docstring, tables_offset, line_len + exception_len, parent_delta, index)
 
     def check_count(self):
         """[C-1]"""
@@ -94,13 +97,17 @@ class Codes:
             raise Violation("C-9", f"the lists of all code objects have {items} items")
 
     def check_module(self, module):
-        """The C rules but for [C-1] and [C-9], all objects that are reached, and the signatures."""
+        """The C rules except [C-1] and [C-9], all objects that are reached, and the signatures."""
         first, end = module.first_code, module.first_code + module.code_count
         # How many parents are above each code object, and how long its qualified name is.
         above = {}
         # A parent has a higher id, so its qualified name comes first.
         for id in range(end - 1, first - 1, -1):
             code = self.read(id)
+            self.checksums.touch_record(t.CODE, id)
+            self.checksums.touch_record(t.DETAILS, id)
+            if code.wide is not None:
+                self.checksums.touch_record(t.WIDE, code.wide)
             self.check_ranges(id, code)
             name_len, qualname_len = self.check_list(id, code, module)
             above[id] = self.check_parent(id, code, end, above, name_len, qualname_len)
@@ -150,6 +157,7 @@ class Codes:
         count = code.item_count
         if start + width * count > self.archive.len(t.LISTS):
             raise Violation("C-4", f"the list of code object {id} lies at {start:#x} and has {count} items")
+        self.checksums.touch(t.LISTS, start, start + width * count)
         items = struct.unpack_from(f"<{count}{'I' if width == 4 else 'H'}", self.archive.section(t.LISTS), start)
         if width == 2:
             window, codes = module.object_base - NARROW_WINDOW, module.first_code - NARROW_CODE
@@ -204,7 +212,8 @@ class Codes:
         return known[items[1]].number, known[qualname].number
 
     def check_signature(self, id):
-        """[G-2] but for overlaps, for the signature of a code object."""
+        """[G-2] except for overlaps, for the signature of a code object."""
+        self.checksums.touch_whole(t.SIGNATURES)
         index = bisect_left(self._signed_codes, id)
         if index < len(self._signed_codes) and self._signed_codes[index] == id:
             self.check_signature_text(*self.signatures[index])

@@ -52,31 +52,19 @@ def check_by_depth(data):
     codes.check_count()
     yield
 
-    # One module [V-2].
-    if modules:
-        for section in archive.sections:
-            if section.kind in t.KINDS and not t.KINDS[section.kind].chunked and section.kind != t.SIGNATURES:
-                checksums.check_section(section)
-        codes.check_list_budget(modules)
+    # One module [V-2], for each module.
+    codes.check_list_budget(modules)
     sources = Sources(archive, checksums)
-    for module in modules:
+    for index, module in enumerate(modules):
+        checksums.touch_record(t.MODULES, index)
         sources.check_digest(module)
-        for id in (module.filename, module.filename_root, module.source_path, module.source_root):
-            if id != t.NONE:
-                objects.reach([id])
+        paths = (module.filename, module.filename_root, module.source_path, module.source_root)
+        objects.reach([id for id in paths if id != t.NONE])
         codes.check_module(module)
     yield
 
     # Everything [V-3].
-    for section in archive.sections:
-        checksums.check_section(section)
-        known = t.KINDS.get(section.kind)
-        if known is None:
-            continue
-        if known.chunked:
-            checksums.touch_whole(section.kind)
-        elif section.first_chunk != t.NONE:
-            raise Violation("K-1", f"first_chunk of section {section.name} is {section.first_chunk}, not NONE")
+    checksums.check_all()
     sources.ranges.check()
     codes.check_signatures()
     objects.check_all()

@@ -121,7 +121,7 @@ def check_module_name(name):
 
 
 def check_names(archive, objects):
-    """The T, N, X and R rules, and [M-1] to [M-6] but for overlapping sources. Gives the module records."""
+    """The T, N, X and R rules, and [M-1] to [M-6] except overlapping sources. Gives the module records."""
     names = Names(archive)
     targets = [Target(*fields) for fields in t.TARGET.iter_unpack(archive.section(t.TARGETS))]
     modules = [Module(*fields) for fields in t.MODULE.iter_unpack(archive.section(t.MODULES))]
@@ -234,7 +234,7 @@ def check_resource(archive, resource):
 
 
 def check_modules(archive, modules, objects):
-    """[M-2] to [M-6] but for overlapping sources."""
+    """[M-2] to [M-6] except overlapping sources."""
     code_count = archive.count(t.CODE)
     taken = Apart("M-3", "the range of code objects", code_count)
     for module in modules:

@@ -132,6 +132,7 @@ class Objects:
             id = todo.pop()
             if id in known or id in parsed:
                 continue
+            self.checksums.touch_record(t.OBJECTS, id)
             section, start = self.place(id)
             object, end = self.parse(id, section, start)
             self.checksums.touch(section, start, end)

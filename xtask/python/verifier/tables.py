@@ -13,7 +13,7 @@ HEADER_LEN = 64
 HEADER = struct.Struct("<8sIIQIIIIIIBBB13s")
 PAGE_LEN = 4096
 PAGE_LOG2 = 12
-CHUNK_LOG2 = 16
+CHUNK_LOG2 = 12
 MAX_CODE_ALIGN_LOG2 = 12
 
 # 5.3
@@ -33,29 +33,28 @@ class Kind(NamedTuple):
     name: str
     group: str
     record: int
-    chunked: bool
 
 
 KINDS = {
-    TARGETS: Kind("targets", "lookup", 104, False),
-    MODULES: Kind("modules", "lookup", 80, False),
-    RESOURCES: Kind("resources", "lookup", 32, False),
-    INDEX: Kind("index", "lookup", 1, False),
-    NAMES: Kind("names", "lookup", 1, False),
-    CODE: Kind("code", "hot", 28, False),
-    WIDE: Kind("wide", "hot", 56, False),
-    LISTS: Kind("lists", "hot", 2, False),
-    OBJECTS: Kind("objects", "hot", 4, False),
-    CONSTANTS: Kind("constants", "hot", 1, True),
-    BYTECODE: Kind("bytecode", "hot", 1, True),
-    DETAILS: Kind("details", "cold", 12, False),
-    DOCSTRINGS: Kind("docstrings", "cold", 1, True),
-    TABLES: Kind("tables", "cold", 1, True),
-    SIGNATURES: Kind("signatures", "cold", 12, False),
-    SIGNATURE_TEXT: Kind("signature-text", "cold", 1, True),
-    SOURCES: Kind("sources", "cold", 1, True),
-    FILES: Kind("files", "cold", 1, True),
-    CHECKSUMS: Kind("checksums", "cold", 4, False),
+    TARGETS: Kind("targets", "lookup", 104),
+    MODULES: Kind("modules", "lookup", 80),
+    RESOURCES: Kind("resources", "lookup", 32),
+    INDEX: Kind("index", "lookup", 1),
+    NAMES: Kind("names", "lookup", 1),
+    CODE: Kind("code", "hot", 28),
+    WIDE: Kind("wide", "hot", 56),
+    LISTS: Kind("lists", "hot", 2),
+    OBJECTS: Kind("objects", "hot", 4),
+    CONSTANTS: Kind("constants", "hot", 1),
+    BYTECODE: Kind("bytecode", "hot", 1),
+    DETAILS: Kind("details", "cold", 12),
+    DOCSTRINGS: Kind("docstrings", "cold", 1),
+    TABLES: Kind("tables", "cold", 1),
+    SIGNATURES: Kind("signatures", "cold", 12),
+    SIGNATURE_TEXT: Kind("signature-text", "cold", 1),
+    SOURCES: Kind("sources", "cold", 1),
+    FILES: Kind("files", "cold", 1),
+    CHECKSUMS: Kind("checksums", "cold", 4),
 }
 
 # 5.4; the two index headers are read with INDEX_HEADER
