@@ -137,7 +137,8 @@ impl<D: AsRef<[u8]>> Archive<D> {
         self.view().count::<CodeRecord>(SectionKind::Code)
     }
 
-    /// The object with this id, if there is one. Code objects that it holds can be reached only through their module.
+    /// The object with this id, if there is one. The code objects that it holds can be reached only through their module; for
+    /// each the error is [`crate::ErrorKind::NeedsModule`].
     #[must_use]
     pub fn object(&self, id: u32) -> Option<Object<'_>> {
         (u64::from(id) < self.object_count()).then(|| Object::new(self.view(), id, Owner::None))

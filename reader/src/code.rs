@@ -1,6 +1,7 @@
 //! A code object (spec.md 5.8, 5.9).
 
 use crate::{
+    bytes::Bytes,
     error::{Error, ErrorKind, Result},
     items::{Items, List},
     module::Module,
@@ -303,7 +304,7 @@ impl<'a> Code<'a> {
         }))
     }
 
-    /// The code object that holds it among its constants; the root of a module has none.
+    /// The code object in whose body it was defined; the root of a module has none.
     ///
     /// # Errors
     /// `[C-1]`, `[C-6]`
@@ -414,7 +415,7 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// What is known of its signature beside what the code object itself says, as JSON text.
+    /// What is known of its signature beside what the code object itself says: UTF-8, meant to be JSON.
     ///
     /// # Errors
     /// `[G-2]`
@@ -423,7 +424,9 @@ impl<'a> Code<'a> {
         let found = records.binary_search_by_key(&self.id, |record| record.code.get());
         let Some(record) = found.ok().and_then(|index| records.get(index)) else { return Ok(None) };
         let (start, len) = (record.offset.get().into(), record.len.get().into());
-        self.view().range(SectionKind::SignatureText, start, len, Rule::G2).map(|text| Some(PermaBytes::new(text)))
+        let text = self.view().range(SectionKind::SignatureText, start, len, Rule::G2)?;
+        check_signature(text)?;
+        Ok(Some(PermaBytes::new(text)))
     }
 
     /// Checks the two records by themselves.
@@ -506,6 +509,14 @@ impl core::fmt::Debug for Code<'_> {
             .field("wide", &self.wide)
             .finish_non_exhaustive()
     }
+}
+
+/// A signature is UTF-8 [G-2].
+pub(crate) fn check_signature(text: Bytes<'_>) -> Result<()> {
+    core::str::from_utf8(text.data()).map(|_| ()).map_err(|error| {
+        let valid = error.valid_up_to() as u64;
+        Error::value(Rule::G2, text.offset(), "the length of the part that is UTF-8", valid)
+    })
 }
 
 /// Whether a local of this kind is a variable or parameter of the code object itself, not a mere cell or free variable.

@@ -148,7 +148,10 @@ impl fmt::Display for Error {
                 write!(f, "the checksum is {computed:#010x}, but {stored:#010x} is stored: the bytes have changed")?;
             }
             ErrorKind::NeedsModule { code } => {
-                write!(f, "code object {code} was asked for without its module: reach it through the constants of a module")?;
+                write!(
+                    f,
+                    "code object {code} was asked for without its module: reach it through the constants of a module"
+                )?;
             }
             ErrorKind::Value { what, found } => write!(f, "{what} is {found}")?,
             #[cfg(feature = "std")]

@@ -17,19 +17,32 @@ pub(crate) struct Index<'a> {
     slots_offset: u64,
 }
 
+/// Length of the slots in bytes.
+pub(crate) fn slots_len(header: &IndexHeader) -> u64 {
+    u64::from(header.slot_count.get()).saturating_mul(size_of::<Slot>() as u64)
+}
+
 impl<'a> Index<'a> {
+    /// The record, counted from the first one of `count`, that may have this name: only its name can tell.
+    #[inline]
+    pub(crate) fn find(view: View<'a>, header: &'a IndexHeader, count: u32, name: &[u8]) -> Result<Option<u32>> {
+        // Then nothing is said of where they lie.
+        if header.bucket_count.get() == 0 || header.slot_count.get() == 0 {
+            return Ok(None);
+        }
+        Index::new(view, header)?.candidate(count, name)
+    }
+
     #[inline]
     pub(crate) fn new(view: View<'a>, header: &'a IndexHeader) -> Result<Self> {
         let section = view.section(SectionKind::Index);
         let pilots = section.get(header.pilots_offset.get().into(), header.bucket_count.get().into(), Rule::X1)?;
-        let slots_len = u64::from(header.slot_count.get()).saturating_mul(size_of::<Slot>() as u64);
-        let slots = section.get(header.slots_offset.get().into(), slots_len, Rule::X1)?;
+        let slots = section.get(header.slots_offset.get().into(), slots_len(header), Rule::X1)?;
         Ok(Index { view, header, pilots: pilots.data(), slots: slots.records(), slots_offset: slots.offset() })
     }
 
-    /// The record, counted from the first one of the target, that may have this name: only its name can tell.
     #[inline]
-    pub(crate) fn candidate(&self, name: &[u8]) -> Result<Option<u32>> {
+    fn candidate(&self, count: u32, name: &[u8]) -> Result<Option<u32>> {
         let hash = name_hash(name, self.header.seed.get());
         let bucket = bucket_of(hash, self.header.bucket_count.get());
         let Some(pilot) = self.pilots.get(bucket as usize) else { return Ok(None) };
@@ -38,13 +51,17 @@ impl<'a> Index<'a> {
         let number = slot_of(hash, *pilot, self.header.slot_count.get());
         let Some(slot) = self.slots.get(number as usize) else { return Ok(None) };
         let (start, len) = (u64::from(self.header.slots_offset.get()), size_of::<Slot>() as u64);
-        self.view.touch(SectionKind::Index, start.saturating_add(u64::from(number).saturating_mul(len)), len)?;
-        Ok((slot.tag.get() == tag_of(hash) && slot.record.get() != NONE).then(|| slot.record.get()))
-    }
-
-    /// Bytes of pilots and slots.
-    pub(crate) fn len(&self) -> u64 {
-        (self.pilots.len() as u64).saturating_add(size_of_val(self.slots) as u64)
+        let in_slots = u64::from(number).saturating_mul(len);
+        self.view.touch(SectionKind::Index, start.saturating_add(in_slots), len)?;
+        let record = slot.record.get();
+        if slot.tag.get() != tag_of(hash) || record == NONE {
+            return Ok(None);
+        }
+        if record >= count {
+            let at = self.slots_offset.saturating_add(in_slots).saturating_add(4);
+            return Err(Error::value(Rule::X3, at, "the record of a slot", record));
+        }
+        Ok(Some(record))
     }
 
     /// Checks the slots against `count` names, each of which must already be known to be found in its slot.

@@ -10,7 +10,7 @@ use crate::{
     string::Str,
     view::View,
 };
-use permacode_format::{CodeRecord, ModuleRecord, NONE, Record, Rule, SectionKind, U32, module_flag};
+use permacode_format::{CodeRecord, ModuleRecord, NONE, Record, Rule, SectionKind, U32, is_module_name, module_flag};
 
 /// One module of a target (spec.md 5.5).
 #[derive(Debug, Clone, Copy)]
@@ -70,15 +70,20 @@ impl<'a> Module<'a> {
         name_in_section(self.view, self.record.name_offset, self.record.name_len)
     }
 
-    /// Full dotted name.
+    /// Full dotted name: components without NUL, none of them empty, between dots.
     ///
     /// # Errors
     /// `[N-1]`, `[N-3]`
     pub fn name(&self) -> Result<&'a str> {
         let bytes = self.name_bytes()?;
-        core::str::from_utf8(bytes.data()).map_err(|error| {
+        let name = core::str::from_utf8(bytes.data()).map_err(|error| {
             Error::value(Rule::N3, bytes.offset(), "the length of the part that is UTF-8", error.valid_up_to() as u64)
-        })
+        })?;
+        if !is_module_name(name) {
+            let what = "the length of a module name that is none";
+            return Err(Error::value(Rule::N3, bytes.offset(), what, bytes.len()));
+        }
+        Ok(name)
     }
 
     /// Whether it is a package, with or without code.
@@ -202,6 +207,12 @@ impl<'a> Module<'a> {
         };
         let root = string(root, field.saturating_add(4))?;
         Ok(string(path, field)?.map(|path| Path { root, path }))
+    }
+
+    /// Ids of the objects that its record names.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = u32> {
+        let ModuleRecord { filename, filename_root, source_path, source_root, .. } = self.record;
+        [filename, filename_root, source_path, source_root].map(|id| id.get()).into_iter().filter(|id| *id != NONE)
     }
 
     /// First object id of the window that the two-byte items of its lists reach.

@@ -27,14 +27,9 @@ pub(crate) struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    /// Nobody: no code object may be reached.
+    /// None that is known. Code objects cannot be reached, since each is read together with its module.
     #[allow(non_upper_case_globals)]
-    pub(crate) const None: Owner<'static> = Owner { module: None, code_bound: 0, depth: MAX_DEPTH };
-
-    /// Who checks bounds itself.
-    pub(crate) fn any() -> Self {
-        Owner { code_bound: u32::MAX, ..Owner::None }
-    }
+    pub(crate) const None: Owner<'static> = Owner { module: None, code_bound: u32::MAX, depth: MAX_DEPTH };
 
     /// A code object of a module, by id.
     pub(crate) fn code(module: Module<'a>, id: u32) -> Self {
@@ -353,10 +348,11 @@ impl<'a> Item<'a> {
         match item {
             ItemRef::Object(id) => Object::checked(view, id, owner, rule, offset).map(Item::Object),
             ItemRef::Code(id) => match owner.module {
+                None => Err(Error::needs_module(id, offset)),
                 Some(module) if id < owner.code_bound && id >= module.first_code() => {
                     Code::new(view, module, id).map(Item::Code)
                 }
-                _ => Err(Error::value(Rule::C11, offset, "the id of a code object", id)),
+                Some(_) => Err(Error::value(Rule::C11, offset, "the id of a code object", id)),
             },
         }
     }

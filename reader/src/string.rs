@@ -16,12 +16,15 @@ impl<'a> Str<'a> {
     }
 
     /// The text in generalised UTF-8: UTF-8 in which lone surrogates may occur as three bytes.
+    ///
+    /// These are the bytes as they stand. Only an archive that keeps [O-4] promises that they are text; in one that nobody has
+    /// verified they may be any bytes.
     #[must_use]
     pub fn bytes(&self) -> PermaBytes<'a> {
         self.bytes
     }
 
-    /// The text; `None` if it holds lone surrogates, which a `str` cannot.
+    /// The text; `None` if it is not UTF-8, for example since it holds lone surrogates, which a `str` cannot.
     #[must_use]
     pub fn as_str(&self) -> Option<&'a str> {
         core::str::from_utf8(self.bytes.as_slice()).ok()

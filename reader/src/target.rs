@@ -126,9 +126,8 @@ impl<'a> Target<'a> {
     /// If the index or the record it leads to breaks a rule.
     #[inline]
     pub fn find(&self, name: &str) -> Result<Option<Module<'a>>> {
-        let Some(number) = Index::new(self.view, &self.record.module_index)?.candidate(name.as_bytes())? else {
-            return Ok(None);
-        };
+        let found = Index::find(self.view, &self.record.module_index, self.module_count(), name.as_bytes())?;
+        let Some(number) = found else { return Ok(None) };
         let module = self.module(number)?;
         Ok((module.name_bytes()?.data() == name.as_bytes()).then_some(module))
     }
@@ -203,9 +202,8 @@ impl<'a> Target<'a> {
     /// # Errors
     /// If the index or the record it leads to breaks a rule.
     pub fn find_resource(&self, name: &[u8]) -> Result<Option<Resource<'a>>> {
-        let Some(number) = Index::new(self.view, &self.record.resource_index)?.candidate(name)? else {
-            return Ok(None);
-        };
+        let found = Index::find(self.view, &self.record.resource_index, self.resource_count(), name)?;
+        let Some(number) = found else { return Ok(None) };
         let resource = self.resource(number)?;
         Ok((resource.name()? == *name).then_some(resource))
     }

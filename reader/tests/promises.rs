@@ -43,12 +43,9 @@ fn container_with_code(bytes: &[u8]) -> u32 {
 #[test]
 fn a_container_in_the_place_of_a_path_breaks_the_rule_of_the_path() {
     let id = u64::from(container_with_code(&shapes::everything()));
-    for (field, rule) in [
-        ("filename", Rule::M5),
-        ("filename_root", Rule::M5),
-        ("source_path", Rule::M6),
-        ("source_root", Rule::M6),
-    ] {
+    for (field, rule) in
+        [("filename", Rule::M5), ("filename_root", Rule::M5), ("source_path", Rule::M6), ("source_root", Rule::M6)]
+    {
         let bytes = changed(&[(&format!("modules[4].{field}"), id)]);
         let archive = Archive::open(&bytes[..]).unwrap();
         let module = module(&archive, 4);

@@ -4,8 +4,7 @@ use super::{Verifier, ranges::Ranges};
 use crate::{
     archive::Archive,
     budget::Budget,
-    bytes::Bytes,
-    code::Code,
+    code::{Code, check_signature},
     error::{Error, Result},
     module::Module,
     qualname::{Step, step, too_long},
@@ -101,16 +100,8 @@ impl<'a> Verifier<'a> {
             ranges.add(record.offset.get(), record.len.get(), at);
         }
         for (start, len, _) in ranges.distinct(Rule::G2)? {
-            check_utf8(self.view.section(SectionKind::SignatureText).get(start, len, Rule::G2)?)?;
+            check_signature(self.view.section(SectionKind::SignatureText).get(start, len, Rule::G2)?)?;
         }
         Ok(())
     }
-}
-
-/// A signature is UTF-8 [G-2].
-pub(super) fn check_utf8(text: Bytes<'_>) -> Result<()> {
-    core::str::from_utf8(text.data()).map(|_| ()).map_err(|error| {
-        let valid = error.valid_up_to() as u64;
-        Error::value(Rule::G2, text.offset(), "the length of the part that is UTF-8", valid)
-    })
 }

@@ -1,17 +1,14 @@
 //! One module: what everything checks, for what can be reached from it.
 
-use super::{Verifier, codes::check_utf8};
+use super::{Verifier, objects::Facts};
 use crate::{
-    bytes::Bytes,
-    error::{Error, Result},
+    budget::Budget,
+    error::Result,
     module::Module,
-    object::{Constant, Item, Object},
+    object::{Constant, Item, Object, Owner},
 };
-use alloc::{
-    collections::{BTreeMap, BTreeSet},
-    vec::Vec,
-};
-use permacode_format::{ObjectKind, Rule, digest};
+use alloc::collections::{BTreeMap, BTreeSet};
+use permacode_format::{ItemRef, digest};
 
 impl<'a> Verifier<'a> {
     /// One module: what everything checks, for what can be reached from it.
@@ -19,44 +16,49 @@ impl<'a> Verifier<'a> {
     /// Its view checks each chunk that this touches.
     pub(super) fn module(&self, module: &Module<'a>) -> Result<()> {
         let mut budget = module.budget();
-        // What containers hold is looked at below, item by item.
-        self.codes_of(module, &mut budget, &BTreeMap::new())?;
-        let mut seen: BTreeSet<u32> = BTreeSet::new();
-        let mut stack: Vec<Object<'a>> = Vec::new();
+        let mut listed: BTreeSet<u32> = module.objects().collect();
         for code in module.codes() {
             let code = code?;
-            if let Some(text) = code.signature()? {
-                check_utf8(Bytes::new(text.as_slice(), text.offset()))?;
-            }
-            for item in code.list()?.all().iter() {
-                if let Item::Object(object) = item?
-                    && seen.insert(object.id())
-                {
-                    stack.push(object);
+            code.signature()?;
+            let list = code.list()?;
+            budget.take_list(&list)?;
+            for item in list.all().iter() {
+                if let Item::Object(object) = item? {
+                    listed.insert(object.id());
                 }
             }
         }
-        while let Some(object) = stack.pop() {
-            // Objects that overlap could be many and large at once.
-            budget.take_object(&object)?;
-            let (constant, bytes) = object.read()?;
-            object.verify_form(bytes.offset(), &constant, object.kind()?)?;
-            if let Constant::Container(container) = constant {
-                for item in container.iter() {
-                    let Item::Object(member) = item? else { continue };
-                    if member.kind()? == ObjectKind::Qualname {
-                        let what = "the id of a qualified name in a container";
-                        return Err(Error::value(Rule::O5, bytes.offset(), what, member.id()));
-                    }
-                    if seen.insert(member.id()) {
-                        stack.push(member);
-                    }
-                }
-            }
-        }
+        let known = self.reached(listed, &mut budget)?;
+        let first_codes = known.iter().filter_map(|(id, facts)| Some((*id, facts.first_code?))).collect();
+        self.codes_of(module, &mut module.budget(), &first_codes)?;
         if let Some(text) = module.source()?.and_then(|source| source.text) {
             module.verify_digest(digest(&text))?;
         }
         Ok(())
+    }
+
+    /// Checks objects, and all that can be reached through them.
+    fn reached(&self, mut to_do: BTreeSet<u32>, budget: &mut Budget) -> Result<BTreeMap<u32, Facts>> {
+        // Members have lower ids than what holds them: from the highest id down each is met once.
+        let mut reached = BTreeSet::new();
+        while let Some(id) = to_do.pop_last() {
+            reached.insert(id);
+            let object = Object::new(self.view, id, Owner::None);
+            // Objects that overlap could be many and large at once.
+            budget.take_object(&object)?;
+            let Constant::Container(container) = object.constant()? else { continue };
+            for index in 0..container.len() {
+                if let Some(ItemRef::Object(member)) = container.item_ref(index).transpose()? {
+                    to_do.insert(member);
+                }
+            }
+        }
+        // And from the lowest up, what a container holds is known when its turn comes.
+        let mut known = BTreeMap::new();
+        for id in reached {
+            let facts = self.facts(&Object::new(self.view, id, Owner::None), |member| known.get(&member).copied())?;
+            known.insert(id, facts);
+        }
+        Ok(known)
     }
 }

@@ -5,12 +5,13 @@ use crate::{
     archive::Archive,
     bytes::Bytes,
     error::{Error, Result},
+    index::{Index, slots_len},
     target::Target,
 };
-use alloc::{collections::BTreeSet, vec::Vec};
+use alloc::collections::BTreeSet;
 use permacode_format::{
-    CodeDetail, CodeRecord, Group, MAX_IDS, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind,
-    TargetRecord, is_module_name, is_resource_name, target_flag,
+    CodeDetail, CodeRecord, Group, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
+    is_resource_name, target_flag,
 };
 
 impl<'a> Verifier<'a> {
@@ -20,16 +21,15 @@ impl<'a> Verifier<'a> {
         let (mut next_module, mut next_resource) = (0u32, 0u32);
         self.name_ranges()?;
         let mut seen = BTreeSet::new();
-        // Indexes that overlap could be many and large at once.
-        let mut index_room = self.view.section(SectionKind::Index).len();
+        let mut indexes = Ranges::default();
         for target in archive.targets() {
             self.target(&target)?;
             let record = target.record();
-            for (field, index) in [(52, target.module_index()?), (76, target.resource_index()?)] {
-                index_room = index_room.checked_sub(index.len()).ok_or_else(|| {
-                    let at = target.offset().saturating_add(field);
-                    Error::value(Rule::X1, at, "the length of an index that overlaps another", index.len())
-                })?;
+            for (field, header) in [(52, &record.module_index), (76, &record.resource_index)] {
+                Index::new(self.view, header)?;
+                let at = target.offset().saturating_add(field);
+                indexes.add(header.pilots_offset.get(), header.bucket_count.get(), at);
+                indexes.add(header.slots_offset.get(), slots_len(header), at);
             }
             let key = (record.vm, record.bytecode_magic.get(), record.vm_version.get(), record.optimization);
             if !seen.insert(key) {
@@ -72,10 +72,11 @@ impl<'a> Verifier<'a> {
                 ));
             }
         }
+        indexes.apart(Rule::X1)?;
         self.code_ranges()?;
         let codes = self.view.count::<CodeRecord>(SectionKind::Code);
         let details = self.view.count::<CodeDetail>(SectionKind::Details);
-        if codes != details || codes >= u64::from(MAX_IDS) {
+        if codes != details {
             let at = self.view.offset_of(SectionKind::Details, 0);
             return Err(Error::value(Rule::C1, at, "the number of details", details));
         }
@@ -128,14 +129,6 @@ impl<'a> Verifier<'a> {
             let name = module.name_bytes()?;
             check_name_len(name)?;
             let text = module.name()?;
-            if !is_module_name(text) {
-                return Err(Error::value(
-                    Rule::N3,
-                    name.offset(),
-                    "the length of a module name that is none",
-                    name.len(),
-                ));
-            }
             if before.is_some_and(|before| before >= name.data()) {
                 return Err(Error::value(
                     Rule::M1,
@@ -203,22 +196,12 @@ impl<'a> Verifier<'a> {
     /// Code objects of modules do not overlap [M-3].
     fn code_ranges(&self) -> Result<()> {
         let records = self.view.records::<ModuleRecord>(SectionKind::Modules)?;
-        let mut ranges: Vec<(u32, u32, u64)> = records
-            .iter()
-            .enumerate()
-            .filter(|(_, record)| record.code_count.get() > 0)
-            .map(|(index, record)| (record.first_code.get(), record.code_count.get(), index as u64))
-            .collect();
-        ranges.sort_unstable();
-        let mut next = 0u32;
-        for (first, count, index) in ranges {
-            if first < next {
-                let at = self.view.offset_of(SectionKind::Modules, index).saturating_add(12);
-                return Err(Error::value(Rule::M3, at, "the first code object of a module", first));
-            }
-            next = first.saturating_add(count);
+        let mut ranges = Ranges::default();
+        for (index, record) in records.iter().enumerate() {
+            let at = self.view.offset_of(SectionKind::Modules, index as u64).saturating_add(12);
+            ranges.add(record.first_code.get(), record.code_count.get(), at);
         }
-        Ok(())
+        ranges.apart(Rule::M3)
     }
 }
 

@@ -6,34 +6,34 @@ use crate::{
     object::{Constant, Container, Object, Owner},
 };
 use alloc::{collections::BTreeMap, vec, vec::Vec};
-use permacode_format::{ItemRef, MAX_IDS, NONE, Rule, SectionKind, U32};
+use permacode_format::{CodeRecord, ItemRef, NONE, Rule, SectionKind, U32};
+
+/// What must be known of an object by the containers that hold it, and by the code objects that list it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Facts {
+    depth: u16,
+    /// One more than the highest code object that can be reached; zero: none can.
+    bound: u32,
+    /// The lowest code object that can be reached.
+    pub(super) first_code: Option<u32>,
+    is_qualname: bool,
+}
 
 impl<'a> Verifier<'a> {
     /// All objects: each section is walked once from its start to its end [O-*].
     ///
     /// Returns the first code object that can be reached, for each container through which one can.
     pub(super) fn objects(&self) -> Result<BTreeMap<u32, u32>> {
-        let entries = self.view.records::<U32>(SectionKind::Objects)?;
-        if entries.len() as u64 >= u64::from(MAX_IDS) {
-            return Err(Error::value(
-                Rule::O1,
-                self.view.offset_of(SectionKind::Objects, 0),
-                "the number of objects",
-                entries.len() as u64,
-            ));
-        }
+        let count = self.view.count::<U32>(SectionKind::Objects);
         let starts = [SectionKind::Constants, SectionKind::Docstrings].map(|kind| self.starts(kind));
         let [mut hot, mut cold] = match starts {
             [Ok(hot), Ok(cold)] => [hot, cold],
             [Err(error), _] | [_, Err(error)] => return Err(error),
         };
-        let mut depths: Vec<u16> = Vec::with_capacity(entries.len());
-        // One more than the highest code object that can be reached; and whether it is a derived qualified name.
-        let mut facts: Vec<(u32, bool)> = Vec::with_capacity(entries.len());
+        let mut known: Vec<Facts> = Vec::new();
         let mut first_codes = BTreeMap::new();
-        for id in 0..entries.len() as u32 {
-            // Every bound is allowed here: who lists the container checks it against its own id.
-            let object = Object::new(self.view, id, Owner::any());
+        for id in 0..u32::try_from(count).unwrap_or(u32::MAX) {
+            let object = Object::new(self.view, id, Owner::None);
             let is_cold = object.is_cold()?;
             let section = self.view.section(if is_cold { SectionKind::Docstrings } else { SectionKind::Constants });
             let starts = if is_cold { &mut cold } else { &mut hot };
@@ -47,17 +47,11 @@ impl<'a> Verifier<'a> {
                     offset,
                 ));
             }
-            let constant = object.constant()?;
-            object.verify_form(offset, &constant, object.kind()?)?;
-            let (mut depth, mut bound) = (0u16, 0u32);
-            if let Constant::Container(container) = constant {
-                (depth, bound) = self.container(&container, &depths, &facts, offset)?;
-                if let Some(first) = first_code(&container, &first_codes)? {
-                    first_codes.insert(id, first);
-                }
+            let facts = self.facts(&object, |member| known.get(member as usize).copied())?;
+            known.push(facts);
+            if let Some(first) = facts.first_code {
+                first_codes.insert(id, first);
             }
-            depths.push(depth);
-            facts.push((bound, matches!(constant, Constant::Qualname { .. })));
         }
         for (starts, kind) in [(hot, SectionKind::Constants), (cold, SectionKind::Docstrings)] {
             if let Some(offset) = starts.first() {
@@ -68,6 +62,19 @@ impl<'a> Verifier<'a> {
         Ok(first_codes)
     }
 
+    /// Checks an object of whose members everything is known.
+    pub(super) fn facts(&self, object: &Object<'a>, known: impl Fn(u32) -> Option<Facts>) -> Result<Facts> {
+        let (constant, bytes) = object.read()?;
+        object.verify_form(bytes.offset(), &constant, object.kind()?)?;
+        match constant {
+            Constant::Container(container) => self.container(&container, known, bytes.offset()),
+            _ => {
+                let is_qualname = matches!(constant, Constant::Qualname { .. });
+                Ok(Facts { depth: 0, bound: 0, first_code: None, is_qualname })
+            }
+        }
+    }
+
     /// Where objects begin in a section that is nothing but objects.
     fn starts(&self, kind: SectionKind) -> Result<Bitmap> {
         let section = self.view.section(kind);
@@ -75,64 +82,41 @@ impl<'a> Verifier<'a> {
         let mut rest = section;
         while rest.len() > 0 {
             starts.set(rest.offset().saturating_sub(section.offset()));
-            rest = Object::new(self.view, NONE, Owner::any()).parse(rest)?.1;
+            rest = Object::new(self.view, NONE, Owner::None).parse(rest)?.1;
         }
         Ok(starts)
     }
 
-    /// Depth and code bound of a container whose members have been checked.
-    fn container(
-        &self,
-        container: &Container<'a>,
-        depths: &[u16],
-        facts: &[(u32, bool)],
-        offset: u64,
-    ) -> Result<(u16, u32)> {
-        let (mut depth, mut bound) = (0u16, 0u32);
+    /// Checks what a container says of itself against what it holds.
+    fn container(&self, container: &Container<'a>, known: impl Fn(u32) -> Option<Facts>, offset: u64) -> Result<Facts> {
+        let codes = self.view.count::<CodeRecord>(SectionKind::Code);
+        let mut found = Facts { depth: 0, bound: 0, first_code: None, is_qualname: false };
         for index in 0..container.len() {
-            match container.item_ref(index).transpose()? {
-                Some(ItemRef::Object(id)) => {
-                    let (member_bound, is_qualname) = facts.get(id as usize).copied().unwrap_or((NONE, true));
-                    if is_qualname {
-                        return Err(Error::value(Rule::O5, offset, "the id of a qualified name in a container", id));
-                    }
-                    depth = depth.max(depths.get(id as usize).copied().unwrap_or(u16::MAX));
-                    bound = bound.max(member_bound);
+            let (depth, bound, first_code) = match container.item_ref(index).transpose()? {
+                Some(ItemRef::Object(id)) => match known(id) {
+                    Some(Facts { depth, bound, first_code, is_qualname: false }) => (depth, bound, first_code),
+                    _ => return Err(Error::value(Rule::O5, offset, "the id of a qualified name in a container", id)),
+                },
+                Some(ItemRef::Code(code)) if u64::from(code) < codes => (0, code.saturating_add(1), Some(code)),
+                Some(ItemRef::Code(code)) => {
+                    return Err(Error::value(Rule::O7, offset, "the id of a code object that does not exist", code));
                 }
-                Some(ItemRef::Code(code)) => bound = bound.max(code.saturating_add(1)),
-                None => {}
-            }
+                None => continue,
+            };
+            found.depth = found.depth.max(depth);
+            found.bound = found.bound.max(bound);
+            found.first_code = [found.first_code, first_code].into_iter().flatten().min();
         }
-        let depth = depth.saturating_add(1);
-        if u32::from(depth) != container.depth() {
+        found.depth = found.depth.saturating_add(1);
+        if u32::from(found.depth) != container.depth() {
             return Err(Error::value(Rule::O6, offset, "the depth of a container", container.depth()));
         }
-        if bound != container.code_bound() {
-            return Err(Error::value(
-                Rule::O7,
-                offset,
-                "the bound of the code objects of a container",
-                container.code_bound(),
-            ));
+        if found.bound != container.code_bound() {
+            let what = "the bound of the code objects of a container";
+            return Err(Error::value(Rule::O7, offset, what, container.code_bound()));
         }
-        Ok((depth, bound))
+        Ok(found)
     }
-}
-
-/// The first code object that can be reached through a container whose members are known.
-fn first_code(container: &Container<'_>, known: &BTreeMap<u32, u32>) -> Result<Option<u32>> {
-    let mut first = None;
-    if container.has_code() {
-        for index in 0..container.len() {
-            let code = match container.item_ref(index).transpose()? {
-                Some(ItemRef::Object(id)) => known.get(&id).copied(),
-                Some(ItemRef::Code(code)) => Some(code),
-                None => None,
-            };
-            first = [first, code].into_iter().flatten().min();
-        }
-    }
-    Ok(first)
 }
 
 /// One bit for each byte of a section.

@@ -1,5 +1,4 @@
-//! Ranges whose bytes are looked at: they may be shared, but not overlap otherwise, so that all that there is to look at
-//! is no more than the section has.
+//! Ranges that do not overlap, so that all that there is to look at is no more than the section has. Some may be shared.
 
 use crate::error::{Error, Result};
 use alloc::vec::Vec;
@@ -28,21 +27,40 @@ impl Ranges {
     /// # Errors
     /// `rule`, if two of them overlap without being the same.
     pub(super) fn distinct(mut self, rule: Rule) -> Result<impl Iterator<Item = (u64, u64, u64)>> {
+        self.sort();
+        self.0.dedup_by_key(|range| (range.start, range.len));
+        self.check(rule)?;
+        Ok(self.0.into_iter().map(|range| (range.start, range.len, range.record)))
+    }
+
+    /// Checks that no two overlap. These must not be the same either.
+    ///
+    /// # Errors
+    /// `rule`, if two of them do.
+    pub(super) fn apart(mut self, rule: Rule) -> Result<()> {
+        self.sort();
+        self.check(rule)
+    }
+
+    /// Empty ranges overlap nothing.
+    fn sort(&mut self) {
         self.0.retain(|range| range.len > 0);
         self.0.sort_unstable();
-        self.0.dedup_by_key(|range| (range.start, range.len));
+    }
+
+    fn check(&self, rule: Rule) -> Result<()> {
         let mut end = 0;
         for range in &self.0 {
             if range.start < end {
                 return Err(Error::value(
                     rule,
                     range.record,
-                    "the offset of a range that overlaps another",
+                    "the start of a range that overlaps another",
                     range.start,
                 ));
             }
             end = range.start.saturating_add(range.len);
         }
-        Ok(self.0.into_iter().map(|range| (range.start, range.len, range.record)))
+        Ok(())
     }
 }
