@@ -5,10 +5,11 @@
 mod common;
 
 use common::{
+    assemble::Sections,
     edit::{Edited, Repair, behind},
     shapes,
 };
-use permacode_format::{RULES, Rule};
+use permacode_format::{RULES, Rule, SectionKind};
 use permacode_reader::{Archive, Constant, Error, ObjectKind};
 use permacode_writer::model::{Object, Ref};
 use serde_json::{Value, json};
@@ -141,12 +142,6 @@ fn cases() -> Vec<Case> {
     add(Rule::N3, "", Chunks, &[(&name("modules[0]", 1), 0)]);
     add(Rule::N4, "", Chunks, &[(&name("resources[0]", 7), b'/'.into())]);
     add(Rule::X1, "", Chunks, &[("targets[0].module_index.slots_offset", huge)]);
-    add(
-        Rule::X2,
-        "",
-        Chunks,
-        &[("targets[1].resource_index.slot_count", 1), ("targets[1].resource_index.slots_offset", 8)],
-    );
     let slot = format!("index@{}", get("targets[0].module_index.slots_offset"));
     let slot = (0..).map(|number| behind(&slot, 8 * number)).find(|slot| get(&behind(slot, 7)) == 0).unwrap();
     add(Rule::X3, "", Chunks, &[(&slot, get(&slot) ^ 1)]);
@@ -212,8 +207,20 @@ fn cases() -> Vec<Case> {
     add(Rule::O8, "", Chunks, &[(&behind(&slice, 1), 2)]);
     add(Rule::G1, "", Chunks, &[("signatures[1].code", huge)]);
     add(Rule::G2, "", Chunks, &[("signatures[0].offset", huge)]);
+    cases.push(slot_without_bucket());
     cases.push(too_many_items());
     cases
+}
+
+/// an empty slot that belongs to no other index, of an index without buckets.
+fn slot_without_bucket() -> Case {
+    let mut sections = Sections::of(&shapes::everything());
+    let index = sections.section(SectionKind::Index);
+    let end = index.len() as u64;
+    index.extend([0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    let field = |name: &str| format!("targets[1].resource_index.{name}");
+    let edits = vec![(field("slot_count"), 1), (field("slots_offset"), end)];
+    Case { rule: Rule::X2, part: "", base: sections.archive(), repair: Repair::Chunks, edits }
 }
 
 /// [C-9]: 400 code objects that share a list of 8,000 items, 3.2 million in all, in an archive of some 40,000 bytes.
