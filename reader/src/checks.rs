@@ -8,7 +8,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use permacode_format::{CHUNK_LEN, CHUNK_LOG2, HEADER_LEN, Rule, SectionEntry, SectionKind, U32, crc32};
 
-/// One bit for each CRC of the checksums section: whether its chunk was found to be right.
+/// One bit for each chunk of the archive: whether it was found to be right.
 ///
 /// Threads may check a chunk twice. They come to the same answer, since the bytes do not change.
 #[derive(Debug)]
@@ -16,8 +16,7 @@ pub(crate) struct Checks(Box<[AtomicUsize]>);
 
 impl Checks {
     pub(crate) fn new(view: View<'_>) -> Checks {
-        let chunks = view.count::<U32>(SectionKind::Checksums);
-        let words = chunks.div_ceil(u64::from(usize::BITS));
+        let words = view.layout.chunk_count.div_ceil(u64::from(usize::BITS));
         Checks((0..words).map(|_| AtomicUsize::new(0)).collect::<Vec<_>>().into_boxed_slice())
     }
 
@@ -44,9 +43,9 @@ impl View<'_> {
     #[inline]
     pub(crate) fn touch(self, kind: SectionKind, start: u64, len: u64) -> Result<()> {
         let (Some(checks), Some(last)) = (&self.layout.checks, len.checked_sub(1)) else { return Ok(()) };
-        let first_chunk = u64::from(self.layout.place(kind).first_chunk);
+        let before = self.layout.place(kind).chunks_before;
         let (first, last) = (start >> CHUNK_LOG2, start.saturating_add(last) >> CHUNK_LOG2);
-        if first == last && checks.has(first_chunk.saturating_add(first)) {
+        if first == last && checks.has(before.saturating_add(first)) {
             return Ok(());
         }
         self.check_chunks(kind, first, last)
@@ -55,12 +54,12 @@ impl View<'_> {
     #[cold]
     fn check_chunks(self, kind: SectionKind, first: u64, last: u64) -> Result<()> {
         let Some(checks) = &self.layout.checks else { return Ok(()) };
-        let first_chunk = u64::from(self.layout.place(kind).first_chunk);
+        let before = self.layout.place(kind).chunks_before;
         for chunk in first..=last {
-            let index = first_chunk.saturating_add(chunk);
-            if !checks.has(index) {
+            let number = before.saturating_add(chunk);
+            if !checks.has(number) {
                 self.check_chunk(kind, chunk)?;
-                checks.set(index);
+                checks.set(number);
             }
         }
         Ok(())

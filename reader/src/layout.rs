@@ -6,8 +6,8 @@ use crate::{
     error::{Error, ErrorKind, Result},
 };
 use permacode_format::{
-    CHUNK_LOG2, FORMAT_VERSION, GenericHeader, HEADER_LEN, Header, MAGIC, MAX_SECTIONS, PAGE_LEN, PAGE_LOG2, Rule,
-    SectionEntry, SectionKind, crc32, header_crc, incompat, section_flag,
+    CHUNK_LEN, CHUNK_LOG2, FORMAT_VERSION, GenericHeader, HEADER_LEN, Header, MAGIC, MAX_SECTIONS, PAGE_LEN, PAGE_LOG2,
+    Rule, SectionEntry, SectionKind, crc32, header_crc, incompat, section_flag,
 };
 
 /// Where the sections lie.
@@ -16,6 +16,7 @@ pub(crate) struct Layout {
     pub(crate) file_len: u64,
     pub(crate) code_align_log2: u8,
     pub(crate) section_count: u32,
+    pub(crate) chunk_count: u64,
     /// `None`: the archive is read without a look at the checksums of chunks.
     pub(crate) checks: Option<Checks>,
     sections: [Place; SectionKind::ALL.len()],
@@ -28,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) len: u64,
     /// Index of the CRC of its first chunk.
     pub(crate) first_chunk: u32,
+    /// Number of the chunks of the sections before it. CRCs may be shared, but each chunk has a number of its own.
+    pub(crate) chunks_before: u64,
 }
 
 impl Layout {
@@ -47,6 +50,7 @@ impl Layout {
             file_len: header.file_len.get(),
             code_align_log2: header.code_align_log2,
             section_count,
+            chunk_count: 0,
             checks: None,
             sections: [Place::default(); SectionKind::ALL.len()],
         };
@@ -56,8 +60,12 @@ impl Layout {
         for (index, entry) in table.records::<SectionEntry>().iter().enumerate() {
             let at =
                 u64::from(HEADER_LEN).saturating_add((index as u64).saturating_mul(size_of::<SectionEntry>() as u64));
-            let place =
-                Place { offset: entry.offset.get(), len: entry.len.get(), first_chunk: entry.first_chunk.get() };
+            let place = Place {
+                offset: entry.offset.get(),
+                len: entry.len.get(),
+                first_chunk: entry.first_chunk.get(),
+                chunks_before: layout.chunk_count,
+            };
             if place.offset < end {
                 return Err(Error::value(Rule::S3, at.saturating_add(8), "the offset of a section", place.offset));
             }
@@ -84,6 +92,7 @@ impl Layout {
                     if let (Some(seen), Some(section)) = (seen.get_mut(slot), layout.sections.get_mut(slot)) {
                         (*seen, *section) = (true, place);
                     }
+                    layout.chunk_count = layout.chunk_count.saturating_add(place.len.div_ceil(CHUNK_LEN));
                     if place.len.checked_rem(kind.record_len()) != Some(0) || place.len > kind.max_len() {
                         return Err(Error::value(
                             Rule::S8,

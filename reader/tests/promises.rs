@@ -78,6 +78,18 @@ fn every_object_of_a_valid_archive_has_a_value_by_its_id_alone() {
     assert!(codes > 0);
 }
 
+/// Hostile, not damaged: the CRC of a chunk that is right must not vouch for another chunk.
+#[test]
+fn chunks_that_share_a_checksum_are_each_compared_with_it() {
+    let mut archive = Edited(shapes::everything());
+    archive.set("section:bytecode.first_chunk", archive.get("section:code.first_chunk"));
+    archive.repair(Repair::Sections);
+    let checked = Archive::open(&archive.0[..]).unwrap().checked().unwrap();
+    let code = module(&checked, 4).root().unwrap().unwrap();
+    assert_eq!(code.bytecode().unwrap_err().rule(), Some(Rule::K1));
+    assert_eq!(checked.verify_module(&module(&checked, 4)).unwrap_err().rule(), Some(Rule::K1));
+}
+
 #[test]
 fn a_name_that_is_handed_out_as_text_is_a_name() {
     for (what, byte) in [("an empty component", b'.'), ("a NUL", 0), ("no UTF-8", 0xFF)] {
