@@ -312,7 +312,7 @@ impl Work<'_> {
         let pyc = encode_pyc(&model, &header, &filename);
         let pyc = pyc.map_err(|error| ErrorKind::Pyc { module: model.name.clone(), error })?;
         if let (Some(text), [source, _]) = (text, paths) {
-            self.write(source, text, false, file_time)?;
+            self.write(source, text, model.source.as_ref().is_some_and(|source| source.executable), file_time)?;
         }
         if let Some(path) = paths.last() {
             self.write(path, &pyc, false, None)?;
