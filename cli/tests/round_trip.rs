@@ -90,7 +90,7 @@ fn a_folder_becomes_an_archive_and_files_again() {
     assert_eq!(names, ["alone", "shop", "shop.till"]);
     let resources = stdout(folder, &["list", "shop.perma", "--resources"]);
     assert!(resources.contains("shop/broken.py") && resources.contains("shop/prices.csv"), "{resources}");
-    assert!(stdout(folder, &["verify", "shop.perma", "--deep"]).starts_with("ok: shop.perma: "));
+    assert!(stdout(folder, &["verify", "shop.perma"]).starts_with("ok: shop.perma: "));
     assert_eq!(stdout(folder, &["cat", "shop.perma", "shop/prices.csv"]), "apple,3\n");
     assert_eq!(stdout(folder, &["cat", "shop.perma", "alone"]), "print('alone')\n");
 
