@@ -7,7 +7,7 @@ use crate::{
     escape::escape,
     output::{Output, counted, grouped, size},
     progress::Bar,
-    target::TargetArg,
+    target::{TargetArg, names},
 };
 use anyhow::{Context, Result, bail};
 use permacode_bundle::{ExtractOptions, ExtractReport, extract};
@@ -69,10 +69,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let archive = args.archive.open()?;
     let targets = args.target.choose(&archive)?;
     let [(description, target)] = &targets[..] else {
-        let line = |(description, _): &(crate::target::Description, _)| {
-            format!("{}: {}", description.number, description.line())
-        };
-        let all = targets.iter().map(line).collect::<Vec<_>>().join("; ");
+        let all = names(&targets);
         bail!("{} has {} targets, choose one with --target: {all}", args.archive, targets.len());
     };
     let mut options =
@@ -97,7 +94,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         extract(&archive, &args.output, &options, &bar).with_context(what)?
     };
     if args.json {
-        out.json(&serde_json::to_value(&report)?)?;
+        out.json(&report)?;
     } else {
         print(args, &report, out)?;
     }
