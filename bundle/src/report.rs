@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -91,9 +92,9 @@ pub struct Skipped {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct VerbatimFilename {
     /// The module.
-    pub module: String,
-    /// The file name; what is no text is escaped.
-    pub filename: String,
+    pub module: Arc<str>,
+    /// The file name; what is no text is escaped. Code objects may share it.
+    pub filename: Arc<str>,
 }
 
 /// The archive in numbers.

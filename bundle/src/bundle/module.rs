@@ -137,14 +137,15 @@ impl Join<'_> {
             }
         }
         if is_verbatim && let Some(filename) = &module.filename {
-            let filename = text::shown(&filename.path.text);
-            self.report.verbatim_filenames.push(VerbatimFilename { module: name.clone(), filename });
+            let filename = text::shown(&filename.path.text).into();
+            self.report.verbatim_filenames.push(VerbatimFilename { module: name.as_str().into(), filename });
         }
         for code in &module.codes {
             if let Some(index) = code.filename
                 && let Some(Object::Str(filename)) = module.objects.get(index as usize)
             {
-                let filename = VerbatimFilename { module: name.clone(), filename: text::shown(&filename.text) };
+                let filename = text::shown(&filename.text).into();
+                let filename = VerbatimFilename { module: name.as_str().into(), filename };
                 if self.report.verbatim_filenames.last() != Some(&filename) {
                     self.report.verbatim_filenames.push(filename);
                 }
