@@ -20,11 +20,13 @@ impl<'a> Verifier<'a> {
         let (mut next_module, mut next_resource) = (0u32, 0u32);
         self.name_ranges()?;
         let mut seen = BTreeSet::new();
+        // Targets may share a tag: its text is looked at once.
+        let mut tags = BTreeSet::new();
         // Indexes that overlap could be many and large at once.
         let mut index_room = self.view.section(SectionKind::Index).len();
         for target in archive.targets() {
-            self.target(&target)?;
             let record = target.record();
+            self.target(&target, tags.insert((record.tag_offset.get(), record.tag_len.get())))?;
             for (field, index) in [(52, target.module_index()?), (76, target.resource_index()?)] {
                 index_room = index_room.checked_sub(index.len()).ok_or_else(|| {
                     let at = target.offset().saturating_add(field);
@@ -100,10 +102,12 @@ impl<'a> Verifier<'a> {
         ranges.distinct(Rule::N1).map(|_| ())
     }
 
-    fn target(&self, target: &Target<'a>) -> Result<()> {
+    fn target(&self, target: &Target<'a>, is_new_tag: bool) -> Result<()> {
         let record: &TargetRecord = target.record();
         target.vm()?;
-        target.tag()?;
+        if is_new_tag {
+            target.tag()?;
+        }
         target.line_encoding()?;
         target.exception_encoding()?;
         if record.unit_size == 0 {
