@@ -48,6 +48,8 @@ pub struct BundleReport {
     pub skipped: Vec<Skipped>,
     /// Code objects whose file name is not that of their module: it is kept as it stands.
     pub verbatim_filenames: Vec<VerbatimFilename>,
+    /// Compiled files that were to be kept, but whose names are too long for the file system.
+    pub not_kept: Vec<String>,
     /// The archive.
     pub archive: ArchiveReport,
     /// How long it took, in seconds.

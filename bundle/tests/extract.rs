@@ -324,8 +324,9 @@ fn a_source_comes_out_even_if_the_name_of_its_compiled_file_is_too_long() {
     let sources: Vec<String> = names.iter().map(|name| format!("{name}.py")).collect();
     let pairs: Vec<(&str, &str)> = sources.iter().map(|source| (source.as_str(), "x = 1\n")).collect();
     let tree = tree(&pairs);
-    let (archive, bundle) = archive_of(&folder(tree.path()));
-    assert_eq!(bundle.report().modules, 5);
+    let kept = tempfile::tempdir().unwrap();
+    let (archive, bundle) = archive_of(&folder(tree.path()).keep_compiled(kept.path()));
+    assert_eq!((bundle.report().modules, bundle.report().not_kept.len(), files(kept.path()).len()), (5, 3, 2));
     let (out, report) = extracted(&archive, &ExtractOptions::default());
     assert_eq!((report.modules, report.sources), (5, 5));
     let suffix = format!(".{}.pyc", newest().tag);

@@ -10,9 +10,9 @@ use archives::{
     assemble::Sections,
     shapes::{namespace, resource, target, write},
 };
-use permacode_format::{ModuleRecord, Record, SectionKind, TargetRecord};
+use permacode_format::{ModuleRecord, Record, ResourceRecord, SectionKind, TargetRecord};
 use permacode_reader::Archive;
-use permacode_writer::model::{Module, Path, Resource, Source, Str, Target};
+use permacode_writer::model::{Code, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target};
 use std::{
     io::Read,
     mem::offset_of,
@@ -199,4 +199,70 @@ fn modules_share_the_path_of_a_source_and_its_root() {
     assert!(list.len < (RECORDS * 2000) as u64, "{}", list.len);
     let list = succeeds(&["list", path, "--json"]);
     assert!(list.len > (RECORDS * LEN * 2) as u64 && list.tail.ends_with("\n}\n"), "{} {}", list.len, list.tail);
+}
+
+/// An archive of `count` modules that can be extracted and share a file name of this length.
+fn modules_with_a_file_name(count: usize, len: usize) -> Vec<u8> {
+    let target = Target { vm: "cpython".into(), bytecode_magic: 0x0A0D_0DA7, vm_version: 0x030B_09F0, ..target(0) };
+    let code =
+        Code { constants: vec![Ref::Object(1)], bytecode: (&[151u8, 0, 100, 0, 83, 0][..]).into(), ..Code::default() };
+    let of = |name: String, filename: String| Module {
+        kind: ModuleKind::Module,
+        objects: vec![Object::Str(Str::interned("<module>")), Object::None],
+        codes: vec![code.clone()],
+        root: Some(0),
+        filename: Some(Path { root: None, path: Str::plain(filename) }),
+        ..namespace(&name)
+    };
+    let mut modules: Vec<_> = (1..count).map(|number| of(format!("m{number}"), "p".into())).collect();
+    modules.push(of("m0".into(), "f".repeat(len)));
+    let mut sections = Sections::of(&write(3, &[(target, modules, vec![])]));
+    let records = sections.section(SectionKind::Modules);
+    let field = offset_of!(ModuleRecord, filename)..offset_of!(ModuleRecord, filename_root);
+    let long = records[field.clone()].to_vec();
+    for record in records.chunks_mut(ModuleRecord::LEN) {
+        record[field.clone()].copy_from_slice(&long);
+    }
+    sections.archive()
+}
+
+#[test]
+fn modules_that_are_extracted_share_a_file_name() {
+    let file = File::new(&modules_with_a_file_name(200, 1 << 20));
+    let out = file.0.path().join("out");
+    let extract = succeeds(&["extract", &file.path(), "-o", out.to_str().unwrap(), "--jobs", "2"]);
+    assert!(extract.head.contains("200 modules"), "{}", extract.head);
+    assert_eq!(std::fs::read_dir(&out).unwrap().count(), 200);
+    assert!(std::fs::metadata(out.join("m7.pyc")).unwrap().len() > 1 << 20);
+    std::fs::remove_dir_all(&out).unwrap();
+    let extract = succeeds(&["extract", &file.path(), "-o", out.to_str().unwrap(), "--jobs", "2", "--json"]);
+    assert!(extract.len > 200 << 20 && extract.tail.ends_with("\n}\n"), "{} {}", extract.len, extract.tail);
+}
+
+#[test]
+fn what_would_fill_a_disk_is_refused_before_anything_is_written() {
+    let modules = modules_with_a_file_name(20_000, 1 << 20);
+    let resources = {
+        let mut all: Vec<_> = (1..20_000).map(|number| resource(format!("r{number}").as_bytes(), b"")).collect();
+        all.push(resource(b"r0", &[b'x'; 1 << 20]));
+        let target = Target { vm: "cpython".into(), bytecode_magic: 0x0A0D_0DA7, ..target(0) };
+        let mut sections = Sections::of(&write(3, &[(target, vec![], all)]));
+        let records = sections.section(SectionKind::Resources);
+        let fields = offset_of!(ResourceRecord, data_offset)..ResourceRecord::LEN;
+        let long = records[fields.clone()].to_vec();
+        for record in records.chunks_mut(ResourceRecord::LEN) {
+            record[fields.clone()].copy_from_slice(&long);
+        }
+        sections.archive()
+    };
+    for archive in [modules, resources] {
+        assert!(archive.len() < 8 << 20);
+        let file = File::new(&archive);
+        let out = file.0.path().join("out");
+        let extract = run(&["extract", &file.path(), "-o", out.to_str().unwrap()]);
+        assert_eq!(extract.status, Some(2), "{}", extract.stderr);
+        assert!(extract.stderr.contains("(19.5 GiB), more than the limit of"), "{}", extract.stderr);
+        assert!(extract.stderr.contains("; --max-size 2000"), "{}", extract.stderr);
+        assert!(!out.exists());
+    }
 }

@@ -166,8 +166,10 @@ impl Join<'_> {
         if let Some(kept) = &self.kept {
             let kind = if *is_package { Kind::Package } else { Kind::Module };
             let path = self.layout.cached(Some(root), name, kind)?;
-            kept.make_folders_above(&path)?;
-            kept.write(&path, &pyc, false, None)?;
+            match kept.make_folders_above(&path).and_then(|()| kept.write(&path, &pyc, false, None)) {
+                Err(error) if error.is_name_too_long() => self.report.not_kept.push(text::shown(&path)),
+                result => result?,
+            }
         }
         self.report.source_bytes += compiled.source.len() as u64;
         self.report.pyc_bytes += pyc.len() as u64;

@@ -127,14 +127,15 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// How many bytes will be written at most, without looking at any of the bytes that will be.
+    /// How many bytes will be written at most. All that will be read was read once when this returns, so that damage is found
+    /// before a file is written.
     pub(super) fn bytes(&self, options: &ExtractOptions, folder: &std::path::Path) -> Result<u64, Error> {
         let mut sizes = PycSizes::new(self.version);
         let mut bases: BTreeMap<Option<&str>, u64> = BTreeMap::new();
         let mut bytes = 0u64;
         for thing in &self.things {
             bytes = bytes.saturating_add(match thing {
-                Thing::Resource { resource, .. } => resource.len(),
+                Thing::Resource { resource, .. } => resource.data()?.len() as u64,
                 Thing::Module { module, .. } => {
                     let filename = match module.filename()? {
                         None => 0,
