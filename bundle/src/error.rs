@@ -2,6 +2,8 @@
 
 use std::{fmt, io, path::PathBuf};
 
+use crate::text::shortened;
+
 /// An error of this crate.
 #[derive(Debug)]
 pub struct Error {
@@ -108,10 +110,20 @@ pub enum ErrorKind {
         /// Path below the folder that is written to.
         path: String,
     },
-    /// The files would take far more room than the archive does: it was made to do harm.
+    /// The files of an archive would take more bytes than [`ExtractOptions::max_size`](crate::ExtractOptions::max_size)
+    /// allows. Nothing was written.
     TooMuch {
-        /// Bytes that may be written for an archive of its length.
+        /// Bytes that the files would take at most.
+        bytes: u64,
+        /// Bytes that they may take.
         limit: u64,
+    },
+    /// No module or resource of the target lies below a root of this name.
+    NoSuchRoot {
+        /// The name that was asked for.
+        name: String,
+        /// The roots that there are.
+        roots: Vec<String>,
     },
     /// The folder to write to has something in it, and overwriting was not asked for.
     NotEmpty(PathBuf),
@@ -126,6 +138,11 @@ impl Error {
 
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, error: io::Error) -> Self {
         ErrorKind::Io { doing, path: path.into(), error }.into()
+    }
+
+    /// Whether a file system refused a name because it is too long.
+    pub(crate) fn is_name_too_long(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Io { error, .. } if error.kind() == io::ErrorKind::InvalidFilename)
     }
 
     pub(crate) fn unsafe_name(name: impl Into<String>, problem: &'static str) -> Self {
@@ -182,7 +199,7 @@ impl fmt::Display for Error {
             ErrorKind::Io { doing, path, .. } => write!(f, "{doing} {}", path.display()),
             ErrorKind::Write(_) => f.write_str("cannot make the archive"),
             ErrorKind::Read(_) => f.write_str("cannot read the archive"),
-            ErrorKind::Pyc { module, .. } => write!(f, "cannot write module {module:?} as a .pyc file"),
+            ErrorKind::Pyc { module, .. } => write!(f, "cannot write module {:?} as a .pyc file", shortened(module)),
             ErrorKind::Target { vm, magic } => {
                 write!(
                     f,
@@ -191,13 +208,18 @@ impl fmt::Display for Error {
             }
             ErrorKind::TargetChoice { count: 0 } => f.write_str("the archive has no target of that number"),
             ErrorKind::TargetChoice { count } => write!(f, "the archive has {count} targets: say which"),
-            ErrorKind::UnsafeName { name, problem } => write!(f, "{name:?} cannot be the name of a file: {problem}"),
-            ErrorKind::SameFile { path } => write!(f, "two things of the archive would become {path:?}"),
-            ErrorKind::TooMuch { limit } => {
-                write!(
-                    f,
-                    "the files would take more than {limit} bytes, which is far more than such an archive can mean"
-                )
+            ErrorKind::UnsafeName { name, problem } => {
+                write!(f, "{:?} cannot be the name of a file: {problem}", shortened(name))
+            }
+            ErrorKind::SameFile { path } => {
+                write!(f, "two things of the archive would become {:?}", shortened(path))
+            }
+            ErrorKind::TooMuch { bytes, limit } => {
+                write!(f, "the files would take up to {bytes} bytes, more than the limit of {limit} bytes")
+            }
+            ErrorKind::NoSuchRoot { name, roots } => {
+                let roots: Vec<_> = roots.iter().map(|root| format!("{:?}", shortened(root))).collect();
+                write!(f, "the archive has no root {name:?}; its roots are: {}", roots.join(", "))
             }
             ErrorKind::NotEmpty(path) => write!(f, "the folder {} is not empty", path.display()),
         }

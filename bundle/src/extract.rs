@@ -1,13 +1,12 @@
 //! From an archive to a tree of files.
 
+mod plan;
+mod size;
+
 use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -15,10 +14,11 @@ use permacode_pyc::{Header, Validation, Version, encode_pyc, source_hash};
 use permacode_reader::{self as reader, Archive};
 use permacode_writer::{model, read};
 
+use self::plan::{Plan, Thing};
 use crate::{
     error::{Error, ErrorKind},
-    extract_report::{ExtractReport, ExtractedRoot},
-    layout::{Kind, Layout},
+    extract_report::{ExtractReport, ExtractedRoot, LeftOut, WhyLeftOut},
+    layout::Layout,
     parallel,
     progress::{Phase, Progress},
     report::VerbatimFilename,
@@ -26,12 +26,11 @@ use crate::{
     tree::Tree,
 };
 
-/// Bytes of files that each byte of an archive may become, beyond [`MIN_ROOM`]: equal files are stored once, and records that
-/// share their bytes could otherwise fill a disk. Whole standard libraries stay below 2.
+/// Bytes of files that each byte of an archive may become, beyond [`MIN_ROOM`]. Whole standard libraries stay below 2.
 const ROOM: u64 = 64;
 
-/// Bytes that may always be written.
-const MIN_ROOM: u64 = 16 << 20;
+/// Bytes that may be written, however small the archive is: 16 GiB. Trees of many equal files are stored in few bytes.
+const MIN_ROOM: u64 = 16 << 30;
 
 /// How to turn an archive into files.
 ///
@@ -45,6 +44,7 @@ pub struct ExtractOptions {
     overwrite: bool,
     target: Option<usize>,
     threads: Option<usize>,
+    max_size: Option<u64>,
 }
 
 impl ExtractOptions {
@@ -85,6 +85,14 @@ impl ExtractOptions {
         self
     }
 
+    /// How many bytes the files may take together; otherwise 16 GiB, or 64 times the length of the archive, whichever is
+    /// more. If they take more, nothing is written.
+    #[must_use]
+    pub fn max_size(mut self, bytes: u64) -> Self {
+        self.max_size = Some(bytes);
+        self
+    }
+
     /// The number of threads; otherwise one for each processor.
     #[must_use]
     pub fn threads(mut self, count: usize) -> Self {
@@ -101,8 +109,8 @@ impl ExtractOptions {
 ///
 /// # Errors
 /// If the archive breaks a rule where it is touched, a name in it cannot be that of a file, two things would become the same
-/// file, the folder is not empty, the files would take 64 times the room of the archive (and 16 MiB), or writing fails. Names
-/// are checked before anything is written; after another error, what was written stays.
+/// file, the folder is not empty, the files would take more bytes than [`ExtractOptions::max_size`], or writing fails.
+/// Names and bytes are checked before a file is written; after another error, what was written stays.
 pub fn extract<D: AsRef<[u8]> + Sync>(
     archive: &Archive<D>,
     folder: impl AsRef<Path>,
@@ -110,40 +118,39 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
     progress: &dyn Progress,
 ) -> Result<ExtractReport, Error> {
     let begin = Instant::now();
-    let target = choose(archive, options.target)?;
-    let model = read::target(&target)?;
-    let version = Version::of_target(&model)
-        .ok_or_else(|| ErrorKind::Target { vm: model.vm.clone(), magic: model.bytecode_magic })?;
     let folder = folder.as_ref();
-    let of_error = |error| Error::io("cannot find", folder, error);
-    let plan = plan(&target, &model)?;
+    // Names that are valid do not overlap: they and the paths made of them take room in proportion to the archive.
+    archive.verify_structure()?;
+    let mut plan = Plan::new(archive, options)?;
+    let absolute = std::path::absolute(folder).map_err(|error| Error::io("cannot find", folder, error))?;
+    let limit = options.max_size.unwrap_or_else(|| archive.file_len().saturating_mul(ROOM).max(MIN_ROOM));
+    let bytes = plan.bytes(options, &absolute)?;
+    if bytes > limit {
+        return Err(ErrorKind::TooMuch { bytes, limit }.into());
+    }
+    let tree = Tree::create(folder, options.overwrite)?;
+    progress.begin(Phase::Extract, plan.things.len() as u64);
+    prepare(&tree, &mut plan)?;
     let work = Work {
-        folder: &std::path::absolute(folder).map_err(of_error)?,
+        folder: &absolute,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs().cast_signed()),
-        tree: Tree::create(folder, options.overwrite)?,
+        tree,
         report: Mutex::default(),
-        written: AtomicU64::new(0),
-        limit: archive.file_len().saturating_mul(ROOM).saturating_add(MIN_ROOM),
+        filenames: Mutex::default(),
         layout: &plan.layout,
-        version,
+        version: plan.version,
         options,
     };
-    progress.begin(Phase::Extract, plan.things.len() as u64);
-    for thing in &plan.things {
-        for path in &thing.paths {
-            work.tree.make_folders_above(path)?;
-            work.tree.make_room(path)?;
-        }
-    }
     parallel::for_each(
         parallel::threads(options.threads),
         plan.things.len(),
         || (),
         |(), number| {
-            let thing = &plan.things[number];
-            match &thing.what {
-                What::Module(module) => work.module(module, &thing.paths)?,
-                What::Resource(resource) => work.resource(resource, &thing.paths)?,
+            match &plan.things[number] {
+                Thing::Module { module, source, compiled, .. } => {
+                    work.module(module, source.as_deref(), compiled.as_deref())?;
+                }
+                Thing::Resource { resource, path } => work.resource(resource, path)?,
             }
             progress.step();
             Ok(())
@@ -151,115 +158,38 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
     )?;
     let mut report = work.report.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     report.namespaces = plan.namespaces;
+    report.left_out = plan.left_out;
+    report.left_out.sort();
     report.verbatim_filenames.sort();
-    report.verbatim_filenames.dedup();
-    for root in &plan.roots {
+    for root in plan.roots {
         let base = base(options, work.folder, &plan.layout, Some(root));
-        report.roots.push(ExtractedRoot { name: root.clone(), folder: plan.layout.root(Some(root)).into(), base });
+        report.roots.push(ExtractedRoot { name: root.to_owned(), folder: plan.layout.root(Some(root)).into(), base });
     }
     report.elapsed = begin.elapsed();
     Ok(report)
 }
 
-fn choose<D: AsRef<[u8]>>(archive: &Archive<D>, number: Option<usize>) -> Result<reader::Target<'_>, Error> {
-    let mut targets = archive.targets();
-    let count = targets.len() as u64;
-    let target = match number {
-        Some(number) => targets.nth(number).ok_or(ErrorKind::TargetChoice { count: 0 }),
-        None if count == 1 => targets.next().ok_or(ErrorKind::TargetChoice { count }),
-        None => Err(ErrorKind::TargetChoice { count }),
-    };
-    Ok(target?)
-}
-
-/// What will be written.
-struct Plan<'a> {
-    layout: Layout,
-    roots: BTreeSet<String>,
-    things: Vec<Thing<'a>>,
-    namespaces: u64,
-}
-
-/// Something that becomes one or two files.
-struct Thing<'a> {
-    what: What<'a>,
-    /// For a module: its source, if the archive has it, and the compiled file.
-    paths: Vec<Vec<u8>>,
-}
-
-enum What<'a> {
-    Module(reader::Module<'a>),
-    Resource(reader::Resource<'a>),
-}
-
-/// Decides on all paths, and that none of them is needed twice.
-fn plan<'a>(target: &reader::Target<'a>, model: &model::Target) -> Result<Plan<'a>, Error> {
-    let (mut modules, mut resources, mut roots, mut namespaces) = (Vec::new(), Vec::new(), BTreeSet::new(), 0);
-    for module in target.modules() {
-        let module = module?;
-        if module.is_namespace() {
-            namespaces += 1;
-            continue;
-        }
-        roots.extend(root_of(&module)?);
-        modules.push(module);
-    }
-    for resource in target.resources() {
-        let resource = resource?;
-        roots.insert(resource.root()?.to_owned());
-        resources.push(resource);
-    }
-    let layout = Layout::new(roots.iter().map(String::as_str).collect(), &model.tag, model.optimization)?;
-    let mut things = Vec::with_capacity(modules.len() + resources.len());
-    for module in modules {
-        let kind = if module.is_package() { Kind::Package } else { Kind::Module };
-        let (root, name) = (root_of(&module)?, module.name()?);
-        let has_text = module.source()?.is_some_and(|source| source.text.is_some());
-        let paths = if has_text {
-            vec![layout.source(root.as_deref(), name, kind)?, layout.cached(root.as_deref(), name, kind)?]
-        } else {
-            vec![layout.sourceless(root.as_deref(), name, kind)?]
-        };
-        things.push(Thing { what: What::Module(module), paths });
-    }
-    for resource in resources {
-        let path = layout.resource(resource.root()?, &resource.path()?)?;
-        things.push(Thing { what: What::Resource(resource), paths: vec![path] });
-    }
-    check_distinct(&things)?;
-    Ok(Plan { layout, roots, things, namespaces })
-}
-
-/// No file twice, and no file that is a folder of another one. (Names that differ only for us, as those in capitals may,
-/// are noticed when a file is there already.)
-fn check_distinct(things: &[Thing<'_>]) -> Result<(), Error> {
-    let same = |path: &[u8]| Error::from(ErrorKind::SameFile { path: text::shown(path) });
-    let mut files: HashSet<&[u8]> = HashSet::new();
-    for path in things.iter().flat_map(|thing| &thing.paths) {
-        if !files.insert(path) {
-            return Err(same(path));
-        }
-    }
-    for path in things.iter().flat_map(|thing| &thing.paths) {
-        let mut ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
-        if let Some(end) = ends.find(|end| files.contains(&path[..*end])) {
-            return Err(same(&path[..end]));
+/// Makes all folders and room for all files. A compiled file whose name is too long for the file system is left out if its
+/// source is written: CPython does without it, too.
+fn prepare(tree: &Tree, plan: &mut Plan<'_>) -> Result<(), Error> {
+    let make = |path: &[u8]| tree.make_folders_above(path).and_then(|()| tree.make_room(path));
+    for thing in &mut plan.things {
+        match thing {
+            Thing::Resource { path, .. } => make(path)?,
+            Thing::Module { source, compiled, .. } => {
+                source.as_deref().map_or(Ok(()), make)?;
+                let Some(path) = compiled else { continue };
+                match make(path) {
+                    Err(error) if source.is_some() && error.is_name_too_long() => {
+                        plan.left_out.push(LeftOut { path: text::shown(path), why: WhyLeftOut::NameTooLong });
+                        *compiled = None;
+                    }
+                    result => result?,
+                }
+            }
         }
     }
     Ok(())
-}
-
-/// The name of the root that a module lies under.
-fn root_of(module: &reader::Module<'_>) -> Result<Option<String>, Error> {
-    let of_source = module.source()?.and_then(|source| source.path.root);
-    let of_filename = module.filename()?.and_then(|filename| filename.root);
-    of_source.or(of_filename).map(root_text).transpose()
-}
-
-fn root_text(root: reader::Str<'_>) -> Result<String, Error> {
-    let bytes = root.bytes().as_slice();
-    let text = std::str::from_utf8(bytes).map(ToOwned::to_owned);
-    text.map_err(|_| Error::unsafe_name(text::shown(bytes), "it is the name of a root and no text"))
 }
 
 /// The folder that file names below a root are said to lie in.
@@ -280,16 +210,20 @@ struct Work<'w> {
     now: i64,
     tree: Tree,
     report: Mutex<ExtractReport>,
-    /// Bytes, and how many they may become.
-    written: AtomicU64,
-    limit: u64,
+    /// File names that code objects have of their own, by offset and length in the archive: code objects may share them.
+    filenames: Mutex<HashMap<(u64, usize), Arc<str>>>,
     layout: &'w Layout,
     version: Version,
     options: &'w ExtractOptions,
 }
 
 impl Work<'_> {
-    fn module(&self, module: &reader::Module<'_>, paths: &[Vec<u8>]) -> Result<(), Error> {
+    fn module(
+        &self,
+        module: &reader::Module<'_>,
+        source_path: Option<&[u8]>,
+        compiled_path: Option<&[u8]>,
+    ) -> Result<(), Error> {
         let model = read::module(module)?;
         let filename = self.filename(&model)?;
         let source = model.source.as_ref();
@@ -309,30 +243,27 @@ impl Work<'_> {
             None => (Validation::UncheckedHash([0; 8]), None),
         };
         let header = Header { version: self.version, validation };
-        let pyc = encode_pyc(&model, &header, &filename);
-        let pyc = pyc.map_err(|error| ErrorKind::Pyc { module: model.name.clone(), error })?;
-        if let (Some(text), [source, _]) = (text, paths) {
-            self.write(source, text, false, file_time)?;
+        let pyc = compiled_path.map(|path| match encode_pyc(&model, &header, &filename) {
+            Ok(pyc) => Ok((path, pyc)),
+            Err(error) => Err(ErrorKind::Pyc { module: model.name.clone(), error }),
+        });
+        let pyc = pyc.transpose()?;
+        let mut bytes = 0;
+        if let (Some(path), Some(source), Some(text)) = (source_path, source, text) {
+            self.tree.write(path, text, source.executable, file_time)?;
+            bytes += text.len() as u64;
         }
-        if let Some(path) = paths.last() {
-            self.write(path, &pyc, false, None)?;
+        if let Some((path, pyc)) = pyc {
+            self.tree.write(path, &pyc, false, None)?;
+            bytes += pyc.len() as u64;
         }
-        let verbatim = verbatim_filenames(&model);
+        let verbatim = self.verbatim_filenames(module)?;
         let mut report = self.report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         *(if module.is_package() { &mut report.packages } else { &mut report.modules }) += 1;
         report.sources += u64::from(text.is_some());
-        report.bytes += pyc.len() as u64 + text.map_or(0, |text| text.len() as u64);
+        report.bytes += bytes;
         report.verbatim_filenames.extend(verbatim);
         Ok(())
-    }
-
-    /// Writes a file, if there is room left.
-    fn write(&self, path: &[u8], data: &[u8], executable: bool, mtime: Option<i64>) -> Result<(), Error> {
-        let before = self.written.fetch_add(data.len() as u64, Ordering::Relaxed);
-        if before.saturating_add(data.len() as u64) > self.limit {
-            return Err(ErrorKind::TooMuch { limit: self.limit }.into());
-        }
-        self.tree.write(path, data, executable, mtime)
     }
 
     /// The `co_filename` of a module: generalised UTF-8.
@@ -348,24 +279,34 @@ impl Work<'_> {
         Ok(text)
     }
 
-    fn resource(&self, resource: &reader::Resource<'_>, paths: &[Vec<u8>]) -> Result<(), Error> {
+    fn resource(&self, resource: &reader::Resource<'_>, path: &[u8]) -> Result<(), Error> {
         let data = resource.data()?;
-        for path in paths {
-            self.write(path, &data, resource.is_executable(), None)?;
-        }
+        self.tree.write(path, &data, resource.is_executable(), None)?;
         let mut report = self.report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         report.resources += 1;
         report.bytes += data.len() as u64;
         Ok(())
     }
-}
 
-fn verbatim_filenames(model: &model::Module<'_>) -> Vec<VerbatimFilename> {
-    let own = model.filename.iter().filter(|filename| filename.root.is_none()).map(|filename| &filename.path.text);
-    let nested = model.codes.iter().filter_map(|code| match model.objects.get(code.filename? as usize) {
-        Some(model::Object::Str(text)) => Some(&text.text),
-        _ => None,
-    });
-    let report = |text: &Cow<'_, [u8]>| VerbatimFilename { module: model.name.clone(), filename: text::shown(text) };
-    own.chain(nested).map(report).collect()
+    /// File names that code objects of a module have as they stand, each once.
+    fn verbatim_filenames(&self, module: &reader::Module<'_>) -> Result<Vec<VerbatimFilename>, Error> {
+        let mut found: HashMap<(u64, usize), reader::Str<'_>> = HashMap::new();
+        let own = module.filename()?.filter(|filename| filename.root.is_none());
+        let own = own.map(|filename| Ok(filename.path));
+        let nested = module.codes().filter_map(|code| code.and_then(|code| code.filename()).transpose());
+        for filename in own.into_iter().chain(nested) {
+            let filename = filename?;
+            found.insert((filename.bytes().offset(), filename.bytes().len()), filename);
+        }
+        if found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let name: Arc<str> = module.name()?.into();
+        let mut known = self.filenames.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let report = |(place, text): (_, reader::Str<'_>)| VerbatimFilename {
+            module: Arc::clone(&name),
+            filename: Arc::clone(known.entry(place).or_insert_with(|| text::shown(&text.bytes()).into())),
+        };
+        Ok(found.into_iter().map(report).collect())
+    }
 }

@@ -1,6 +1,6 @@
 //! What came out of an archive.
 
-use std::{path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use serde::Serialize;
 
@@ -24,11 +24,42 @@ pub struct ExtractReport {
     pub resources: u64,
     /// Bytes of all files that were written.
     pub bytes: u64,
+    /// Files that were not written, and why.
+    pub left_out: Vec<LeftOut>,
     /// Code objects whose file name stands in the archive as it is now in the file.
     pub verbatim_filenames: Vec<VerbatimFilename>,
     /// How long it took, in seconds.
     #[serde(serialize_with = "seconds")]
     pub elapsed: Duration,
+}
+
+/// A file that was not written.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct LeftOut {
+    /// Path below the folder that was written to; what is no text is escaped.
+    pub path: String,
+    /// Why it was not written.
+    pub why: WhyLeftOut,
+}
+
+/// Why a file was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum WhyLeftOut {
+    /// The compiled file of a module whose source was written: its name is too long for the file system.
+    NameTooLong,
+    /// A resource in the place of the compiled file of a module: it was made from another source, or by another compiler.
+    HiddenByModule,
+}
+
+impl fmt::Display for WhyLeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            WhyLeftOut::NameTooLong => "its name is too long for the file system",
+            WhyLeftOut::HiddenByModule => "the compiled file of a module is in its place",
+        })
+    }
 }
 
 /// A root that was extracted.

@@ -13,6 +13,9 @@ pub(crate) enum Kind {
     Package,
 }
 
+/// Longest tag in bytes: no file system has names of files that are longer than this.
+const MAX_TAG: usize = 255;
+
 /// Paths below the folder that a tree is written to: bytes, `/` between components.
 ///
 /// With one root, what is below it lies in that folder; with several, each root has a folder of its name in it.
@@ -26,6 +29,9 @@ pub(crate) struct Layout {
 impl Layout {
     pub(crate) fn new(roots: BTreeSet<&str>, tag: &str, optimization: u8) -> Result<Self, Error> {
         check_component(tag.as_bytes())?;
+        if tag.len() > MAX_TAG {
+            return Err(Error::unsafe_name(tag, "it is to be part of the names of files, and too long for that"));
+        }
         let has_folders = roots.len() > 1;
         if has_folders && let Some(root) = roots.into_iter().find(|root| !is_root_name(root)) {
             return Err(Error::unsafe_name(root, "it is the name of a root, which is to become a folder"));

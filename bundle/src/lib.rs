@@ -47,7 +47,7 @@ pub use compile::{Compiler, Outcome, Worker};
 pub use discover::{Rule, Why};
 pub use error::{Error, ErrorKind};
 pub use extract::{ExtractOptions, extract};
-pub use extract_report::{ExtractReport, ExtractedRoot};
+pub use extract_report::{ExtractReport, ExtractedRoot, LeftOut, WhyLeftOut};
 pub use interpreter::Interpreter;
 pub use options::BundleOptions;
 pub use progress::{Phase, Progress};

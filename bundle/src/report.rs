@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -47,6 +48,8 @@ pub struct BundleReport {
     pub skipped: Vec<Skipped>,
     /// Code objects whose file name is not that of their module: it is kept as it stands.
     pub verbatim_filenames: Vec<VerbatimFilename>,
+    /// Compiled files that were to be kept, but whose names are too long for the file system.
+    pub not_kept: Vec<String>,
     /// The archive.
     pub archive: ArchiveReport,
     /// How long it took, in seconds.
@@ -91,9 +94,9 @@ pub struct Skipped {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct VerbatimFilename {
     /// The module.
-    pub module: String,
-    /// The file name; what is no text is escaped.
-    pub filename: String,
+    pub module: Arc<str>,
+    /// The file name; what is no text is escaped. Code objects may share it.
+    pub filename: Arc<str>,
 }
 
 /// The archive in numbers.

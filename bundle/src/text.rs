@@ -1,6 +1,6 @@
 //! Paths as text: what Python makes of the bytes of a file name.
 
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 /// The text that `os.fsdecode` gives, as generalised UTF-8: a byte that is no UTF-8 becomes a lone surrogate, U+DC00 plus
 /// the byte, which is three bytes here.
@@ -33,9 +33,26 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
     }
 }
 
+/// Characters that a message has of a longer name.
+const MAX_SHOWN: usize = 200;
+
+/// A name in a message: a long one without its end.
+pub(crate) fn shortened(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}… ({} bytes)", &name[..end], name.len())),
+        None => Cow::Borrowed(name),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn long_names_are_shortened() {
+        assert_eq!(shortened("né"), "né");
+        assert_eq!(shortened(&"é".repeat(300)), format!("{}… (600 bytes)", "é".repeat(200)));
+    }
 
     #[cfg(unix)]
     #[test]

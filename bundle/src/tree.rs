@@ -5,7 +5,6 @@
 //! a folder, and a file is always made anew.
 
 use std::{
-    collections::HashSet,
     fs,
     io::{self, Write},
     path::{Path, PathBuf},
@@ -26,7 +25,8 @@ pub(crate) struct Tree {
     folder: Dir,
     path: PathBuf,
     overwrite: bool,
-    made: Mutex<HashSet<Vec<u8>>>,
+    /// The path whose folders were made last.
+    last: Mutex<Vec<u8>>,
 }
 
 impl Tree {
@@ -39,19 +39,21 @@ impl Tree {
         if !overwrite && folder.entries().map_err(of_error)?.next().is_some() {
             return Err(ErrorKind::NotEmpty(path.to_owned()).into());
         }
-        Ok(Tree { folder, path: path.to_owned(), overwrite, made: Mutex::default() })
+        Ok(Tree { folder, path: path.to_owned(), overwrite, last: Mutex::default() })
     }
 
     /// Makes the folders that a file lies in.
     pub(crate) fn make_folders_above(&self, path: &[u8]) -> Result<(), Error> {
-        let mut made = self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        // Files come folder by folder, and a folder that was made before is left as it is. To remember them all would take
+        // room in proportion to the square of the length of a path.
+        let known = last.iter().zip(path).take_while(|(one, other)| one == other).count();
+        last.clear();
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
-        for folder in ends.map(|end| &path[..end]) {
-            if !made.contains(folder) {
-                self.make_folder(folder)?;
-                made.insert(folder.to_vec());
-            }
+        for end in ends.filter(|end| *end >= known) {
+            self.make_folder(&path[..end])?;
         }
+        last.extend_from_slice(path);
         Ok(())
     }
 
@@ -66,16 +68,17 @@ impl Tree {
         result.map_err(|error| Error::io("cannot make the folder", self.path.join(path), error))
     }
 
-    /// Removes the file that is in the place of one to be written, if files may be replaced.
+    /// Removes the file that is in the place of one to be written, if files may be replaced. Otherwise only finds out
+    /// whether the file system takes the name.
     pub(crate) fn make_room(&self, path: &[u8]) -> Result<(), Error> {
-        if !self.overwrite {
-            return Ok(());
-        }
         let path = self.native(path)?;
-        match self.folder.remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(Error::io("cannot replace", self.path.join(path), error))
-            }
+        let (doing, result) = if self.overwrite {
+            ("cannot replace", self.folder.remove_file(&path))
+        } else {
+            ("cannot write", self.folder.symlink_metadata(&path).map(drop))
+        };
+        match result {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::io(doing, self.path.join(path), error)),
             _ => Ok(()),
         }
     }

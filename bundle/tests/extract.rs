@@ -1,11 +1,15 @@
 //! From an archive to files: where they lie, what is in them, and what never happens.
 
+#[path = "../../reader/tests/common/mod.rs"]
+mod archives;
 mod common;
 
 use std::{fs, path::Path, process::Command};
 
+use archives::assemble::Sections;
 use common::{archive_of, extracted, files, folder, newest, tree};
-use permacode_bundle::{ErrorKind, ExtractOptions, Interpreter, extract};
+use permacode_bundle::{ErrorKind, ExtractOptions, Interpreter, WhyLeftOut, extract};
+use permacode_format::SectionKind;
 use permacode_pyc::{HEADER_LEN, Validation, decode_pyc};
 use permacode_reader::Archive;
 use permacode_writer::{Options, Writer, model};
@@ -183,7 +187,7 @@ fn names_in_an_archive_do_no_harm() {
     let outside = tempfile::tempdir().unwrap();
     let inside = outside.path().join("a/b/c");
     let absolute = outside.path().join("victim").to_str().unwrap().to_owned();
-    let cases: [(&str, &str, &[&str], &[&str]); 9] = [
+    let cases: [(&str, &str, &[&str], &[&str]); 10] = [
         ("tag", "stdlib", &["/../../../victim"], &[]),
         ("tag", "stdlib", &[absolute.as_str()], &[]),
         ("tag", "../../victim", &["m"], &["x"]),
@@ -191,7 +195,8 @@ fn names_in_an_archive_do_no_harm() {
         ("tag", "stdlib", &["m", "m/x"], &[]),
         ("tag", "stdlib", &["m"], &["m.py"]),
         ("tag", "stdlib", &["m"], &["m.py/x"]),
-        ("tag", "stdlib", &["m"], &["__pycache__/m.tag.pyc"]),
+        ("tag", "stdlib", &["m"], &["__pycache__/m.tag.pyc/x"]),
+        ("tag", "stdlib", &["m"], &["__pycache__"]),
         ("tag", "stdlib", &[], &["a", "a/b"]),
     ];
     for (tag, root, modules, resources) in cases {
@@ -209,14 +214,15 @@ fn a_resource_name_that_a_hostile_writer_put_there_is_refused() {
     let archive = archive_with("tag", "stdlib", &["m"], &["aaaaaaaa"]).unwrap();
     let name = b"aaaaaaaa";
     for evil in [&b"../../x/"[..], b"/tmp/xyz", b"a/../../", b"aaaa\0aaa", b"a//aaaaa"] {
-        let mut bytes = archive.storage().clone();
-        let at = bytes.windows(name.len()).position(|window| window == name).unwrap();
-        bytes[at..at + name.len()].copy_from_slice(evil);
-        // The checksums of sections are not looked at here: extraction must not need them to be safe.
-        let Ok(archive) = Archive::open(bytes) else { continue };
+        let mut sections = Sections::of(archive.storage());
+        let names = sections.section(SectionKind::Names);
+        let at = names.windows(name.len()).position(|window| window == name).unwrap();
+        names[at..at + name.len()].copy_from_slice(evil);
+        let archive = Archive::open(sections.archive()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        assert!(extract(&archive, folder.path().join("in"), &ExtractOptions::default(), &()).is_err());
-        assert_eq!(files(folder.path()).len(), 0);
+        let error = extract(&archive, folder.path().join("in"), &ExtractOptions::default(), &()).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Read(error) if error.rule().is_some()), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
 
@@ -230,22 +236,198 @@ fn a_choice_of_target_must_be_possible() {
     extract(&archive, out.path(), &ExtractOptions::default().target(0), &()).unwrap();
 }
 
-#[test]
-fn records_that_share_their_bytes_do_not_fill_the_disk() {
+/// An archive with `count` equal resources of `len` bytes.
+fn equal_files(count: usize, len: usize) -> Archive<Vec<u8>> {
     let tree = small_tree();
     let (good, _) = archive_of(&folder(tree.path()));
     let target = permacode_writer::read::target(&good.targets().next().unwrap()).unwrap();
     let mut writer = Writer::new(Options::default());
     let id = writer.target(&target).unwrap();
-    let data = vec![b'x'; 1 << 20];
-    for number in 0..200 {
-        let path = format!("file{number}").into_bytes();
+    let data = vec![b'x'; len];
+    for number in 0..count {
+        let path = format!("{number}/file").into_bytes();
         let resource =
             model::Resource { root: "r".into(), path: path.into(), executable: false, data: (&data[..]).into() };
         writer.resource(id, &resource).unwrap();
     }
-    let archive = Archive::open(writer.plan().unwrap().to_bytes()).unwrap();
+    Archive::open(writer.plan().unwrap().to_bytes()).unwrap()
+}
+
+#[test]
+fn equal_files_come_out_however_small_the_archive_is() {
+    let archive = equal_files(400, 1 << 18);
+    assert!(archive.file_len() * 256 < 400 << 18, "{} bytes", archive.file_len());
+    let (out, report) = extracted(&archive, &ExtractOptions::default());
+    assert_eq!((report.resources, report.bytes), (400, 400 << 18));
+    assert!(fs::read(out.path().join("399/file")).unwrap().iter().all(|byte| *byte == b'x'));
+}
+
+/// What the files of an archive take at most, by its own account, which no file may be written for.
+fn most(archive: &Archive<Vec<u8>>) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("out");
+    let error = extract(archive, &folder, &ExtractOptions::default().max_size(0), &()).unwrap_err();
+    let ErrorKind::TooMuch { bytes, limit: 0 } = error.kind() else { panic!("{error}") };
+    assert!(!folder.exists());
+    *bytes
+}
+
+#[test]
+fn what_takes_too_much_is_refused_before_anything_is_written() {
+    let archive = equal_files(10, 1000);
+    assert_eq!(most(&archive), 10_000);
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().join("out");
+    let error = extract(&archive, &folder, &ExtractOptions::default().max_size(9_999), &()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::TooMuch { bytes: 10_000, limit: 9_999 }), "{error}");
+    assert!(!folder.exists());
+    extract(&archive, &folder, &ExtractOptions::default().max_size(10_000), &()).unwrap();
+    assert_eq!(files(&folder).len(), 10);
+}
+
+#[test]
+fn compiled_files_are_at_most_as_large_as_is_said_before() {
+    let constants = "
+class Outer:
+    \'\'\'Doc.\'\'\'
+    def method(self, a, /, b=(1, (2, 3), -1 << 100, 1.5, 2j, b\'bytes\', None, True, ...), *, c=\'\\ud800\'):
+        def inner(): return lambda: [x for x in self.a if x in {1, 2, \'é\'} and (1, (2, 3))]
+        return inner
+";
+    let tree = tree(&[("one.py", constants), ("two.py", constants), ("three.py", ""), ("data.txt", "data")]);
+    for interpreter in common::interpreters() {
+        let options = permacode_bundle::BundleOptions::new(interpreter.clone());
+        for options in [options.clone().library(false).path(tree.path()), options.include("json").include("enum.py")] {
+            let (archive, _) = archive_of(&options);
+            let (out, report) = extracted(&archive, &ExtractOptions::default());
+            let most = most_below(&archive, out.path());
+            let written: u64 = files(out.path()).values().map(|file| file.len() as u64).sum();
+            assert_eq!(written, report.bytes);
+            assert!(written <= most && most < written * 3 / 2, "{}: {written} {most}", interpreter.version);
+        }
+    }
+}
+
+/// As [`most`], where code objects say that they lie in this folder.
+fn most_below(archive: &Archive<Vec<u8>>, base: &Path) -> u64 {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ExtractOptions::default().base(base).max_size(0);
+    let error = extract(archive, folder.path(), &options, &()).unwrap_err();
+    let ErrorKind::TooMuch { bytes, .. } = error.kind() else { panic!("{error}") };
+    *bytes
+}
+
+#[test]
+fn a_source_comes_out_even_if_the_name_of_its_compiled_file_is_too_long() {
+    let lens = [200, 230, 240, 251, 252];
+    let names = lens.map(|len| "n".repeat(len));
+    let sources: Vec<String> = names.iter().map(|name| format!("{name}.py")).collect();
+    let pairs: Vec<(&str, &str)> = sources.iter().map(|source| (source.as_str(), "x = 1\n")).collect();
+    let tree = tree(&pairs);
+    let kept = tempfile::tempdir().unwrap();
+    let (archive, bundle) = archive_of(&folder(tree.path()).keep_compiled(kept.path()));
+    assert_eq!((bundle.report().modules, bundle.report().not_kept.len(), files(kept.path()).len()), (5, 3, 2));
+    let (out, report) = extracted(&archive, &ExtractOptions::default());
+    assert_eq!((report.modules, report.sources), (5, 5));
+    let suffix = format!(".{}.pyc", newest().tag);
+    let mut written = files(out.path());
+    assert_eq!(written.values().map(|file| file.len() as u64).sum::<u64>(), report.bytes);
+    for (name, source) in names.iter().zip(&sources) {
+        assert_eq!(written.remove(Path::new(source)).unwrap(), b"x = 1\n");
+        let compiled = format!("__pycache__/{name}{suffix}");
+        let fits = name.len() + suffix.len() <= 255;
+        assert_eq!(written.remove(Path::new(&compiled)).is_some(), fits, "{}", name.len());
+        let left_out = report.left_out.iter().filter(|left_out| left_out.path == compiled);
+        let whys: Vec<WhyLeftOut> = left_out.map(|left_out| left_out.why).collect();
+        assert_eq!(whys, if fits { vec![] } else { vec![WhyLeftOut::NameTooLong] });
+    }
+    assert!(written.is_empty() && report.left_out.len() == 3, "{:?}", report.left_out);
+
+    // Without the source there would be nothing of the module.
+    let (archive, _) = archive_of(&folder(tree.path()).source(false));
     let out = tempfile::tempdir().unwrap();
     let error = extract(&archive, out.path(), &ExtractOptions::default(), &()).unwrap_err();
-    assert!(matches!(error.kind(), ErrorKind::TooMuch { .. }), "{error}");
+    assert!(error.to_string().contains("cannot write"), "{error}");
+    assert_eq!(files(out.path()).len(), 0);
+}
+
+#[test]
+fn a_name_that_no_file_can_have_is_found_before_anything_is_written() {
+    let (longest, longer) = ("r".repeat(255), "r".repeat(256));
+    let archive = archive_with("tag", "stdlib", &["m"], &["a", &longest, "z/\n\t\\ \u{202e}"]).unwrap();
+    let (out, report) = extracted(&archive, &ExtractOptions::default());
+    assert_eq!((report.resources, files(out.path()).len()), (3, 5));
+    assert!(out.path().join(longest).is_file());
+    for (modules, resources) in [
+        (&["m"][..], &["a", longer.as_str()][..]),
+        (&["m"], &["a", &format!("{longer}/x")]),
+        (&["m", &longer], &["a"]),
+        (&["m", &format!("{longer}.m")], &["a"]),
+    ] {
+        let archive = archive_with("tag", "stdlib", modules, resources).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let error = extract(&archive, out.path(), &ExtractOptions::default(), &()).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Io { path, .. } if path.starts_with(out.path())), "{error}");
+        assert_eq!(files(out.path()).len(), 0, "{error}");
+    }
+}
+
+#[test]
+fn a_compiled_file_of_old_makes_room_for_that_of_the_module() {
+    let archive = archive_with("tag", "stdlib", &["m"], &["__pycache__/m.tag.pyc", "__pycache__/other"]).unwrap();
+    let (out, report) = extracted(&archive, &ExtractOptions::default());
+    let [left_out] = &report.left_out[..] else { panic!("{:?}", report.left_out) };
+    assert_eq!((left_out.path.as_str(), left_out.why), ("__pycache__/m.tag.pyc", WhyLeftOut::HiddenByModule));
+    let files = files(out.path());
+    assert_eq!(files.len(), 3, "{:?}", files.keys());
+    decode_pyc(&files[Path::new("__pycache__/m.tag.pyc")]).unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn what_may_be_executed_may_be_executed_again() {
+    use std::os::unix::fs::PermissionsExt;
+    let tree = tree(&[("run.py", "x = 1\n"), ("pack/__init__.py", ""), ("pack/tool", "x"), ("plain.py", "")]);
+    let is_executable = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o100 != 0;
+    let executables = ["run.py", "pack/__init__.py", "pack/tool"];
+    for name in executables {
+        fs::set_permissions(tree.path().join(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let (archive, _) = archive_of(&folder(tree.path()));
+    archive.verify().unwrap();
+    let (out, _) = extracted(&archive, &ExtractOptions::default());
+    let mut found: Vec<_> =
+        files(out.path()).into_keys().filter(|path| is_executable(&out.path().join(path))).collect();
+    found.sort();
+    assert_eq!(found, ["pack/__init__.py", "pack/tool", "run.py"].map(Path::new));
+}
+
+#[test]
+fn a_file_name_that_code_objects_share_is_in_memory_once() {
+    let tree = tree(&[("m.py", "def f(): pass\n")]);
+    let (good, _) = archive_of(&folder(tree.path()));
+    let target = good.targets().next().unwrap();
+    let mut module = permacode_writer::read::module(&target.find("m").unwrap().unwrap()).unwrap();
+    module.filename = Some(model::Path { root: None, path: model::Str::plain("f".repeat(100_000)) });
+    let mut writer = Writer::new(Options::default());
+    let id = writer.target(&permacode_writer::read::target(&target).unwrap()).unwrap();
+    for number in 0..20 {
+        module.name = format!("m{number}");
+        writer.module(id, &module).unwrap();
+    }
+    let archive = Archive::open(writer.plan().unwrap().to_bytes()).unwrap();
+    let (_, report) = extracted(&archive, &ExtractOptions::default());
+    let [first, others @ ..] = &report.verbatim_filenames[..] else { panic!() };
+    assert_eq!((first.filename.len(), others.len()), (100_000, 19));
+    assert!(others.iter().all(|other| std::sync::Arc::ptr_eq(&other.filename, &first.filename)));
+}
+
+#[test]
+fn a_root_that_the_archive_does_not_have_is_no_place_for_a_base() {
+    let tree = small_tree();
+    let (archive, _) = archive_of(&folder(tree.path()));
+    let out = tempfile::tempdir().unwrap();
+    let error = extract(&archive, out.path(), &ExtractOptions::default().base_of("lib", "/lib"), &()).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::NoSuchRoot { name, roots } if name == "lib" && roots == &["root"]));
+    assert_eq!(files(out.path()).len(), 0);
 }

@@ -1,6 +1,14 @@
 //! Names from an archive, printed so that they can do nothing to a terminal.
 
+use crate::output::grouped;
 use std::fmt::Write;
+
+/// Longest name in bytes that a table or a message has whole.
+const MAX_SHOWN: usize = 256;
+
+/// What a table or a message has of a longer name, in bytes: its beginning and its end.
+const HEAD: usize = 128;
+const TAIL: usize = 64;
 
 /// The text of a name for people: what is printable as it is, the rest as escapes.
 ///
@@ -23,6 +31,21 @@ pub(crate) fn escape(name: &[u8]) -> String {
     text
 }
 
+/// [`escape`] for tables and messages: of a name of more than 256 bytes only the beginning, the end and the length.
+///
+/// Many records may share one long name, so that a table of them would be far larger than the archive.
+pub(crate) fn escape_short(name: &[u8]) -> String {
+    if name.len() <= MAX_SHOWN {
+        return escape(name);
+    }
+    let is_start = |at: &usize| name.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
+    // A character has at most three bytes that are not its first; more of them in a row are no text.
+    let (head, tail) = (HEAD, name.len() - TAIL);
+    let head = (head - 3..=head).rev().find(is_start).unwrap_or(head);
+    let tail = (tail..=tail + 3).find(is_start).unwrap_or(tail);
+    format!("{}… ({} bytes) …{}", escape(&name[..head]), grouped(name.len() as u64), escape(&name[tail..]))
+}
+
 /// Whether bytes are text that a terminal shows and does not obey.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes)
@@ -41,6 +64,17 @@ mod tests {
             r"café \u{202e}\u{9b}1m\u{7f}\u{200b}"
         );
         assert_eq!(escape(b"\xff\xfe/it's \"x\""), r#"\xff\xfe/it's "x""#);
+    }
+
+    #[test]
+    fn a_long_name_keeps_its_beginning_and_its_end() {
+        let name = "é".repeat(128);
+        assert_eq!(escape_short(name.as_bytes()), name);
+        let name = format!("a{}b", "é".repeat(128));
+        let short = escape_short(name.as_bytes());
+        assert_eq!(short, format!("a{}… (258 bytes) …{}b", "é".repeat(63), "é".repeat(31)));
+        let bytes = escape_short(&[0xBF; 300]);
+        assert_eq!(bytes, format!("{}… (300 bytes) …{}", r"\xbf".repeat(HEAD), r"\xbf".repeat(TAIL)));
     }
 
     #[test]

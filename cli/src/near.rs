@@ -11,19 +11,24 @@ const SUGGESTIONS: usize = 3;
 /// Longest name that suggestions are made for, in bytes: comparing takes time in proportion to its square.
 const MAX_LEN: usize = 100;
 
-/// All names of an archive, modules and resources.
+/// All names of an archive that can be suggested, of modules and resources.
 #[derive(Debug)]
-pub(crate) struct Names(BTreeSet<Vec<u8>>);
+pub(crate) struct Names<'a>(BTreeSet<&'a [u8]>);
 
-impl Names {
-    pub(crate) fn of<D: AsRef<[u8]>>(archive: &Archive<D>) -> Result<Self> {
+impl<'a> Names<'a> {
+    pub(crate) fn of<D: AsRef<[u8]>>(archive: &'a Archive<D>) -> Result<Self> {
         let mut names = BTreeSet::new();
+        let mut add = |name: &'a [u8]| {
+            if name.len() <= MAX_LEN {
+                names.insert(name);
+            }
+        };
         for target in archive.targets() {
             for module in target.modules() {
-                names.insert(module?.name()?.as_bytes().to_vec());
+                add(module?.name()?.as_bytes());
             }
             for resource in target.resources() {
-                names.insert(resource?.path()?.to_vec());
+                add(resource?.path()?.as_slice());
             }
         }
         Ok(Names(names))
@@ -32,9 +37,9 @@ impl Names {
     /// A question about the names nearest to this one, best first; `None` if none is near.
     pub(crate) fn suggest(&self, wanted: &[u8]) -> Option<String> {
         let wanted = wanted.to_ascii_lowercase();
-        let mut found: Vec<(usize, &Vec<u8>)> = Vec::new();
+        let mut found: Vec<(usize, &[u8])> = Vec::new();
         if wanted.len() <= MAX_LEN {
-            for name in self.0.iter().filter(|name| name.len() <= MAX_LEN) {
+            for name in &self.0 {
                 let lowercase = name.to_ascii_lowercase();
                 let last = lowercase.rsplit(|byte| b"./".contains(byte)).next().unwrap_or(&lowercase);
                 // The right name without its package or folder is the likeliest mistake.
@@ -80,8 +85,7 @@ mod tests {
 
     #[test]
     fn near_names_come_in_the_order_of_their_distance() {
-        let names = ["json", "json.decoder", "bson", "os", "tkinter"].map(|name| name.as_bytes().to_vec());
-        let names = Names(names.into());
+        let names = Names(["json", "json.decoder", "bson", "os", "tkinter"].map(str::as_bytes).into());
         assert_eq!(names.suggest(b"Jsno").as_deref(), Some("  did you mean \"json\"?"));
         assert_eq!(names.suggest(b"decoder").as_deref(), Some("  did you mean \"json.decoder\"?"));
         assert_eq!(names.suggest(b"zzzzzz"), None);

@@ -55,11 +55,13 @@ impl Output {
         writeln!(self.inner, "{line}").map_err(|error| StdoutError(error).into())
     }
 
-    /// Writes a value as indented JSON and a line break.
+    /// Writes a value as indented JSON and a line break, piece by piece: as text it may be far larger than in memory.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
-        // Converted first: an error of the writer must stay one of the writer.
-        let text = serde_json::to_string_pretty(value)?;
-        self.line(text)
+        match serde_json::to_writer_pretty(&mut self.inner, value) {
+            Err(error) if error.is_io() => Err(StdoutError(error.into()).into()),
+            Err(error) => Err(error.into()),
+            Ok(()) => self.line(""),
+        }
     }
 
     pub(crate) fn finish(&mut self) -> Result<()> {

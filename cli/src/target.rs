@@ -1,5 +1,6 @@
 //! Targets of an archive: how they are named, described and chosen.
 
+use crate::{escape::escape, output::grouped};
 use anyhow::{Result, bail};
 use permacode_reader::{Archive, Target};
 use serde::Serialize;
@@ -14,35 +15,38 @@ pub(crate) struct TargetArg {
     wanted: Option<String>,
 }
 
+/// Targets that a message names; of more it gives the number.
+const MAX_NAMED: usize = 10;
+
 /// What a target is, for people and as JSON.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct Description {
+pub(crate) struct Description<'a> {
     pub(crate) number: usize,
-    pub(crate) vm: String,
+    pub(crate) vm: &'a str,
     pub(crate) version: String,
     pub(crate) vm_version: u32,
     /// The number that people know: without the line break that CPython has behind it.
     pub(crate) magic: u32,
     pub(crate) bytecode_magic: u32,
     pub(crate) optimization: u8,
-    pub(crate) tag: String,
+    pub(crate) tag: &'a str,
     pub(crate) sealed: bool,
     pub(crate) modules: u32,
     pub(crate) resources: u32,
 }
 
-impl Description {
-    pub(crate) fn new(number: usize, target: &Target<'_>) -> Result<Self> {
-        let vm = target.vm()?.to_owned();
+impl<'a> Description<'a> {
+    pub(crate) fn new(number: usize, target: &Target<'a>) -> Result<Self> {
+        let vm = target.vm()?;
         Ok(Description {
             number,
-            version: version(&vm, target.vm_version()),
-            magic: magic(&vm, target.bytecode_magic()),
+            version: version(vm, target.vm_version()),
+            magic: magic(vm, target.bytecode_magic()),
             vm,
             vm_version: target.vm_version(),
             bytecode_magic: target.bytecode_magic(),
             optimization: target.optimization(),
-            tag: target.tag()?.to_owned(),
+            tag: target.tag()?,
             sealed: target.is_sealed(),
             modules: target.module_count(),
             resources: target.resource_count(),
@@ -57,12 +61,23 @@ impl Description {
     fn answers_to(&self, wanted: &str) -> bool {
         let is_version =
             self.version == wanted || self.version.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'));
-        let tag = crate::escape::escape(self.tag.as_bytes());
+        // No name gets shorter by escapes, so a long tag need not be escaped to see that it is another one.
+        let is_tag = |name: &str| self.tag.len() <= name.len() && escape(self.tag.as_bytes()) == name;
         self.number.to_string() == wanted
             || is_version
-            || tag == wanted
-            || format!("{tag}.opt-{}", self.optimization) == wanted
+            || is_tag(wanted)
+            || wanted.strip_suffix(&format!(".opt-{}", self.optimization)).is_some_and(is_tag)
     }
+}
+
+/// The numbers of targets, and what they are; of many targets the first ones.
+pub(crate) fn names(targets: &[(Description<'_>, Target<'_>)]) -> String {
+    let line = |(description, _): &(Description<'_>, _)| format!("{}: {}", description.number, description.line());
+    let mut lines: Vec<String> = targets.iter().take(MAX_NAMED).map(line).collect();
+    if let Some(others @ 1..) = targets.len().checked_sub(MAX_NAMED) {
+        lines.push(format!("{} more", grouped(others as u64)));
+    }
+    lines.join("; ")
 }
 
 /// The version as people write it: that of CPython is decoded from its `sys.hexversion`.
@@ -91,7 +106,10 @@ fn magic(vm: &str, number: u32) -> u32 {
 
 impl TargetArg {
     /// The targets that are meant, with their descriptions: all, unless one was asked for.
-    pub(crate) fn choose<'a, D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<Vec<(Description, Target<'a>)>> {
+    pub(crate) fn choose<'a, D: AsRef<[u8]>>(
+        &self,
+        archive: &'a Archive<D>,
+    ) -> Result<Vec<(Description<'a>, Target<'a>)>> {
         let mut all = Vec::new();
         for (number, target) in archive.targets().enumerate() {
             all.push((Description::new(number, &target)?, target));
@@ -99,10 +117,6 @@ impl TargetArg {
         let Some(wanted) = &self.wanted else { return Ok(all) };
         let (chosen, others): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|(description, _)| description.answers_to(wanted));
-        let names = |targets: &[(Description, Target<'_>)]| {
-            let line = |(description, _): &(Description, _)| format!("{}: {}", description.number, description.line());
-            targets.iter().map(line).collect::<Vec<_>>().join("; ")
-        };
         match chosen.len() {
             1 => Ok(chosen),
             0 if others.is_empty() => bail!("the archive has no targets"),

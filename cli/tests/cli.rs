@@ -72,14 +72,14 @@ fn every_query_answers_in_json() {
     assert_eq!(json(&["info", &path, "--json"])["modules"], 7);
     assert_eq!(json(&["list", &path, "--json"])["targets"].as_array().unwrap().len(), 2);
     assert_eq!(json(&["list", &path, "absent", "--json"])["targets"][0]["entries"], Value::Array(vec![]));
-    assert_eq!(json(&["verify", &path, "--deep", "--json"])["is_valid"], true);
+    assert_eq!(json(&["verify", &path, "--json"])["is_valid"], true);
     let absent = json(&["verify", &path, "--module", "absent", "--json"]);
     assert_eq!((&absent["is_valid"], &absent["error"]["rule"]), (&Value::Bool(false), &Value::Null));
 }
 
 #[test]
 fn an_archive_can_come_from_standard_input() {
-    let mut child = permacode(&["verify", "-", "--deep"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = permacode(&["verify", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&toy::archive()).unwrap();
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0));

@@ -13,7 +13,7 @@ fn the_files_say_what_is_printed() {
     write("empty.perma", b"");
     write("text.perma", b"# no archive\n");
     let mut damaged = archive.clone();
-    // The last byte lies in the last section, which only the deep check reads.
+    // The last byte lies in the last section, which --quick does not read.
     *damaged.last_mut().unwrap() ^= 1;
     write("damaged.perma", &damaged);
     // The only test of this file, so nobody else minds.

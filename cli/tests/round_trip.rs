@@ -90,7 +90,7 @@ fn a_folder_becomes_an_archive_and_files_again() {
     assert_eq!(names, ["alone", "shop", "shop.till"]);
     let resources = stdout(folder, &["list", "shop.perma", "--resources"]);
     assert!(resources.contains("shop/broken.py") && resources.contains("shop/prices.csv"), "{resources}");
-    assert!(stdout(folder, &["verify", "shop.perma", "--deep"]).starts_with("ok: shop.perma: "));
+    assert!(stdout(folder, &["verify", "shop.perma"]).starts_with("ok: shop.perma: "));
     assert_eq!(stdout(folder, &["cat", "shop.perma", "shop/prices.csv"]), "apple,3\n");
     assert_eq!(stdout(folder, &["cat", "shop.perma", "alone"]), "print('alone')\n");
 
@@ -129,6 +129,51 @@ fn the_summary_is_json_and_options_count() {
         fixture.bundle(options);
         let info: Value = serde_json::from_str(&stdout(fixture.path(), &["info", "shop.perma", "--json"])).unwrap();
         assert_eq!(info["targets"][0]["sealed"], is_sealed);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn sources_with_long_names_or_for_execution_come_out_as_they_were() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = Fixture::new();
+    let folder = fixture.path();
+    let name = "n".repeat(245);
+    fs::write(folder.join(format!("src/{name}.py")), "x = 1\n").unwrap();
+    fs::set_permissions(folder.join("src/alone.py"), fs::Permissions::from_mode(0o755)).unwrap();
+    fixture.bundle(&[]);
+    let list: Value = serde_json::from_str(&stdout(folder, &["list", "shop.perma", "alone", "--json"])).unwrap();
+    assert_eq!(list["targets"][0]["entries"][0]["is_executable"], true);
+    let summary = stdout(folder, &["extract", "shop.perma", "-o", "out"]);
+    let line = summary.lines().find(|line| line.starts_with("  left out: __pycache__/nnn")).unwrap();
+    assert!(line.ends_with(&format!("nnn.{}.pyc: its name is too long for the file system", fixture.tag)), "{line}");
+    assert_eq!(fs::read(folder.join(format!("out/{name}.py"))).unwrap(), b"x = 1\n");
+    let mode = |name: &str| fs::metadata(folder.join("out").join(name)).unwrap().permissions().mode() & 0o100;
+    assert_eq!((mode("alone.py"), mode("shop/till.py")), (0o100, 0));
+}
+
+#[test]
+fn equal_files_come_out_and_too_much_is_refused_with_the_option_that_helps() {
+    let fixture = Fixture::new();
+    let folder = fixture.path();
+    for number in 0..200 {
+        let language = folder.join(format!("src/shop/{number}"));
+        fs::create_dir(&language).unwrap();
+        fs::write(language.join("model.bin"), vec![b'x'; 1 << 20]).unwrap();
+    }
+    fixture.bundle(&[]);
+    let refused = run(folder, &["extract", "shop.perma", "-o", "out", "--max-size", "10MiB"]);
+    let stderr = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(2), "{stderr}");
+    assert!(stderr.contains("more than the limit of 10,485,760 bytes (10.0 MiB); nothing was written"), "{stderr}");
+    assert!(!folder.join("out").exists());
+    let option = stderr.split("; ").find(|part| part.starts_with("--max-size")).unwrap();
+    let size = option.split(' ').nth(1).unwrap();
+    assert_eq!(size, "201MiB", "{stderr}");
+    for options in [&["--max-size", size][..], &[]] {
+        stdout(folder, &[&["extract", "shop.perma", "-o", "out", "--overwrite"], options].concat());
+        let models = files(&folder.join("out")).into_iter().filter(|file| file.ends_with("model.bin")).count();
+        assert_eq!(models, 200);
     }
 }
 

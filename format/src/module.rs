@@ -49,6 +49,8 @@ pub mod module_flag {
     pub const SOURCE_TEXT: u32 = 4;
     /// `source_mtime` counts.
     pub const SOURCE_MTIME: u32 = 8;
+    /// The owner of the source file may execute it.
+    pub const SOURCE_EXECUTABLE: u32 = 16;
     /// All bits that this version knows.
-    pub const KNOWN: u32 = PACKAGE | NAMESPACE | SOURCE_TEXT | SOURCE_MTIME;
+    pub const KNOWN: u32 = PACKAGE | NAMESPACE | SOURCE_TEXT | SOURCE_MTIME | SOURCE_EXECUTABLE;
 }

@@ -287,7 +287,7 @@ fn flag_tables_are_those_of_the_code() {
     let all = [
         flags_of!("../src/section.rs", section_flag: REQUIRED),
         flags_of!("../src/target.rs", target_flag: SEALED),
-        flags_of!("../src/module.rs", module_flag: PACKAGE NAMESPACE SOURCE_TEXT SOURCE_MTIME),
+        flags_of!("../src/module.rs", module_flag: PACKAGE NAMESPACE SOURCE_TEXT SOURCE_MTIME SOURCE_EXECUTABLE),
         flags_of!("../src/resource.rs", resource_flag: EXECUTABLE),
         flags_of!("../src/code.rs", code_form: WIDE_LIST WIDE_RECORD QUALNAME_INTERNED FILENAME),
         flags_of!("../src/code.rs", local_kind: ARG_POS ARG_KW ARG_VAR HIDDEN LOCAL CELL FREE),

@@ -1,18 +1,23 @@
-//! Showing constants, within a budget: a few hundred bytes of shared tuples can describe 2^60 leaves. And showing what
-//! borrows from an archive without all the bytes of the archive.
+//! Showing constants, within a budget: a few hundred bytes of shared tuples can describe 2^60 leaves, and a thousand leaves
+//! may be one text of a gigabyte. And showing what borrows from an archive without all the bytes of the archive.
 
 use crate::{
     archive::Archive,
     bytes::Bytes,
     error::Result,
     object::{Constant, Container, Item},
+    perma_bytes::PermaBytes,
+    string::Str,
     view::View,
 };
+use alloc::vec::Vec;
 use core::fmt;
 use permacode_format::Container as ContainerKind;
 
 /// Constants that one value may expand to.
 const BUDGET: u32 = 1000;
+/// Bytes of a text, of bytes or of an integer that are shown within a constant.
+const SHOWN: usize = 200;
 /// Levels of containers that are shown; this is also how deep the showing nests.
 const LEVELS: u32 = 16;
 
@@ -67,13 +72,28 @@ fn write_constant(
         Ok(Constant::Complex(real, imaginary)) => {
             write!(f, "complex({:?}, {:?})", f64::from_bits(real), f64::from_bits(imaginary))
         }
-        Ok(Constant::Bytes(bytes)) => write!(f, "{bytes:?}"),
-        Ok(Constant::Str(text)) => match text.as_str() {
-            Some(text) => write!(f, "{text:?}"),
-            None => write!(f, "<surrogates {:?}>", text.bytes()),
+        Ok(Constant::Bytes(bytes)) => write_bytes(f, &bytes),
+        Ok(Constant::Str(text)) => match text.as_str().map(|all| (all, all.char_indices().nth(SHOWN))) {
+            Some((all, None)) => write!(f, "{all:?}"),
+            Some((all, Some((end, _)))) => {
+                write!(f, "{:?}... <{} bytes>", all.get(..end).unwrap_or_default(), all.len())
+            }
+            None => {
+                f.write_str("<surrogates ")?;
+                write_bytes(f, &text.bytes())?;
+                f.write_str(">")
+            }
         },
         Ok(Constant::Qualname { constant, .. }) => write!(f, "<qualified name of constant {constant}>"),
-        Ok(Constant::Code(code)) => write!(f, "<code {} #{}>", code.qualname(), code.id()),
+        Ok(Constant::Code(code)) => {
+            let name = code.qualname();
+            let len = |parts: Vec<(Str<'_>, &str)>| parts.iter().map(|(text, _)| text.bytes().len()).sum::<usize>();
+            if name.parts().is_ok_and(|parts| len(parts) > SHOWN) {
+                write!(f, "<code of a long name #{}>", code.id())
+            } else {
+                write!(f, "<code {name} #{}>", code.id())
+            }
+        }
         Ok(Constant::Container(container)) => match levels.checked_sub(1) {
             Some(levels) => write_container(f, &container, budget, levels),
             None => f.write_str("..."),
@@ -111,7 +131,15 @@ fn write_container(
     f.write_str(close)
 }
 
-/// Decimal where 128 bits hold it, hexadecimal where not.
+/// All bytes, or the first ones and how many there are.
+fn write_bytes(f: &mut fmt::Formatter<'_>, bytes: &PermaBytes<'_>) -> fmt::Result {
+    match bytes.slice(..SHOWN) {
+        Some(first) if bytes.len() > SHOWN => write!(f, "{first:?}... <{} bytes>", bytes.len()),
+        _ => write!(f, "{bytes:?}"),
+    }
+}
+
+/// Decimal where 128 bits hold it, hexadecimal where not, and only its length where that would be long.
 fn write_int(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     let is_negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
     let mut value = [if is_negative { 0xFF } else { 0 }; 16];
@@ -120,6 +148,7 @@ fn write_int(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
             low.copy_from_slice(bytes);
             write!(f, "{}", i128::from_le_bytes(value))
         }
+        None if bytes.len() > SHOWN => write!(f, "<int of {} bytes>", bytes.len()),
         None => {
             f.write_str("<int of two's complement 0x")?;
             bytes.iter().rev().try_for_each(|byte| write!(f, "{byte:02x}"))?;

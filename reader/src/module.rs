@@ -40,6 +40,8 @@ pub struct Source<'a> {
     pub digest: [u8; 16],
     /// Modification time in seconds since 1970, if it was kept.
     pub mtime: Option<i64>,
+    /// Whether the owner of the file may execute it.
+    pub executable: bool,
     /// Its text, if it was kept.
     pub text: Option<PermaBytes<'a>>,
 }
@@ -194,7 +196,8 @@ impl<'a> Module<'a> {
             None
         };
         let mtime = (flags & module_flag::SOURCE_MTIME != 0).then(|| self.record.source_mtime.get());
-        Ok(Some(Source { path, size, digest: self.record.source_digest, mtime, text }))
+        let executable = flags & module_flag::SOURCE_EXECUTABLE != 0;
+        Ok(Some(Source { path, size, digest: self.record.source_digest, mtime, executable, text }))
     }
 
     fn path(&self, path: U32, root: U32, rule: Rule, field: u64) -> Result<Option<Path<'a>>> {

@@ -147,7 +147,7 @@ fn cases() -> Vec<Case> {
     add(Rule::X3, "", Chunks, &[(&slot, get(&slot) ^ 1)]);
 
     add(Rule::M1, "", Chunks, &[("modules[1].name_offset", get("modules[0].name_offset"))]);
-    add(Rule::M2, "", Chunks, &[("modules[0].flags", 1 | 16)]);
+    add(Rule::M2, "", Chunks, &[("modules[0].flags", 1 | 32)]);
     add(Rule::M2, ".namespace", Chunks, &[("modules[2].flags", 2)]);
     add(Rule::M3, "", Chunks, &[("modules[4].code_count", get("modules[4].code_count") + 100)]);
     add(Rule::M4, "", Chunks, &[("modules[0].object_base", huge)]);

@@ -83,6 +83,8 @@ pub struct Source<'a> {
     pub digest: [u8; 16],
     /// Modification time in seconds since 1970, only on request.
     pub mtime: Option<i64>,
+    /// Whether the owner of the file may execute it.
+    pub executable: bool,
     /// The text itself, unless it was left out.
     pub text: Option<Cow<'a, [u8]>>,
 }

@@ -59,6 +59,7 @@ pub fn module<'a>(module: &reader::Module<'a>) -> Result<Module<'a>> {
         size: source.size,
         digest: source.digest,
         mtime: source.mtime,
+        executable: source.executable,
         text: source.text.map(|text| Cow::Borrowed(text.as_slice())),
     });
     Ok(Module {

@@ -247,6 +247,7 @@ impl Writer {
             let text = source.text.as_ref().map(|text| self.sources.intern(&[text]));
             entry.flags |= if text.is_some() { module_flag::SOURCE_TEXT } else { 0 };
             entry.flags |= if source.mtime.is_some() { module_flag::SOURCE_MTIME } else { 0 };
+            entry.flags |= if source.executable { module_flag::SOURCE_EXECUTABLE } else { 0 };
             entry.source =
                 Some(SourceEntry { path, size: source.size, digest: source.digest, mtime: source.mtime, text });
         }

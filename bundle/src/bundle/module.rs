@@ -15,7 +15,7 @@ use std::{
 use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash};
 use permacode_writer::model::{ModuleKind, Object, Path, Source, Str};
 
-use super::Join;
+use super::{Join, is_executable};
 use crate::{
     compile::{Compiler, Outcome, Worker},
     discover::{Item, ItemKind, Why},
@@ -32,6 +32,7 @@ const READ_AHEAD: usize = 64;
 pub(super) struct Compiled {
     source: Vec<u8>,
     mtime: Option<i64>,
+    executable: bool,
     /// A whole `.pyc` file.
     pyc: Result<Vec<u8>, Why>,
 }
@@ -84,7 +85,7 @@ impl Reading<'_> {
         let of_error = |error| Error::io("cannot read", &item.file, error);
         // Read once: what is compiled is what is carried, whatever happens to the file meanwhile.
         let source = fs::read(&item.file).map_err(of_error)?;
-        let modified = fs::metadata(&item.file).map_err(of_error)?.modified().ok();
+        let metadata = fs::metadata(&item.file).map_err(of_error)?;
         let pyc = match worker.compile(&item.file, &source)? {
             Outcome::Compiled(code) => {
                 let validation = Validation::CheckedHash(source_hash(self.version, &source));
@@ -94,7 +95,8 @@ impl Reading<'_> {
             Outcome::Refused(message) => Err(Why::NotCompiled { message }),
             Outcome::Died(message) => Err(Why::CompilerDied { message }),
         };
-        Ok(Compiled { source, mtime: modified.and_then(seconds), pyc })
+        let mtime = metadata.modified().ok().and_then(seconds);
+        Ok(Compiled { source, mtime, executable: is_executable(&metadata), pyc })
     }
 }
 
@@ -135,14 +137,15 @@ impl Join<'_> {
             }
         }
         if is_verbatim && let Some(filename) = &module.filename {
-            let filename = text::shown(&filename.path.text);
-            self.report.verbatim_filenames.push(VerbatimFilename { module: name.clone(), filename });
+            let filename = text::shown(&filename.path.text).into();
+            self.report.verbatim_filenames.push(VerbatimFilename { module: name.as_str().into(), filename });
         }
         for code in &module.codes {
             if let Some(index) = code.filename
                 && let Some(Object::Str(filename)) = module.objects.get(index as usize)
             {
-                let filename = VerbatimFilename { module: name.clone(), filename: text::shown(&filename.text) };
+                let filename = text::shown(&filename.text).into();
+                let filename = VerbatimFilename { module: name.as_str().into(), filename };
                 if self.report.verbatim_filenames.last() != Some(&filename) {
                     self.report.verbatim_filenames.push(filename);
                 }
@@ -156,14 +159,17 @@ impl Join<'_> {
             size: compiled.source.len() as u64,
             digest: permacode_format::digest(&compiled.source),
             mtime: compiled.mtime.filter(|_| self.options.mtime),
+            executable: compiled.executable,
             text: self.options.source.then_some(Cow::Borrowed(&compiled.source)),
         });
         self.writer.module(self.target, &module)?;
         if let Some(kept) = &self.kept {
             let kind = if *is_package { Kind::Package } else { Kind::Module };
             let path = self.layout.cached(Some(root), name, kind)?;
-            kept.make_folders_above(&path)?;
-            kept.write(&path, &pyc, false, None)?;
+            match kept.make_folders_above(&path).and_then(|()| kept.write(&path, &pyc, false, None)) {
+                Err(error) if error.is_name_too_long() => self.report.not_kept.push(text::shown(&path)),
+                result => result?,
+            }
         }
         self.report.source_bytes += compiled.source.len() as u64;
         self.report.pyc_bytes += pyc.len() as u64;

@@ -203,7 +203,11 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     }
     out.line(format_args!("  time       {:.1} s", report.elapsed.as_secs_f64()))?;
     print_not_modules(args, report, out)?;
-    print_skipped(args, report, out)
+    print_skipped(args, report, out)?;
+    for path in &report.not_kept {
+        out.line(format_args!("not kept: {}: its name is too long for the file system", escape(path.as_bytes())))?;
+    }
+    Ok(())
 }
 
 fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {

@@ -3,9 +3,9 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
-    escape::{escape, is_text},
+    escape::{escape, escape_short, is_text},
     near::Names,
-    output::{Output, counted},
+    output::{Output, counted, grouped},
     report::note,
     target::TargetArg,
 };
@@ -49,6 +49,9 @@ Exit status:
   0  printed
   1  there is no such name, both a module and a resource have it, or no source was kept
   2  wrong usage, or something could not be read or written";
+
+/// Resources of the same path that a message names; of more it gives the number.
+const MAX_NAMED: usize = 10;
 
 /// What is known of a name.
 #[derive(Debug, Default)]
@@ -134,7 +137,13 @@ fn resource<'a>(name: &[u8], target: &Target<'a>) -> Result<Option<Resource<'a>>
         }
     }
     if found.len() > 1 {
-        let names: Vec<_> = found.iter().filter_map(|resource| Some(escape(&resource.name().ok()?))).collect();
+        let mut names = Vec::new();
+        for resource in found.iter().take(MAX_NAMED) {
+            names.push(escape_short(&resource.name()?));
+        }
+        if let Some(others @ 1..) = found.len().checked_sub(MAX_NAMED) {
+            names.push(format!("and {} more", grouped(others as u64)));
+        }
         bail!("several roots have it, say which one: {}", names.join(", "));
     }
     Ok(found.pop())

@@ -4,15 +4,15 @@ use crate::{
     Answer,
     archive::ArchiveArg,
     command::bundle::split_root,
-    escape::escape,
+    escape::{escape, escape_short},
     output::{Output, counted, grouped, size},
     progress::Bar,
-    target::TargetArg,
+    target::{TargetArg, names},
 };
-use anyhow::{Context, Result, bail};
-use permacode_bundle::{ExtractOptions, ExtractReport, extract};
-use permacode_reader::Target;
-use std::{collections::BTreeSet, ffi::OsString, num::NonZero, path::PathBuf};
+use anyhow::{Context, Result, anyhow, bail};
+use bytesize::ByteSize;
+use permacode_bundle::{Error, ErrorKind, ExtractOptions, ExtractReport, extract};
+use std::{ffi::OsString, num::NonZero, path::PathBuf};
 
 /// Write what an archive holds as files again
 ///
@@ -43,6 +43,12 @@ pub(crate) struct Args {
     #[arg(long)]
     overwrite: bool,
 
+    /// Write nothing if the files take more than this together [default: 16GiB, or 64 times the archive if that is more]
+    ///
+    /// For example 500MB or 2GiB. Equal files are stored once in an archive, so that they may take far more room than it does.
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    max_size: Option<u64>,
+
     #[command(flatten)]
     target: TargetArg,
 
@@ -55,38 +61,37 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Files left out that the summary names; of more it gives the number.
+const MAX_NAMED: usize = 10;
+
 const AFTER_HELP: &str = "\
 Examples:
   permacode extract stdlib.perma -o lib
   permacode extract stdlib.perma -o staging --base /usr/lib/python3.13
   permacode extract all.perma -o staging --base stdlib=/usr/lib/python3.13 --base app=/srv/app
+  permacode extract fonts.perma -o fonts --max-size 40GiB
 
 Exit status:
-  0  everything was written
+  0  everything was written, but for what the summary says was left out
   2  wrong usage, or something could not be read or written";
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let archive = args.archive.open()?;
     let targets = args.target.choose(&archive)?;
-    let [(description, target)] = &targets[..] else {
-        let line = |(description, _): &(crate::target::Description, _)| {
-            format!("{}: {}", description.number, description.line())
-        };
-        let all = targets.iter().map(line).collect::<Vec<_>>().join("; ");
+    let [(description, _)] = &targets[..] else {
+        let all = names(&targets);
         bail!("{} has {} targets, choose one with --target: {all}", args.archive, targets.len());
     };
     let mut options =
         ExtractOptions::default().timestamps(args.timestamps).overwrite(args.overwrite).target(description.number);
-    let roots = roots(target).with_context(|| format!("cannot read {}", args.archive))?;
     for base in &args.base {
         options = match split_root(base) {
-            Some((root, _)) if !roots.contains(root) => {
-                let roots: Vec<String> = roots.iter().map(|root| escape(root.as_bytes())).collect();
-                bail!("no root of {} is called {root:?}; there are: {}", args.archive, roots.join(", "));
-            }
             Some((root, folder)) => options.base_of(root, folder),
             None => options.base(base),
         };
+    }
+    if let Some(bytes) = args.max_size {
+        options = options.max_size(bytes);
     }
     if let Some(jobs) = args.jobs {
         options = options.threads(jobs.get());
@@ -94,28 +99,35 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let report = {
         let bar = Bar::new();
         let what = || format!("cannot extract {} to {:?}", args.archive, args.output);
-        extract(&archive, &args.output, &options, &bar).with_context(what)?
+        extract(&archive, &args.output, &options, &bar).map_err(explained).with_context(what)?
     };
     if args.json {
-        out.json(&serde_json::to_value(&report)?)?;
+        out.json(&report)?;
     } else {
         print(args, &report, out)?;
     }
     Ok(Answer::Yes)
 }
 
-/// Names of the roots that paths start at.
-fn roots(target: &Target<'_>) -> Result<BTreeSet<String>> {
-    let mut roots = BTreeSet::new();
-    for module in target.modules() {
-        let module = module?;
-        roots.extend(module.filename()?.and_then(|path| path.root).map(|root| root.to_string()));
-        roots.extend(module.source()?.and_then(|source| source.path.root).map(|root| root.to_string()));
+/// A number of bytes as people write it.
+fn bytes(text: &str) -> Result<u64, String> {
+    text.parse::<ByteSize>().map(|size| size.as_u64())
+}
+
+/// An error, with the option that helps.
+fn explained(error: Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::TooMuch { bytes, limit } => anyhow!(
+            "the files would take up to {} bytes ({}), more than the limit of {} bytes ({}); nothing was written; \
+             --max-size {}MiB writes them",
+            grouped(*bytes),
+            size(*bytes),
+            grouped(*limit),
+            size(*limit),
+            bytes.div_ceil(1 << 20)
+        ),
+        _ => error.into(),
     }
-    for resource in target.resources() {
-        roots.insert(resource?.root()?.to_owned());
-    }
-    Ok(roots)
 }
 
 fn print(args: &Args, report: &ExtractReport, out: &mut Output) -> Result<()> {
@@ -132,6 +144,12 @@ fn print(args: &Args, report: &ExtractReport, out: &mut Output) -> Result<()> {
         let name = escape(root.name.as_bytes());
         let base = escape(root.base.as_os_str().as_encoded_bytes());
         out.line(format_args!("  {name}: code objects say {base}"))?;
+    }
+    for left_out in report.left_out.iter().take(MAX_NAMED) {
+        out.line(format_args!("  left out: {}: {}", escape_short(left_out.path.as_bytes()), left_out.why))?;
+    }
+    if let Some(others @ 1..) = report.left_out.len().checked_sub(MAX_NAMED) {
+        out.line(format_args!("  left out: {} more; --json names them", grouped(others as u64)))?;
     }
     let count = report.verbatim_filenames.len() as u64;
     if count > 0 {

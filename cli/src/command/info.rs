@@ -3,7 +3,7 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
-    escape::escape,
+    escape::escape_short,
     output::{Output, grouped, percent, size},
     table::{Align, Rows},
     target::{Description, TargetArg},
@@ -13,6 +13,8 @@ use permacode_format::{FORMAT_VERSION, Group};
 use serde::Serialize;
 
 /// Show what an archive is: its targets, its sections and what they take
+///
+/// The table has the beginning and the end of a tag of more than 256 bytes, JSON has it whole.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -38,7 +40,7 @@ Exit status:
 const BAR: usize = 24;
 
 #[derive(Debug, Serialize)]
-struct Info {
+struct Info<'a> {
     archive: String,
     bytes: u64,
     format_version: u32,
@@ -47,7 +49,7 @@ struct Info {
     code_objects: u64,
     modules: u64,
     resources: u64,
-    targets: Vec<Description>,
+    targets: Vec<Description<'a>>,
     sections: Vec<Section>,
     /// Header, section table, bytes between sections, and sections that this reader does not know.
     other_bytes: u64,
@@ -65,7 +67,7 @@ struct Section {
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let archive = args.archive.open()?;
     let targets = TargetArg::default().choose(&archive).with_context(|| format!("cannot read {}", args.archive))?;
-    let targets: Vec<Description> = targets.into_iter().map(|(description, _)| description).collect();
+    let targets: Vec<Description<'_>> = targets.into_iter().map(|(description, _)| description).collect();
     let bytes = archive.file_len();
     let sections: Vec<Section> = archive
         .sections()
@@ -102,7 +104,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn print(info: &Info, out: &mut Output) -> Result<()> {
+fn print(info: &Info<'_>, out: &mut Output) -> Result<()> {
     out.line(format_args!("{}: Permacode archive, format version {}", info.archive, info.format_version))?;
     out.line(format_args!("  length        {} bytes ({})", grouped(info.bytes), size(info.bytes)))?;
     out.line(format_args!("  modules       {}", grouped(info.modules)))?;
@@ -115,7 +117,7 @@ fn print(info: &Info, out: &mut Output) -> Result<()> {
     print_sections(info, out)
 }
 
-fn print_targets(targets: &[Description], out: &mut Output) -> Result<()> {
+fn print_targets(targets: &[Description<'_>], out: &mut Output) -> Result<()> {
     use Align::{Left, Right};
     let mut rows = Rows::new(&[
         ("TARGET", Right),
@@ -131,11 +133,11 @@ fn print_targets(targets: &[Description], out: &mut Output) -> Result<()> {
     for target in targets {
         rows.push([
             target.number.to_string(),
-            target.vm.clone(),
+            target.vm.to_owned(),
             target.version.clone(),
             target.magic.to_string(),
             target.optimization.to_string(),
-            escape(target.tag.as_bytes()),
+            escape_short(target.tag.as_bytes()),
             if target.sealed { "yes" } else { "no" }.to_owned(),
             grouped(target.modules.into()),
             grouped(target.resources.into()),
@@ -144,7 +146,7 @@ fn print_targets(targets: &[Description], out: &mut Output) -> Result<()> {
     rows.print(out)
 }
 
-fn print_sections(info: &Info, out: &mut Output) -> Result<()> {
+fn print_sections(info: &Info<'_>, out: &mut Output) -> Result<()> {
     use Align::{Left, Right};
     let mut rows = Rows::new(&[
         ("SECTION", Left),

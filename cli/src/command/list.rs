@@ -3,7 +3,7 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
-    escape::escape,
+    escape::{escape, escape_short},
     near::Names,
     output::{Output, counted, grouped},
     report::note,
@@ -11,14 +11,19 @@ use crate::{
     target::{Description, TargetArg},
 };
 use anyhow::{Context, Result};
-use permacode_reader::{Module, Path, Resource, Target};
-use serde::Serialize;
-use std::ffi::OsString;
+use permacode_reader::{Module, Path, Resource, Str, Target};
+use serde::{
+    Serialize, Serializer,
+    ser::{Error as _, SerializeSeq},
+};
+use std::{ffi::OsString, fmt};
 
 /// List the modules of an archive, or its resources
 ///
 /// With a NAME, only the module or folder of that name and what lies below it; if there is none, everything whose name
 /// begins so.
+///
+/// Tables have the beginning and the end of a name or path of more than 256 bytes, JSON has it whole.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -53,25 +58,45 @@ Exit status:
   2  wrong usage, or the archive cannot be read";
 
 #[derive(Debug, Serialize)]
-struct Listing {
+struct Listing<'a> {
     archive: String,
-    targets: Vec<TargetListing>,
+    targets: Vec<TargetListing<'a>>,
 }
 
 #[derive(Debug, Serialize)]
-struct TargetListing {
+struct TargetListing<'a> {
     #[serde(flatten)]
-    target: Description,
-    entries: Vec<Entry>,
+    target: Description<'a>,
+    entries: Entries<'a>,
+}
+
+/// Modules or resources of a target. They are read twice, once to see that they can be and which are wanted, and again to
+/// be shown: many of them may share one long text, so that they are never in memory all at once.
+#[derive(Debug)]
+struct Entries<'a> {
+    target: Target<'a>,
+    resources: bool,
+    wanted: Wanted<'a>,
+    count: usize,
+}
+
+/// Which names are wanted.
+#[derive(Debug, Clone, Copy)]
+enum Wanted<'a> {
+    All,
+    /// That of this module or folder, and those below it.
+    Below(&'a [u8]),
+    /// Those that begin so.
+    Beginning(&'a [u8]),
 }
 
 /// A module or a resource.
 #[derive(Debug, Serialize)]
-struct Entry {
-    name: String,
+struct Entry<'a> {
+    name: Text<'a>,
     /// Bytes of the name in hexadecimal, if it is no UTF-8 and `name` is therefore an approximation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    name_hex: Option<String>,
+    name_hex: Option<Hex<'a>>,
     kind: &'static str,
     /// Number of code objects; 0 for a resource.
     code_objects: u32,
@@ -79,24 +104,32 @@ struct Entry {
     bytes: Option<u64>,
     /// Whether those bytes are in the archive.
     is_kept: bool,
-    root: Option<String>,
+    root: Option<Text<'a>>,
     /// Path below the root; the name, for a resource.
-    path: Option<String>,
+    path: Option<Text<'a>>,
     is_executable: bool,
-    #[serde(skip)]
-    raw_name: Vec<u8>,
 }
 
-impl Entry {
-    fn module(module: &Module<'_>) -> Result<Self> {
+/// Bytes that are text as a rule. In JSON, U+FFFD stands for what is none.
+#[derive(Debug, Clone, Copy)]
+struct Text<'a>(&'a [u8]);
+
+/// Bytes in hexadecimal.
+#[derive(Debug, Clone, Copy)]
+struct Hex<'a>(&'a [u8]);
+
+impl<'a> Entry<'a> {
+    fn module(module: &Module<'a>) -> Result<Self> {
         let name = module.name()?;
-        let source = module.source().with_context(|| format!("module {:?}", escape(name.as_bytes())))?;
-        let path: Option<Path<'_>> = match &source {
+        let context = || format!("module \"{}\"", escape_short(name.as_bytes()));
+        let source = module.source().with_context(context)?;
+        let path: Option<Path<'a>> = match &source {
             Some(source) => Some(source.path),
-            None => module.filename()?,
+            None => module.filename().with_context(context)?,
         };
+        let text = |text: Str<'a>| Text(text.bytes().as_slice());
         Ok(Entry {
-            name: name.to_owned(),
+            name: Text(name.as_bytes()),
             name_hex: None,
             kind: match (module.is_namespace(), module.is_package()) {
                 (true, _) => "namespace",
@@ -105,30 +138,122 @@ impl Entry {
             },
             code_objects: module.code_count(),
             bytes: source.as_ref().map(|source| source.size),
-            is_kept: source.is_some_and(|source| source.text.is_some()),
-            root: path.and_then(|path| path.root).map(|root| root.to_string()),
-            path: path.map(|path| path.path.to_string()),
-            is_executable: false,
-            raw_name: name.into(),
+            is_kept: source.as_ref().is_some_and(|source| source.text.is_some()),
+            root: path.and_then(|path| path.root).map(text),
+            path: path.map(|path| text(path.path)),
+            is_executable: source.is_some_and(|source| source.executable),
         })
     }
 
-    fn resource(resource: &Resource<'_>) -> Result<Self> {
-        let raw_name = resource.path()?.to_vec();
-        let name = String::from_utf8_lossy(&raw_name).into_owned();
-        let is_text = std::str::from_utf8(&raw_name).is_ok();
+    fn resource(resource: &Resource<'a>) -> Result<Self> {
+        let name = resource.path()?.as_slice();
         Ok(Entry {
-            name_hex: (!is_text).then(|| raw_name.iter().map(|byte| format!("{byte:02x}")).collect()),
+            name: Text(name),
+            name_hex: std::str::from_utf8(name).is_err().then_some(Hex(name)),
             kind: "resource",
             code_objects: 0,
             bytes: Some(resource.len()),
             is_kept: true,
-            root: Some(resource.root()?.to_owned()),
-            path: Some(name.clone()),
+            root: Some(Text(resource.root()?.as_bytes())),
+            path: Some(Text(name)),
             is_executable: resource.is_executable(),
-            name,
-            raw_name,
         })
+    }
+}
+
+impl Wanted<'_> {
+    fn contains(self, name: &[u8], separator: u8) -> bool {
+        match self {
+            Wanted::All => true,
+            Wanted::Below(folder) => match name.strip_prefix(folder) {
+                Some([]) => true,
+                Some([first, ..]) => *first == separator,
+                None => false,
+            },
+            Wanted::Beginning(start) => name.starts_with(start),
+        }
+    }
+}
+
+impl<'a> Entries<'a> {
+    /// Those of this name and below it; if there are none, those that begin with it; without a name all.
+    fn new(target: Target<'a>, resources: bool, name: Option<&'a [u8]>) -> Result<Self> {
+        let mut entries = Entries { target, resources, wanted: Wanted::All, count: 0 };
+        let separator = entries.separator();
+        let below = name.map(|name| Wanted::Below(name.strip_suffix(&[separator]).unwrap_or(name)));
+        let beginning = name.map(Wanted::Beginning);
+        let (mut all, mut count_below, mut count_beginning) = (0, 0, 0);
+        for entry in entries.iter() {
+            let Text(name) = entry?.name;
+            let is = |wanted: Option<Wanted<'_>>| usize::from(wanted.is_some_and(|it| it.contains(name, separator)));
+            all += 1;
+            count_below += is(below);
+            count_beginning += is(beginning);
+        }
+        (entries.wanted, entries.count) = match (below, beginning) {
+            (Some(below), _) if count_below > 0 => (below, count_below),
+            (_, Some(beginning)) => (beginning, count_beginning),
+            _ => (Wanted::All, all),
+        };
+        Ok(entries)
+    }
+
+    fn separator(&self) -> u8 {
+        if self.resources { b'/' } else { b'.' }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Result<Entry<'a>>> {
+        let (resources, wanted, separator) = (self.resources, self.wanted, self.separator());
+        let modules = self.target.modules().take_while(move |_| !resources);
+        let modules = modules.map(|module| Entry::module(&module?));
+        let resources = self.target.resources().take_while(move |_| resources);
+        let resources = resources.map(|resource| Entry::resource(&resource?));
+        let is_wanted = move |entry: &Result<Entry<'a>>| match entry {
+            Ok(entry) => wanted.contains(entry.name.0, separator),
+            Err(_) => true,
+        };
+        modules.chain(resources).filter(is_wanted)
+    }
+}
+
+impl Serialize for Entries<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut sequence = serializer.serialize_seq(Some(self.count))?;
+        for entry in self.iter() {
+            sequence.serialize_element(&entry.map_err(S::Error::custom)?)?;
+        }
+        sequence.end()
+    }
+}
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match std::str::from_utf8(self.0) {
+            Ok(text) => serializer.serialize_str(text),
+            Err(_) => serializer.collect_str(self),
+        }
+    }
+}
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for chunk in self.0.utf8_chunks() {
+            f.write_str(chunk.valid())?;
+            f.write_str(if chunk.invalid().is_empty() { "" } else { "\u{FFFD}" })?;
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Hex<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -137,13 +262,11 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let wanted = args.name.as_ref().map(|name| name.as_encoded_bytes());
     let mut targets = Vec::new();
     for (description, target) in args.target.choose(&archive)? {
-        let mut entries = entries(&target, args.resources).with_context(|| format!("cannot list {}", args.archive))?;
-        if let Some(wanted) = wanted {
-            keep(&mut entries, wanted, if args.resources { b'/' } else { b'.' });
-        }
+        let entries = Entries::new(target, args.resources, wanted);
+        let entries = entries.with_context(|| format!("cannot list {}", args.archive))?;
         targets.push(TargetListing { target: description, entries });
     }
-    let found = targets.iter().map(|target| target.entries.len()).sum::<usize>();
+    let found = targets.iter().map(|target| target.entries.count).sum::<usize>();
     let listing = Listing { archive: args.archive.name(), targets };
     if args.json {
         out.json(&listing)?;
@@ -161,32 +284,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-fn entries(target: &Target<'_>, resources: bool) -> Result<Vec<Entry>> {
-    if resources {
-        target.resources().map(|resource| Entry::resource(&resource?)).collect()
-    } else {
-        target.modules().map(|module| Entry::module(&module?)).collect()
-    }
-}
-
-/// Keeps the entry of this name and those below it; if there are none, those that begin with it.
-fn keep(entries: &mut Vec<Entry>, wanted: &[u8], separator: u8) {
-    let wanted_folder = wanted.strip_suffix(&[separator]).unwrap_or(wanted);
-    let is_below = |entry: &Entry| match entry.raw_name.strip_prefix(wanted_folder) {
-        Some([]) => true,
-        Some([first, ..]) => *first == separator,
-        None => false,
-    };
-    if entries.iter().any(is_below) {
-        entries.retain(is_below);
-    } else {
-        entries.retain(|entry| entry.raw_name.starts_with(wanted));
-    }
-}
-
-fn print(listing: &Listing, resources: bool, out: &mut Output) -> Result<()> {
+fn print(listing: &Listing<'_>, resources: bool, out: &mut Output) -> Result<()> {
     let is_single = listing.targets.len() == 1;
-    for (index, target) in listing.targets.iter().filter(|target| !target.entries.is_empty()).enumerate() {
+    for (index, target) in listing.targets.iter().filter(|target| target.entries.count > 0).enumerate() {
         if !is_single {
             let line = format!("target {}: {}", target.target.number, target.target.line());
             out.line(if index == 0 { line } else { format!("\n{line}") })?;
@@ -196,46 +296,49 @@ fn print(listing: &Listing, resources: bool, out: &mut Output) -> Result<()> {
     Ok(())
 }
 
-fn print_modules(entries: &[Entry], out: &mut Output) -> Result<()> {
+fn print_modules(entries: &Entries<'_>, out: &mut Output) -> Result<()> {
     use Align::{Left, Right};
     let mut rows =
         Rows::new(&[("NAME", Left), ("KIND", Left), ("CODE OBJECTS", Right), ("SOURCE BYTES", Right), ("FILE", Left)]);
-    for entry in entries {
+    let mut not_kept = false;
+    for entry in entries.iter() {
+        let entry = entry?;
+        not_kept |= entry.bytes.is_some() && !entry.is_kept;
         let bytes = match (entry.bytes, entry.is_kept) {
             (Some(bytes), true) => grouped(bytes),
             (Some(bytes), false) => format!("({})", grouped(bytes)),
             (None, _) => "-".to_owned(),
         };
-        let path = escape(entry.path.as_deref().unwrap_or("-").as_bytes());
-        let path = match &entry.root {
-            Some(root) => format!("{}: {path}", escape(root.as_bytes())),
+        let path = entry.path.map_or_else(|| "-".to_owned(), |path| escape_short(path.0));
+        let path = match entry.root {
+            Some(root) => format!("{}: {path}", escape_short(root.0)),
             None => path,
         };
-        rows.push([escape(&entry.raw_name), entry.kind.to_owned(), grouped(entry.code_objects.into()), bytes, path]);
+        rows.push([escape_short(entry.name.0), entry.kind.to_owned(), grouped(entry.code_objects.into()), bytes, path]);
     }
     rows.print(out)?;
     if out.is_terminal() {
-        let not_kept = entries.iter().any(|entry| entry.bytes.is_some() && !entry.is_kept);
         let remark = if not_kept { "; in brackets: sources that were not kept" } else { "" };
-        out.line(format_args!("{}{remark}", counted(entries.len() as u64, "module", "modules")))?;
+        out.line(format_args!("{}{remark}", counted(entries.count as u64, "module", "modules")))?;
     }
     Ok(())
 }
 
-fn print_resources(entries: &[Entry], out: &mut Output) -> Result<()> {
+fn print_resources(entries: &Entries<'_>, out: &mut Output) -> Result<()> {
     use Align::{Left, Right};
     let mut rows = Rows::new(&[("NAME", Left), ("BYTES", Right), ("ROOT", Left), ("MODE", Left)]);
-    for entry in entries {
+    for entry in entries.iter() {
+        let entry = entry?;
         rows.push([
-            escape(&entry.raw_name),
+            escape_short(entry.name.0),
             grouped(entry.bytes.unwrap_or_default()),
-            escape(entry.root.as_deref().unwrap_or("-").as_bytes()),
+            entry.root.map_or_else(|| "-".to_owned(), |root| escape_short(root.0)),
             if entry.is_executable { "executable" } else { "" }.to_owned(),
         ]);
     }
     rows.print(out)?;
     if out.is_terminal() {
-        out.line(counted(entries.len() as u64, "resource", "resources"))?;
+        out.line(counted(entries.count as u64, "resource", "resources"))?;
     }
     Ok(())
 }

@@ -7,28 +7,28 @@ use crate::{
     near::Names,
     output::{Output, counted},
     report::note,
-    target::{Description, TargetArg},
+    target::TargetArg,
 };
 use anyhow::Result;
 use permacode_reader::{Archive, Error, ErrorKind};
 use serde::Serialize;
 
-/// Check an archive: its structure, one module, or everything
+/// Check an archive: everything, its structure alone, or one module
 ///
-/// Without an option header, section table, padding, names and their checksums are checked, which is quick. With --deep
-/// every rule of the format and every byte of the file is.
+/// Without an option, every rule of the format and every byte of the file is checked. With --quick, only header, section
+/// table, padding, names and their checksums are: the contents of modules and resources are not read.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
     archive: ArchiveArg,
 
-    /// Check everything
+    /// Check the structure alone
     #[arg(long)]
-    deep: bool,
+    quick: bool,
 
     /// Check this module and everything that can be reached through it
-    #[arg(long, value_name = "NAME", conflicts_with = "deep")]
+    #[arg(long, value_name = "NAME", conflicts_with = "quick")]
     module: Option<String>,
 
     #[command(flatten)]
@@ -42,7 +42,7 @@ pub(crate) struct Args {
 const AFTER_HELP: &str = "\
 Examples:
   permacode verify stdlib.perma
-  permacode verify stdlib.perma --deep
+  permacode verify stdlib.perma --quick
   permacode verify stdlib.perma --module json.decoder
 
 Exit status:
@@ -70,27 +70,35 @@ struct Fault {
 
 /// What a check came to, unless it found a fault.
 enum Outcome {
-    Valid(Vec<Description>),
+    Valid(Checked),
     NoSuchModule(Option<String>),
+}
+
+/// How much was checked.
+#[derive(Debug, Clone, Copy, Default)]
+struct Checked {
+    targets: u64,
+    modules: u64,
+    resources: u64,
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let storage = args.archive.storage()?;
     let mut verdict = Verdict {
         archive: args.archive.name(),
-        depth: match (args.deep, &args.module) {
-            (true, _) => "everything",
-            (false, Some(_)) => "module",
-            (false, None) => "structure",
+        depth: match (&args.module, args.quick) {
+            (Some(_), _) => "module",
+            (None, true) => "structure",
+            (None, false) => "everything",
         },
         module: args.module.clone(),
         is_valid: false,
         error: None,
     };
-    let targets = match check(args, storage) {
-        Ok(Outcome::Valid(targets)) => {
+    let checked = match check(args, storage) {
+        Ok(Outcome::Valid(checked)) => {
             verdict.is_valid = true;
-            targets
+            checked
         }
         Ok(Outcome::NoSuchModule(suggestion)) => {
             let name = escape(args.module.as_deref().unwrap_or_default().as_bytes());
@@ -112,7 +120,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
                     offset: Some(fault.offset()),
                     advice: Some(advice(fault)),
                 });
-                Vec::new()
+                Checked::default()
             }
             _ => return Err(error),
         },
@@ -125,7 +133,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
             out.line(format_args!("  {advice}"))?;
         }
     } else {
-        out.line(format_args!("ok: {}: {}", verdict.archive, what_was_checked(&verdict, &targets)))?;
+        out.line(format_args!("ok: {}: {}", verdict.archive, what_was_checked(&verdict, checked)))?;
     }
     Ok(if verdict.is_valid { Answer::Yes } else { Answer::No })
 }
@@ -135,36 +143,41 @@ fn check(args: &Args, storage: Storage) -> Result<Outcome> {
     if let Some(name) = &args.module {
         // The structure first: names are looked up in what was checked.
         archive.verify_structure()?;
-        let mut found = Vec::new();
-        for (description, target) in args.target.choose(&archive)? {
+        let mut checked = Checked::default();
+        for (_, target) in args.target.choose(&archive)? {
             if let Some(module) = target.find(name)? {
                 archive.verify_module(&module)?;
-                found.push(description);
+                checked.targets += 1;
             }
         }
-        if found.is_empty() {
+        if checked.targets == 0 {
             return Ok(Outcome::NoSuchModule(Names::of(&archive)?.suggest(name.as_bytes())));
         }
-        return Ok(Outcome::Valid(found));
+        return Ok(Outcome::Valid(checked));
     }
-    if args.deep {
-        archive.verify()?
-    } else {
+    if args.quick {
         archive.verify_structure()?
+    } else {
+        archive.verify()?
     }
-    Ok(Outcome::Valid(args.target.choose(&archive)?.into_iter().map(|(description, _)| description).collect()))
+    let mut checked = Checked::default();
+    for (_, target) in args.target.choose(&archive)? {
+        checked.targets += 1;
+        checked.modules += u64::from(target.module_count());
+        checked.resources += u64::from(target.resource_count());
+    }
+    Ok(Outcome::Valid(checked))
 }
 
-fn what_was_checked(verdict: &Verdict, targets: &[Description]) -> String {
+fn what_was_checked(verdict: &Verdict, checked: Checked) -> String {
     match &verdict.module {
         Some(name) => {
-            format!("module \"{}\" in {}", escape(name.as_bytes()), counted(targets.len() as u64, "target", "targets"))
+            format!("module \"{}\" in {}", escape(name.as_bytes()), counted(checked.targets, "target", "targets"))
         }
         None => {
-            let sum = |count: fn(&Description) -> u32| targets.iter().map(|target| u64::from(count(target))).sum();
-            let modules = counted(sum(|target| target.modules), "module", "modules");
-            let resources = counted(sum(|target| target.resources), "resource", "resources");
-            let hint = if verdict.depth == "structure" { "; --deep checks what is in them, too" } else { "" };
+            let modules = counted(checked.modules, "module", "modules");
+            let resources = counted(checked.resources, "resource", "resources");
+            let hint = if verdict.depth == "structure" { "; --quick does not check what is in them" } else { "" };
             format!("{} of {modules} and {resources}{hint}", verdict.depth)
         }
     }

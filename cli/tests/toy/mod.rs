@@ -70,6 +70,7 @@ fn module(name: &str, kind: ModuleKind, path: &'static str, text: Option<&'stati
             size: source.len() as u64,
             digest: digest(source),
             mtime: None,
+            executable: false,
             text: text.map(|text| text.as_bytes().into()),
         }),
     }

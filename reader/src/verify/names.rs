@@ -22,9 +22,11 @@ impl<'a> Verifier<'a> {
         self.name_ranges()?;
         let mut seen = BTreeSet::new();
         let mut indexes = Ranges::default();
+        // Targets may share a tag: its text is looked at once.
+        let mut tags = BTreeSet::new();
         for target in archive.targets() {
-            self.target(&target)?;
             let record = target.record();
+            self.target(&target, tags.insert((record.tag_offset.get(), record.tag_len.get())))?;
             for (field, header) in [(52, &record.module_index), (76, &record.resource_index)] {
                 Index::new(self.view, header)?;
                 let at = target.offset().saturating_add(field);
@@ -101,10 +103,12 @@ impl<'a> Verifier<'a> {
         ranges.distinct(Rule::N1).map(|_| ())
     }
 
-    fn target(&self, target: &Target<'a>) -> Result<()> {
+    fn target(&self, target: &Target<'a>, is_new_tag: bool) -> Result<()> {
         let record: &TargetRecord = target.record();
         target.vm()?;
-        target.tag()?;
+        if is_new_tag {
+            target.tag()?;
+        }
         target.line_encoding()?;
         target.exception_encoding()?;
         if record.unit_size == 0 {

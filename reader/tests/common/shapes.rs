@@ -179,6 +179,7 @@ pub fn classes(name: &str) -> Module<'static> {
         size: text.len() as u64,
         digest: digest(text),
         mtime: Some(1_700_000_000),
+        executable: false,
         text: Some(text.as_slice().into()),
     });
     module

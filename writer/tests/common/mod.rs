@@ -102,7 +102,8 @@ impl Choices<'_> {
         let text = [b"import this\n".to_vec(), self.bytes(20)][self.below(2)].clone();
         let (size, digest) = (text.len() as u64, permacode_format::digest(&text));
         let mtime = self.once_in(2).then(|| i64::from(self.number()) - 7);
-        Source { path: self.path(), size, digest, mtime, text: self.once_in(2).then_some(text.into()) }
+        let executable = self.once_in(2);
+        Source { path: self.path(), size, digest, mtime, executable, text: self.once_in(2).then_some(text.into()) }
     }
 
     fn target(&mut self, number: usize) -> Target {

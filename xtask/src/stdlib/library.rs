@@ -70,7 +70,7 @@ impl Library {
     }
 
     pub(super) fn verify(&self) -> Result<()> {
-        timed("verify", || run(permacode().args(["verify", "--deep"]).arg(self.archive())))
+        timed("verify", || run(permacode().arg("verify").arg(self.archive())))
     }
 
     /// No section holds marshal bytes.

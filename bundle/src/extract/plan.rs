@@ -1,0 +1,216 @@
+//! What will be written: which files, where, and how many bytes at most.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use permacode_pyc::Version;
+use permacode_reader::{self as reader, Archive};
+use permacode_writer::{model, read};
+
+use super::{ExtractOptions, base, size::PycSizes};
+use crate::{
+    error::{Error, ErrorKind},
+    extract_report::{LeftOut, WhyLeftOut},
+    layout::{Kind, Layout},
+    text,
+};
+
+/// What will be written. It borrows from the archive what records may share.
+pub(super) struct Plan<'a> {
+    pub(super) version: Version,
+    pub(super) layout: Layout,
+    pub(super) roots: BTreeSet<&'a str>,
+    pub(super) things: Vec<Thing<'a>>,
+    /// Packages without code.
+    pub(super) namespaces: u64,
+    pub(super) left_out: Vec<LeftOut>,
+}
+
+/// What becomes one or two files. Paths are below the folder that is written to.
+pub(super) enum Thing<'a> {
+    Module {
+        module: reader::Module<'a>,
+        /// Where its source will be, if the archive has it.
+        source: Option<Vec<u8>>,
+        /// Where the compiled file will be, unless no file can have that name.
+        compiled: Option<Vec<u8>>,
+    },
+    Resource {
+        resource: reader::Resource<'a>,
+        path: Vec<u8>,
+    },
+}
+
+impl<'a> Plan<'a> {
+    /// Decides on all paths, and that none of them is needed twice.
+    pub(super) fn new<D: AsRef<[u8]>>(archive: &'a Archive<D>, options: &ExtractOptions) -> Result<Self, Error> {
+        let target = choose(archive, options.target)?;
+        let model = read::target(&target)?;
+        let version = Version::of_target(&model)
+            .ok_or_else(|| ErrorKind::Target { vm: model.vm.clone(), magic: model.bytecode_magic })?;
+        let (mut modules, mut resources, mut namespaces) = (Vec::new(), Vec::new(), 0);
+        let mut roots = Roots::default();
+        for module in target.modules() {
+            let module = module?;
+            if module.is_namespace() {
+                namespaces += 1;
+            } else {
+                modules.push((module, roots.of_module(&module)?));
+            }
+        }
+        for resource in target.resources() {
+            let resource = resource?;
+            roots.names.insert(resource.root()?);
+            resources.push(resource);
+        }
+        let roots = roots.names;
+        if let Some(name) = options.bases.keys().find(|name| !roots.contains(name.as_str())) {
+            let roots = roots.into_iter().map(ToOwned::to_owned).collect();
+            return Err(ErrorKind::NoSuchRoot { name: name.clone(), roots }.into());
+        }
+        let layout = layout(&roots, &model)?;
+        let mut things = Vec::with_capacity(modules.len() + resources.len());
+        for (module, root) in modules {
+            let kind = if module.is_package() { Kind::Package } else { Kind::Module };
+            let name = module.name()?;
+            let has_text = module.source()?.is_some_and(|source| source.text.is_some());
+            let source = has_text.then(|| layout.source(root, name, kind)).transpose()?;
+            let compiled = if has_text { layout.cached(root, name, kind) } else { layout.sourceless(root, name, kind) };
+            things.push(Thing::Module { module, source, compiled: Some(compiled?) });
+        }
+        for resource in resources {
+            let path = layout.resource(resource.root()?, &resource.path()?)?;
+            things.push(Thing::Resource { resource, path });
+        }
+        let mut plan = Plan { version, layout, roots, things, namespaces, left_out: Vec::new() };
+        plan.settle()?;
+        Ok(plan)
+    }
+
+    /// No file twice, and no file that is a folder of another one. (Names that differ only for us, as those in capitals may,
+    /// are noticed when a file is there already.)
+    ///
+    /// A compiled file of old may be among the resources, in the very place where that of a module will be: it is left out.
+    fn settle(&mut self) -> Result<(), Error> {
+        let mut files: Vec<(&[u8], usize, Role)> = Vec::with_capacity(self.things.len() * 2);
+        for (number, thing) in self.things.iter().enumerate() {
+            match thing {
+                Thing::Module { source, compiled, .. } => {
+                    files.extend(source.iter().map(|path| (path.as_slice(), number, Role::Source)));
+                    files.extend(compiled.iter().map(|path| (path.as_slice(), number, Role::Compiled)));
+                }
+                Thing::Resource { path, .. } => files.push((path, number, Role::Resource)),
+            }
+        }
+        // Component by component: what is in a folder stands directly behind a file of its name.
+        files.sort_unstable_by(|(one, _, role), (other, _, other_role)| {
+            components(one).cmp(components(other)).then(role.cmp(other_role))
+        });
+        let mut hidden = BTreeSet::new();
+        let mut before: Option<(&[u8], Role)> = None;
+        for (path, number, role) in files {
+            let same = |path| Err(ErrorKind::SameFile { path: text::shown(path) }.into());
+            match before {
+                Some((other, Role::Compiled)) if other == path && role == Role::Resource => {
+                    hidden.insert(number);
+                    self.left_out.push(LeftOut { path: text::shown(path), why: WhyLeftOut::HiddenByModule });
+                    continue;
+                }
+                Some((other, _)) if other == path => return same(path),
+                Some((other, _)) if path.strip_prefix(other).is_some_and(|rest| rest.starts_with(b"/")) => {
+                    return same(other);
+                }
+                _ => before = Some((path, role)),
+            }
+        }
+        let mut number = 0..;
+        self.things.retain(|_| number.next().is_none_or(|number| !hidden.contains(&number)));
+        Ok(())
+    }
+
+    /// How many bytes will be written at most. All that will be read was read once when this returns, so that damage is found
+    /// before a file is written.
+    pub(super) fn bytes(&self, options: &ExtractOptions, folder: &std::path::Path) -> Result<u64, Error> {
+        let mut sizes = PycSizes::new(self.version);
+        let mut bases: BTreeMap<Option<&str>, u64> = BTreeMap::new();
+        let mut bytes = 0u64;
+        for thing in &self.things {
+            bytes = bytes.saturating_add(match thing {
+                Thing::Resource { resource, .. } => resource.data()?.len() as u64,
+                Thing::Module { module, .. } => {
+                    let filename = match module.filename()? {
+                        None => 0,
+                        Some(path) => {
+                            let root = path.root.map(root_text).transpose()?;
+                            let base = bases.entry(root).or_insert_with(|| match root {
+                                None => 0,
+                                // And what separates it from the path.
+                                root => text::of_path(&base(options, folder, &self.layout, root)).len() as u64 + 1,
+                            });
+                            base.saturating_add(path.path.bytes().len() as u64)
+                        }
+                    };
+                    let source = module.source()?.and_then(|source| source.text).map_or(0, |text| text.len() as u64);
+                    sizes.module(module, filename)?.saturating_add(source)
+                }
+            });
+        }
+        Ok(bytes)
+    }
+}
+
+fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
+    path.split(|byte| *byte == b'/')
+}
+
+/// What a file is to its thing, in the order in which one hides the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Source,
+    Compiled,
+    Resource,
+}
+
+fn choose<D: AsRef<[u8]>>(archive: &Archive<D>, number: Option<usize>) -> Result<reader::Target<'_>, Error> {
+    let mut targets = archive.targets();
+    let count = targets.len() as u64;
+    let target = match number {
+        Some(number) => targets.nth(number).ok_or(ErrorKind::TargetChoice { count: 0 }),
+        None if count == 1 => targets.next().ok_or(ErrorKind::TargetChoice { count }),
+        None => Err(ErrorKind::TargetChoice { count }),
+    };
+    Ok(target?)
+}
+
+fn layout(roots: &BTreeSet<&str>, target: &model::Target) -> Result<Layout, Error> {
+    Layout::new(roots.clone(), &target.tag, target.optimization)
+}
+
+/// Names of roots. Those of modules are strings that modules may share: each is looked at once.
+#[derive(Default)]
+struct Roots<'a> {
+    names: BTreeSet<&'a str>,
+    /// By offset and length in the archive.
+    known: HashMap<(u64, usize), &'a str>,
+}
+
+impl<'a> Roots<'a> {
+    /// The name of the root that a module lies under.
+    fn of_module(&mut self, module: &reader::Module<'a>) -> Result<Option<&'a str>, Error> {
+        let of_source = module.source()?.and_then(|source| source.path.root);
+        let of_filename = module.filename()?.and_then(|filename| filename.root);
+        let Some(root) = of_source.or(of_filename) else { return Ok(None) };
+        let place = (root.bytes().offset(), root.bytes().len());
+        if let Some(name) = self.known.get(&place) {
+            return Ok(Some(name));
+        }
+        let name = root_text(root)?;
+        self.known.insert(place, name);
+        self.names.insert(name);
+        Ok(Some(name))
+    }
+}
+
+fn root_text(root: reader::Str<'_>) -> Result<&str, Error> {
+    let bytes = root.bytes().as_slice();
+    root.as_str().ok_or_else(|| Error::unsafe_name(text::shown(bytes), "it is the name of a root and no text"))
+}

@@ -1,0 +1,163 @@
+//! How large modules are as `.pyc` files, without writing them.
+
+use permacode_format::{LOCAL_SEPARATOR, MEMBER_SEPARATOR};
+use permacode_pyc::{HEADER_LEN, Version};
+use permacode_reader::{Budget, Constant, Item, Module, Object, QualnameForm, Result};
+
+/// Bytes that marshal takes for a reference to a value that it has written already, and for the kind and the length of a
+/// value: no value takes more besides what is in it.
+const REFERENCE: u64 = 5;
+
+/// Bytes of a code object besides what is in its fields: its kind, seven numbers, and at most eleven fields.
+const CODE: u64 = 1 + 7 * 4 + 11 * REFERENCE;
+
+/// Adds up what modules take at most.
+///
+/// It takes time and memory in proportion to the archive, however large the files are: each object of the archive is looked
+/// at once, whoever shares it, and so is the list of each code object.
+pub(super) struct PycSizes {
+    has_qualnames: bool,
+    /// Of each object that was met: the bytes of it and of all it holds, as if nothing in it were shared; 0 if it was not met.
+    trees: Vec<u64>,
+    /// For each object the number of the last module that has it directly in a list.
+    counted: Vec<u64>,
+    /// Bytes of all objects that were met, each once: no module has more than these.
+    met: u64,
+    modules: u64,
+    budget: Option<Budget>,
+}
+
+impl PycSizes {
+    pub(super) fn new(version: Version) -> Self {
+        PycSizes {
+            has_qualnames: version.minor() >= 11,
+            trees: Vec::new(),
+            counted: Vec::new(),
+            met: 0,
+            modules: 0,
+            budget: None,
+        }
+    }
+
+    /// The bytes that a module takes at most, whose file name has this length.
+    pub(super) fn module(&mut self, module: &Module<'_>, filename: u64) -> Result<u64> {
+        self.modules += 1;
+        let qualnames = qualnames(module)?;
+        let qualname = |id: u32| {
+            let number = id.checked_sub(module.first_code()).and_then(|number| usize::try_from(number).ok());
+            number.and_then(|number| qualnames.get(number)).copied().unwrap_or_default()
+        };
+        let (mut bytes, mut objects) = (HEADER_LEN as u64 + REFERENCE + filename, 0u64);
+        for code in module.codes() {
+            let code = code?;
+            let (len, is_derived) = qualname(code.id());
+            if is_derived && self.has_qualnames {
+                bytes = bytes.saturating_add(REFERENCE + len);
+            }
+            for part in [code.bytecode()?, code.line_table()?, code.exception_table()?] {
+                bytes = bytes.saturating_add(part.len() as u64);
+            }
+            let list = code.list()?;
+            let budget = self.budget.get_or_insert_with(|| module.budget());
+            budget.take_list(&list)?;
+            bytes = bytes.saturating_add(CODE).saturating_add(REFERENCE.saturating_mul(list.len() as u64));
+            let constants = list.constants();
+            for item in list.all().iter() {
+                let Item::Object(object) = item? else { continue };
+                if let Constant::Qualname { constant, .. } = object.constant()? {
+                    if let Some(Item::Code(child)) = constants.get(constant as usize).transpose()? {
+                        bytes = bytes.saturating_add(qualname(child.id()).0);
+                    }
+                    continue;
+                }
+                let tree = self.tree(module, object)?;
+                let counted = slot(&mut self.counted, object.id());
+                if *counted != self.modules {
+                    *counted = self.modules;
+                    objects = objects.saturating_add(tree);
+                }
+            }
+        }
+        Ok(bytes.saturating_add(objects.min(self.met)))
+    }
+
+    /// The bytes of an object and of all it holds, members first, on a stack of its own.
+    fn tree(&mut self, module: &Module<'_>, object: Object<'_>) -> Result<u64> {
+        let mut stack = vec![object];
+        while let Some(object) = stack.last().copied() {
+            if *slot(&mut self.trees, object.id()) > 0 {
+                stack.pop();
+                continue;
+            }
+            let (mut own, mut members) = (REFERENCE + 1, 0u64);
+            match object.constant()? {
+                Constant::Container(container) => {
+                    let before = stack.len();
+                    for item in container.iter() {
+                        own = own.saturating_add(REFERENCE);
+                        if let Item::Object(member) = item? {
+                            match *slot(&mut self.trees, member.id()) {
+                                0 => stack.push(member),
+                                tree => members = members.saturating_add(tree),
+                            }
+                        }
+                    }
+                    if stack.len() > before {
+                        continue;
+                    }
+                }
+                // Two bytes for fifteen bits.
+                Constant::Int(value) => own += value.len() as u64 + value.len() as u64 / 15 + 2,
+                Constant::Bytes(value) => own += value.len() as u64,
+                Constant::Str(value) => own += value.bytes().len() as u64,
+                Constant::Float(_) => own += 8,
+                Constant::Complex(..) => own += 16,
+                _ => {}
+            }
+            self.budget.get_or_insert_with(|| module.budget()).take_object(&object)?;
+            self.met = self.met.saturating_add(own);
+            *slot(&mut self.trees, object.id()) = own.saturating_add(members);
+            stack.pop();
+        }
+        Ok(*slot(&mut self.trees, object.id()))
+    }
+}
+
+/// The length of the qualified name of each code object, and whether it derives from that of its parent.
+fn qualnames(module: &Module<'_>) -> Result<Vec<(u64, bool)>> {
+    let codes = module.codes();
+    let mut lens = vec![(0, false); codes.len()];
+    // Parents come behind their children.
+    for (number, code) in codes.enumerate().rev() {
+        let code = code?;
+        let separator = match code.qualname_form().0 {
+            QualnameForm::Member => MEMBER_SEPARATOR,
+            QualnameForm::Local => LOCAL_SEPARATOR,
+            QualnameForm::Name | QualnameForm::Explicit => {
+                let name = code.qualname_object()?.map_or_else(|| code.name_object(), Ok)?;
+                lens[number] = (text_len(&name)?, false);
+                continue;
+            }
+        };
+        let parent = code.parent_id()?.and_then(|parent| parent.checked_sub(module.first_code()));
+        let before = parent.and_then(|parent| lens.get(parent as usize)).map_or(0, |(len, _)| *len);
+        let len = before.saturating_add(separator.len() as u64).saturating_add(text_len(&code.name_object()?)?);
+        lens[number] = (len, true);
+    }
+    Ok(lens)
+}
+
+fn text_len(object: &Object<'_>) -> Result<u64> {
+    match object.constant()? {
+        Constant::Str(text) => Ok(text.bytes().len() as u64),
+        _ => Ok(0),
+    }
+}
+
+fn slot<T: Copy + Default>(all: &mut Vec<T>, id: u32) -> &mut T {
+    let id = id as usize;
+    if all.len() <= id {
+        all.resize(id + 1, T::default());
+    }
+    &mut all[id]
+}

@@ -1,0 +1,55 @@
+//! What is shown of a value stays short, whatever it shares.
+
+mod common;
+
+use common::shapes::{target, write};
+use permacode_reader::Archive;
+use permacode_writer::model::*;
+
+#[test]
+fn a_value_that_is_in_a_tuple_a_thousand_times_is_shown_in_short() {
+    let len = 65_000;
+    let surrogates = [&b"\xED\xA0\x80"[..], &vec![b's'; len]].concat();
+    let texts = vec![
+        Object::Str(Str::interned("m")),
+        Object::Str(Str::plain("é".repeat(len))),
+        Object::Str(Str { text: surrogates.into(), interned: false }),
+        Object::Bytes(vec![b'b'; len].into()),
+        Object::Int(vec![0x11; len].into()),
+        Object::Str(Str::plain("n".repeat(len))),
+    ];
+    let mut objects = texts.clone();
+    for text in 1..5 {
+        objects.push(Object::Container(Container::Tuple, vec![Ref::Object(text); 900]));
+    }
+    objects.push(Object::Container(Container::List, vec![Ref::Code(0); 900]));
+    let function = Code { name: 5, ..Code::default() };
+    let constants = [(6..11).map(Ref::Object).collect(), vec![Ref::Code(0)]].concat();
+    let root = Code { constants, ..Code::default() };
+    let module = Module {
+        name: "m".into(),
+        kind: ModuleKind::Module,
+        objects,
+        codes: vec![function, root],
+        root: Some(1),
+        filename: Some(Path { root: None, path: Str::plain("m.py") }),
+        source: None,
+    };
+    let archive = Archive::open(write(3, &[(target(0), vec![module], vec![])])).unwrap();
+    archive.verify().unwrap();
+    let module = archive.targets().next().unwrap().find("m").unwrap().unwrap();
+    let mut shown = Vec::new();
+    for item in module.root().unwrap().unwrap().constants().unwrap().iter() {
+        shown.push(format!("{:?}", item.unwrap().constant().unwrap()));
+    }
+    for (text, part) in shown.iter().zip([
+        format!("({:?}... <130000 bytes>, ", "é".repeat(200)),
+        format!(r#"(<surrogates b"\xed\xa0\x80{}"... <65003 bytes>>, "#, "s".repeat(197)),
+        format!(r#"(b"{}"... <65000 bytes>, "#, "b".repeat(200)),
+        "(<int of 65000 bytes>, ".to_owned(),
+        "[<code of a long name #0>, ".to_owned(),
+    ]) {
+        assert!(text.starts_with(&part), "{}", text.chars().take(400).collect::<String>());
+        assert!(text.len() < 1_000_000, "{}", text.len());
+    }
+}
