@@ -117,7 +117,9 @@ impl Error {
     pub(crate) fn raise(self, py: Python<'_>, archive: &Path, module: Option<&str>) -> PyErr {
         match self {
             Error::Archive(error) => of_reader(py, archive, module, error),
-            Error::Unsupported(_) | Error::OutOfProportion(_) => import_error(py, archive, module, describe(archive, module, &self)),
+            Error::Unsupported(_) | Error::OutOfProportion(_) => {
+                import_error(py, archive, module, describe(archive, module, &self))
+            }
             Error::Python(error) => *error,
         }
     }
