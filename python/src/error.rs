@@ -16,8 +16,21 @@ pub(crate) enum Error {
     Archive(reader::Error),
     /// The archive keeps the rules, but CPython has no such code objects.
     Unsupported(Box<(&'static str, u64)>),
+    /// A constant stands for more values than CPython is to be led through (spec.md 8.2, [P-6]).
+    OutOfProportion(Box<OutOfProportion>),
     /// An exception was raised.
     Python(Box<PyErr>),
+}
+
+/// A constant that shares its parts so often that it stands for too many values.
+#[derive(Debug)]
+pub(crate) struct OutOfProportion {
+    /// The values that it stands for.
+    pub(crate) values: u64,
+    /// The values that were left of the budget.
+    pub(crate) left: u64,
+    /// Where it is.
+    pub(crate) offset: u64,
 }
 
 pub(crate) type Result<T> = std::result::Result<T, Error>;
@@ -36,6 +49,12 @@ impl From<PyErr> for Error {
 }
 
 impl Error {
+    /// A constant that stands for too many values.
+    #[cold]
+    pub(crate) fn out_of_proportion(values: u64, left: u64, offset: u64) -> Self {
+        Error::OutOfProportion(Box::new(OutOfProportion { values, left, offset }))
+    }
+
     /// Something that CPython cannot have, and where in the archive it is.
     #[cold]
     pub(crate) fn unsupported(what: &'static str, offset: u64) -> Self {
@@ -82,6 +101,12 @@ impl std::fmt::Display for Error {
         match self {
             Error::Archive(error) => error.fmt(f),
             Error::Unsupported(details) => write!(f, "CPython has no {} (at offset {:#x})", details.0, details.1),
+            Error::OutOfProportion(found) => write!(
+                f,
+                "a constant stands for {} values, {} are left for this module: its parts are shared out of all proportion to \
+                 the archive [P-6] (at offset {:#x})",
+                found.values, found.left, found.offset
+            ),
             Error::Python(error) => error.fmt(f),
         }
     }
@@ -92,7 +117,9 @@ impl Error {
     pub(crate) fn raise(self, py: Python<'_>, archive: &Path, module: Option<&str>) -> PyErr {
         match self {
             Error::Archive(error) => of_reader(py, archive, module, error),
-            Error::Unsupported(_) => import_error(py, archive, module, describe(archive, module, &self)),
+            Error::Unsupported(_) | Error::OutOfProportion(_) => {
+                import_error(py, archive, module, describe(archive, module, &self))
+            }
             Error::Python(error) => *error,
         }
     }

@@ -1,5 +1,8 @@
 """Damaged archives: an ImportError or a code object that can be looked at, but never a crash.
 
+One flipped bit, anywhere, gives an ImportError or the code that was bundled, never other code. Whoever forges an archive makes its
+checksums right: that may give other code, which can be looked at like any.
+
 Each byte that means something is changed, one at a time, in a child process. Once as it is, and once with the checksums
 made right that are looked at when an archive is opened: the damage then reaches the records and what makes objects of them.
 
@@ -8,9 +11,15 @@ code that was cut off. That they are what was bundled is for `permacode verify` 
 """
 
 import json
+import pathlib
+import subprocess
+import sys
 
 import archive_file
 import pytest
+
+#: Flips bits; `cargo xtask python-proof --damage` does so more often.
+FLIPPED_BITS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "flipped_bits.py"
 
 #: Opens each damaged copy, and looks at all that it gives. What it writes before it does so names the culprit of a crash.
 SCRIPT = """
@@ -108,3 +117,10 @@ def test_every_byte(child, small, tmp_path, checksums):
     assert sum(counts.values()) == len(places - archive_file.of_instructions(data))
     # If one of them were none, this would test less than it says. Nobody looks at the file names of resources here, for one.
     assert all(counts.values()), counts
+
+
+@pytest.mark.parametrize("checksums", [[], ["--repair"]], ids=["as they were", "made right"])
+def test_flipped_bits(command, checksums):
+    program = [sys.executable, "-E", "-s", "-B", "-X", "dev", "-W", "ignore", str(FLIPPED_BITS), "--flips", "300", *checksums]
+    done = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout

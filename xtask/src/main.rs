@@ -30,7 +30,7 @@ Tasks:
   python         the wheel of the Python package for each interpreter, and its tests
                  [--no-tests] [PYTHON...] [-- ARGUMENTS OF PYTEST...]
   python-proof   what CPython gets from an archive beside what it gets from its own files: code objects, its own tests,
-                 memory [--equal] [--regress] [--leaks] [--tests NAME,...] [--keep DIR] [PYTHON...]
+                 memory, damage [--equal] [--regress] [--leaks] [--damage] [--tests NAME,...] [--keep DIR] [PYTHON...]
   bench-python   importing from archives, measured against CPython itself and others
                  [--rounds N] [--only load|imports|process|instructions|placement] [--instructions]
                  [--json FILE] [PYTHON...]

@@ -4,7 +4,8 @@
 //!
 //! * `--equal`: each code object beside the one that marshal makes of the `.pyc` that was bundled; and what runs on them;
 //! * `--regress`: CPython's own tests with the library imported from the archive, beside the same tests without;
-//! * `--leaks`: memory that stays as it is, and a run under valgrind.
+//! * `--leaks`: memory that stays as it is, and a run under valgrind;
+//! * `--damage`: one flipped bit is noticed, and even with its checksums made right an archive crashes nobody who only looks.
 //!
 //! Without a flag all of it. What compares is in `xtask/python/`, and is tested first: it has to find what differs.
 
@@ -23,6 +24,7 @@ struct Wanted<'a> {
     equal: bool,
     regress: bool,
     leaks: bool,
+    damage: bool,
     /// Where archives and outcomes are kept; a temporary folder if nobody says.
     keep: Option<PathBuf>,
     /// Test files to run instead of those of `regress_overlay.py`.
@@ -58,6 +60,12 @@ pub(crate) fn python_proof(args: &[&str]) -> Result<()> {
 
 fn prove(interpreter: Interpreter, folder: PathBuf, wanted: &Wanted<'_>) -> Result<()> {
     let environment = python::environment(&interpreter)?;
+    if wanted.damage {
+        damage(&environment)?;
+    }
+    if !(wanted.equal || wanted.regress || wanted.leaks) {
+        return Ok(());
+    }
     let library = Library::new(interpreter, folder);
     library.bundle(true)?;
     if wanted.equal {
@@ -106,6 +114,18 @@ fn leaks(environment: &Environment, library: &Library) -> Result<()> {
     Ok(())
 }
 
+/// Flipped bits in an archive of a few modules, without and with checksums that are right again. Python's own memory is looked
+/// through for what was written out of bounds.
+fn damage(environment: &Environment) -> Result<()> {
+    for arguments in [&["--flips", "3000"][..], &["--flips", "10000", "--repair"]] {
+        let mut command = script(environment, "flipped_bits.py");
+        command.args(arguments).env("PERMACODE_COMMAND", permacode().get_program());
+        command.env("PYTHONHASHSEED", "0").env("PYTHONMALLOC", "debug");
+        timed("damage", || run(&mut command))?;
+    }
+    Ok(())
+}
+
 /// A script of `xtask/python` in the environment, with nothing of the caller's that Python looks at.
 fn script(environment: &Environment, name: &str) -> Command {
     let mut command = Command::new(&environment.python);
@@ -124,6 +144,7 @@ fn parse<'a>(args: &[&'a str]) -> Result<Wanted<'a>> {
             "--equal" => wanted.equal = true,
             "--regress" => wanted.regress = true,
             "--leaks" => wanted.leaks = true,
+            "--damage" => wanted.damage = true,
             "--keep" => wanted.keep = Some(args.next().context("--keep wants a folder")?.into()),
             "--tests" => {
                 wanted.tests = args.next().context("--tests wants names, with commas between")?.split(',').collect()
@@ -132,8 +153,8 @@ fn parse<'a>(args: &[&'a str]) -> Result<Wanted<'a>> {
             python => wanted.pythons.push(python),
         }
     }
-    if !(wanted.equal || wanted.regress || wanted.leaks) {
-        (wanted.equal, wanted.regress, wanted.leaks) = (true, true, true);
+    if !(wanted.equal || wanted.regress || wanted.leaks || wanted.damage) {
+        (wanted.equal, wanted.regress, wanted.leaks, wanted.damage) = (true, true, true, true);
     }
     Ok(wanted)
 }

@@ -1,7 +1,7 @@
 //! Code objects through marshal: right for every build of CPython, since the interpreter makes them itself.
 
 use permacode_pyc::{Header, Validation, Version, encode_pyc};
-use permacode_reader::Module;
+use permacode_reader::{Item, Module};
 use permacode_writer::read;
 use pyo3::{
     exceptions::PyImportError,
@@ -9,19 +9,42 @@ use pyo3::{
     types::{PyBytes, PyString},
 };
 
-use super::{Build, Method};
+use super::{
+    Build, Method, instructions,
+    weights::{self, Weights},
+};
 use crate::{error::Result, roots};
 
 /// Encodes the tables of a module as marshal bytes, and gives them to `marshal.loads`.
 pub(super) struct Marshal {
     /// The magic number of this interpreter.
     magic: u32,
+    archive_len: u64,
     reason: String,
 }
 
 impl Marshal {
-    pub(super) fn new(magic: u32, reason: String) -> Self {
-        Marshal { magic, reason }
+    pub(super) fn new(magic: u32, archive_len: u64, reason: String) -> Self {
+        Marshal { magic, archive_len, reason }
+    }
+
+    /// Refuses what the interpreter would make of the bytes without end, or out of its memory.
+    fn check(&self, module: &Module<'_>) -> Result<()> {
+        let mut weights = Weights::default();
+        let (mut left, mut budget) = (weights::budget(self.archive_len), module.budget());
+        for code in module.codes() {
+            let code = code?;
+            instructions::check(&code.bytecode()?)?;
+            let list = code.list()?;
+            budget.take_list(&list)?;
+            for item in list.constants().iter() {
+                if let Item::Object(object) = item? {
+                    weights.add_all(object, &mut budget, &mut left)?;
+                }
+            }
+            weights.take_constants(&list, &mut left)?;
+        }
+        Ok(())
     }
 }
 
@@ -32,6 +55,7 @@ impl Build for Marshal {
         module: &Module<'_>,
         filename: &Bound<'py, PyString>,
     ) -> Result<Bound<'py, PyAny>> {
+        self.check(module)?;
         let model = read::module(module)?;
         let failed = |error: &dyn std::fmt::Display| {
             PyImportError::new_err(format!("module {}: {error}", module.name().unwrap_or("?")))

@@ -4,9 +4,13 @@
 //!   tables ─► objects (each made once, cached)      marshal: bytes encoded on the fly, for builds of CPython
 //!      └────► constructor (by version of CPython)            whose code objects are not known
 //! ```
+//!
+//! Either way CPython is handed no more than it can take: `weights` bounds what it walks through, and `instructions` refuses
+//! what it would follow out of its memory.
 
 #[cfg(not(Py_GIL_DISABLED))]
 mod constructor;
+mod instructions;
 mod marshal;
 #[cfg(not(Py_GIL_DISABLED))]
 mod objects;
@@ -18,6 +22,7 @@ mod raw;
 mod tables;
 #[cfg(not(Py_GIL_DISABLED))]
 mod tuples;
+mod weights;
 
 use permacode_reader::{Archive, Mapping, Module};
 use pyo3::{prelude::*, types::PyString};
@@ -54,12 +59,12 @@ pub(crate) struct Method {
 pub(crate) fn choose(py: Python<'_>, archive: &Archive<Mapping>, magic: u32) -> Box<dyn Build> {
     match constructor::Constructor::new(py) {
         Ok((constructor, reason)) => Box::new(tables::Tables::new(archive, constructor, reason)),
-        Err(reason) => Box::new(marshal::Marshal::new(magic, reason)),
+        Err(reason) => Box::new(marshal::Marshal::new(magic, archive.file_len(), reason)),
     }
 }
 
 /// A free-threaded interpreter may write to the tuples that code objects share: marshal makes them afresh.
 #[cfg(Py_GIL_DISABLED)]
-pub(crate) fn choose(_py: Python<'_>, _archive: &Archive<Mapping>, magic: u32) -> Box<dyn Build> {
-    Box::new(marshal::Marshal::new(magic, "the interpreter is free-threaded".to_owned()))
+pub(crate) fn choose(_py: Python<'_>, archive: &Archive<Mapping>, magic: u32) -> Box<dyn Build> {
+    Box::new(marshal::Marshal::new(magic, archive.file_len(), "the interpreter is free-threaded".to_owned()))
 }

@@ -2,7 +2,11 @@
 
 #![allow(unsafe_code)]
 
-use std::{cell::Cell, ptr::NonNull};
+use std::{
+    cell::{Cell, RefCell},
+    ops::BitOrAssign,
+    ptr::NonNull,
+};
 
 use permacode_reader::{Constant, Container, ContainerKind, Item, Leaf, Module, Object, PermaBytes};
 use pyo3::{
@@ -15,6 +19,7 @@ use pyo3::{
 use super::{
     raw::{self, Held},
     tables::Load,
+    weights::{LIGHT, Weights},
 };
 use crate::error::{Error, Result};
 
@@ -33,6 +38,8 @@ pub(super) struct Objects {
     /// Bytes that strings, integers and bytes objects may still have. In an archive that is not damaged they do not overlap,
     /// and together have no more than the archive.
     bytes_left: Cell<u64>,
+    /// How many values each container stands for. That follows from the archive, so one module's findings serve the next.
+    pub(super) weights: RefCell<Weights>,
 }
 
 /// The objects that one module has alone, while it is loaded: those from its base on.
@@ -45,27 +52,53 @@ pub(super) struct Window<'py> {
     bytes_left: u64,
 }
 
-/// Null, or a reference that is owned, marked with [`TRACKED`] where the garbage collector has to look at the object: who makes
-/// tuples need not look at the object itself then, which would often be the first time in a long while.
+/// Null, or a reference that is owned, with [`Marks`] in the bits that are zero in every address.
 type Slot = *mut ffi::PyObject;
 
 /// Slots of a part: a page of memory.
 const PART: usize = 512;
 
-/// The mark of a pointer; objects are aligned to eight bytes at least.
-const TRACKED: usize = 1;
+/// Facts about an object that its slot states, so that nobody needs a look at the object itself, which would often be the
+/// first one in a long while. They are bits of a pointer: objects are aligned to eight bytes at least.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Marks(usize);
 
-/// What is in a slot: the object, and whether the garbage collector has to look at it.
+impl Marks {
+    const TRACKED: usize = 1;
+    const HEAVY: usize = 2;
+    const ALL: usize = Marks::TRACKED | Marks::HEAVY;
+
+    pub(super) fn new(is_tracked: bool, is_heavy: bool) -> Marks {
+        Marks(if is_tracked { Marks::TRACKED } else { 0 } | if is_heavy { Marks::HEAVY } else { 0 })
+    }
+
+    /// The garbage collector has to look at the object.
+    pub(super) fn is_tracked(self) -> bool {
+        self.0 & Marks::TRACKED != 0
+    }
+
+    /// The object stands for more than [`LIGHT`] values.
+    pub(super) fn is_heavy(self) -> bool {
+        self.0 & Marks::HEAVY != 0
+    }
+}
+
+impl BitOrAssign for Marks {
+    fn bitor_assign(&mut self, other: Marks) {
+        self.0 |= other.0;
+    }
+}
+
+/// The object in a slot, and its marks.
 #[inline]
-fn unmarked(pointer: Slot) -> Option<(Held, bool)> {
-    let is_tracked = pointer.addr() & TRACKED != 0;
-    NonNull::new(pointer.map_addr(|address| address & !TRACKED)).map(|object| (object, is_tracked))
+fn unmarked(pointer: Slot) -> Option<(Held, Marks)> {
+    let marks = Marks(pointer.addr() & Marks::ALL);
+    NonNull::new(pointer.map_addr(|address| address & !Marks::ALL)).map(|object| (object, marks))
 }
 
 /// The object, marked; the slot owns the reference.
-fn marked(made: Bound<'_, PyAny>, is_tracked: bool) -> Slot {
-    let mark = if is_tracked { TRACKED } else { 0 };
-    made.into_ptr().map_addr(|address| address | mark)
+fn marked(made: Bound<'_, PyAny>, marks: Marks) -> Slot {
+    made.into_ptr().map_addr(|address| address | marks.0)
 }
 
 fn let_go(py: Python<'_>, slot: Slot) {
@@ -86,12 +119,12 @@ impl<'py> Window<'py> {
         id.checked_sub(self.base).map(|index| index as usize)
     }
 
-    fn keep(&mut self, index: usize, made: Bound<'py, PyAny>, is_tracked: bool) {
+    fn keep(&mut self, index: usize, made: Bound<'py, PyAny>, marks: Marks) {
         if index >= self.slots.len() {
             self.slots.resize((index + 1).next_power_of_two().max(64), std::ptr::null_mut());
         }
         if let Some(slot) = self.slots.get_mut(index) {
-            let_go(self.py, std::mem::replace(slot, marked(made, is_tracked)));
+            let_go(self.py, std::mem::replace(slot, marked(made, marks)));
         }
     }
 }
@@ -112,12 +145,12 @@ impl Objects {
         // SAFETY: a cell is laid out as what is in it; a pointer is as large and aligned as usize, and zeros are a null pointer.
         let slots = unsafe { Box::from_raw(slots) };
         let used = vec![Cell::new(false); slots.len().div_ceil(PART)].into_boxed_slice();
-        Objects { slots, used, bytes_left: Cell::new(archive_len) }
+        Objects { slots, used, bytes_left: Cell::new(archive_len), weights: RefCell::default() }
     }
 
-    /// The object, if it has been made, and whether the garbage collector has to look at it.
+    /// The object, if it has been made, and its marks.
     #[inline]
-    pub(super) fn cached(&self, window: &Window<'_>, id: u32) -> Option<(Held, bool)> {
+    pub(super) fn cached(&self, window: &Window<'_>, id: u32) -> Option<(Held, Marks)> {
         let slot = match window.index(id) {
             Some(index) => *window.slots.get(index)?,
             None => self.slots.get(id as usize)?.get(),
@@ -151,20 +184,20 @@ impl Objects {
             Leaf::Qualname { .. } => return Err(Error::unsupported("such members of containers", 0)),
             Leaf::Complex(real, imaginary) => raw::complex(py, f64::from_bits(real), f64::from_bits(imaginary))?,
         };
-        self.keep(window, id, made, false)
+        self.keep(window, id, made, Marks::default())
     }
 
     /// Keeps an object, unless there is one by now.
-    fn keep<'py>(&self, window: &mut Window<'py>, id: u32, made: Bound<'py, PyAny>, is_tracked: bool) -> Result<Held> {
+    fn keep<'py>(&self, window: &mut Window<'py>, id: u32, made: Bound<'py, PyAny>, marks: Marks) -> Result<Held> {
         if let Some((found, _)) = self.cached(window, id) {
             return Ok(found);
         }
         let held = raw::held(&made);
         if let Some(index) = window.index(id) {
-            window.keep(index, made, is_tracked);
+            window.keep(index, made, marks);
         } else if let (Some(slot), Some(used)) = (self.slots.get(id as usize), self.used.get(id as usize / PART)) {
             used.set(true);
-            slot.set(marked(made, is_tracked));
+            slot.set(marked(made, marks));
         } else {
             return Err(Error::unsupported("objects that the archive does not have", id.into()));
         }
@@ -246,13 +279,14 @@ impl Objects {
                 }
             });
         }
+        let weight = self.weights.borrow_mut().add(object, container, &mut load.values_left)?;
         is_own |= matches!(container.kind(), ContainerKind::List | ContainerKind::Set | ContainerKind::Dict);
         let made = make_container(load.py, container.kind(), &items)?;
         if is_own {
             load.own.insert(object.id(), made);
         } else {
-            let is_tracked = raw::is_tracked(raw::held(&made));
-            self.keep(&mut load.window, object.id(), made, is_tracked)?;
+            let marks = Marks::new(raw::is_tracked(raw::held(&made)), weight > LIGHT);
+            self.keep(&mut load.window, object.id(), made, marks)?;
         }
         Ok(())
     }

@@ -11,10 +11,12 @@ use pyo3::{prelude::*, types::PyString};
 use super::{
     Build, Method,
     constructor::{Constructor, Fields, Locals},
-    objects::{Objects, Window},
+    instructions,
+    objects::{Marks, Objects, Window},
     qualnames::Qualnames,
     raw::{self, Held},
     tuples::Tuples,
+    weights,
 };
 use crate::error::{Error, Result};
 
@@ -43,6 +45,8 @@ pub(super) struct Load<'a, 'py> {
     tuples: Tuples<'py>,
     /// What the archive may still ask for.
     pub(super) budget: Budget,
+    /// Values that CPython may still be led through.
+    pub(super) values_left: u64,
 }
 
 /// What is to be known of the objects of a list.
@@ -50,8 +54,8 @@ pub(super) struct Load<'a, 'py> {
 struct About {
     /// Some are of this load alone.
     has_own: bool,
-    /// The garbage collector has to look at some.
-    is_tracked: bool,
+    /// What is true of some.
+    marks: Marks,
 }
 
 impl Load<'_, '_> {
@@ -84,8 +88,8 @@ impl Tables {
         let mut about = About::default();
         for (index, (item, reference)) in items.iter_mut().zip(list.all().references()).enumerate() {
             *item = match reference {
-                Some(ItemRef::Object(id)) if let Some((object, is_tracked)) = self.objects.cached(&load.window, id) => {
-                    about.is_tracked |= is_tracked;
+                Some(ItemRef::Object(id)) if let Some((object, marks)) = self.objects.cached(&load.window, id) => {
+                    about.marks |= marks;
                     object
                 }
                 _ => self.first_use(load, list, index, reference, &mut about)?,
@@ -116,10 +120,14 @@ impl Tables {
             None => self.other(load, list, index)?,
         };
         match reference {
-            Some(ItemRef::Object(id)) if self.objects.cached(&load.window, id).is_some() => {}
-            _ => about.has_own = true,
+            Some(ItemRef::Object(id)) if let Some((_, marks)) = self.objects.cached(&load.window, id) => {
+                about.marks |= marks;
+            }
+            _ => {
+                about.has_own = true;
+                about.marks |= Marks::new(raw::is_tracked(object), false);
+            }
         }
-        about.is_tracked |= raw::is_tracked(object);
         Ok(object)
     }
 
@@ -153,6 +161,11 @@ impl Tables {
         let list = code.list()?;
         load.budget.take_list(&list)?;
         let about = self.resolve(load, &list, items)?;
+        if about.marks.is_heavy() || !load.own.is_empty() {
+            self.objects.weights.borrow().take_constants(&list, &mut load.values_left)?;
+        }
+        let bytecode = code.bytecode()?;
+        instructions::check(&bytecode)?;
         let item =
             |index: usize| items.get(index).copied().ok_or_else(|| Error::unsupported("such lists", code.offset()));
         let part = |range: Range<usize>| items.get(range).unwrap_or_default();
@@ -170,8 +183,8 @@ impl Tables {
         let mut own_constants = None;
         let constants = part(list.constants_range());
         let constants = match about.has_own {
-            true => raw::held(own_constants.insert(raw::tuple(py, constants, about.is_tracked)?)),
-            false => load.tuples.get(py, constants, about.is_tracked)?,
+            true => raw::held(own_constants.insert(raw::tuple(py, constants, about.marks.is_tracked())?)),
+            false => load.tuples.get(py, constants, about.marks.is_tracked())?,
         };
         let number = |number: u32| {
             let large = || Error::unsupported("numbers in code objects above 31 bits", code.offset());
@@ -185,7 +198,7 @@ impl Tables {
             stack_size: number(code.stack_size())?,
             flags: code.flags().cast_signed(),
             first_line: cold.first_line,
-            bytecode: code.bytecode()?.as_slice(),
+            bytecode: bytecode.as_slice(),
             line_table: cold.line_table.as_slice(),
             exception_table: cold.exception_table.as_slice(),
             constants,
@@ -231,6 +244,7 @@ impl Build for Tables {
             window: Window::new(py, module, self.archive_len),
             own: HashMap::new(),
             budget: module.budget(),
+            values_left: weights::budget(self.archive_len),
         };
         let mut items = Vec::new();
         for code in module.codes() {

@@ -1,0 +1,176 @@
+//! Instructions that lead CPython out of their memory while it makes or shows a code object, before anything runs.
+//!
+//! From 3.11 on an instruction can have *caches*: units behind it that CPython writes to. Wherever it goes through
+//! instructions (`_PyCode_Quicken`, called by the constructor of 3.12 and 3.13; `deopt_code`, called for `co_code`), it takes on
+//! trust that the caches of the last instruction lie within the code. And where it meets an instruction that only it puts
+//! there itself (to trace, or to run compiled code), it takes on trust that the tables of that instruction exist.
+//!
+//! What instructions do when they run is not looked at: CPython trusts them, whatever file they come from.
+
+use permacode_reader::PermaBytes;
+
+use crate::error::{Error, Result};
+
+/// Numbers of caches, and the opcodes that have so many. Specialised opcodes are among them: CPython reads those as the opcode
+/// that they specialise.
+///
+/// `python/tests/test_instructions.py` compares the tables with the interpreter.
+type Opcodes = &'static [(u8, &'static [u8])];
+
+#[cfg(not(Py_3_11))]
+const OPCODES: Opcodes = &[];
+
+#[cfg(all(Py_3_11, not(Py_3_12)))]
+const OPCODES: Opcodes = &[
+    (
+        1,
+        &[
+            3, 4, 5, 6, 7, 8, 13, 14, 16, 60, 64, 65, 66, 67, 72, 73, 76, 77, 78, 79, 80, 81, 92, 113, 121, 122, 127,
+            141, 143, 166, 168, 169, 170, 177, 178, 179, 180,
+        ],
+    ),
+    (2, &[26, 27, 28, 29, 107]),
+    (4, &[17, 18, 19, 20, 21, 22, 23, 24, 25, 39, 40, 41, 42, 43, 95, 106, 153, 154, 158, 159, 171]),
+    (5, &[47, 48, 55, 116]),
+    (10, &[56, 57, 58, 59, 62, 63, 160]),
+];
+
+#[cfg(all(Py_3_12, not(Py_3_13)))]
+const OPCODES: Opcodes = &[
+    (
+        1,
+        &[
+            6, 7, 8, 10, 13, 14, 16, 18, 19, 20, 21, 22, 25, 57, 58, 59, 60, 62, 63, 64, 65, 66, 67, 92, 93, 107, 122,
+            123, 141, 159, 160, 161, 166, 167, 168, 237, 248,
+        ],
+    ),
+    (3, &[23, 24, 28, 29, 34, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 56, 171, 241]),
+    (4, &[95, 111, 112, 113, 116, 148, 153]),
+    (9, &[70, 72, 73, 76, 77, 78, 79, 80, 81, 82, 106]),
+];
+
+#[cfg(all(Py_3_13, not(Py_3_14)))]
+const OPCODES: Opcodes = &[
+    (
+        1,
+        &[
+            3, 5, 39, 45, 58, 59, 72, 77, 93, 97, 98, 99, 100, 104, 117, 150, 151, 152, 153, 154, 155, 156, 157, 158,
+            159, 160, 161, 182, 183, 184, 185, 186, 187, 188, 189, 190, 205, 206, 208, 212, 213, 220, 221, 222, 242,
+            243, 249, 250, 251, 252, 253,
+        ],
+    ),
+    (
+        3,
+        &[
+            40, 53, 162, 163, 164, 165, 166, 167, 168, 169, 170, 171, 172, 173, 174, 175, 176, 177, 178, 179, 180, 181,
+            214, 215, 216, 217, 218, 219, 244,
+        ],
+    ),
+    (4, &[91, 108, 203, 204, 209, 210, 211]),
+    (9, &[82, 191, 192, 193, 194, 195, 196, 197, 198, 199, 200, 201, 202]),
+];
+
+#[cfg(all(Py_3_14, not(Py_3_15)))]
+const OPCODES: Opcodes = &[
+    (
+        1,
+        &[
+            38, 56, 57, 70, 75, 96, 100, 101, 102, 103, 106, 119, 166, 167, 168, 169, 170, 171, 172, 173, 174, 175,
+            176, 194, 195, 197, 201, 202, 209, 210, 211, 237, 241, 242, 243, 244, 249, 253,
+        ],
+    ),
+    (
+        3,
+        &[
+            39, 52, 55, 143, 144, 145, 146, 147, 148, 149, 150, 151, 152, 153, 154, 155, 156, 157, 158, 159, 160, 161,
+            162, 163, 164, 165, 203, 204, 205, 206, 207, 208, 250, 251,
+        ],
+    ),
+    (4, &[92, 110, 192, 193, 198, 199, 200]),
+    (5, &[3, 44, 129, 130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 140, 141, 142]),
+    (9, &[80, 177, 178, 179, 180, 181, 182, 183, 184, 185, 186, 187, 188, 189]),
+];
+
+#[cfg(Py_3_15)]
+const OPCODES: Opcodes = &[
+    (
+        1,
+        &[
+            4, 36, 54, 55, 68, 70, 74, 95, 99, 100, 101, 102, 105, 118, 128, 151, 152, 169, 170, 171, 172, 173, 174,
+            175, 176, 177, 178, 179, 180, 181, 182, 198, 199, 200, 201, 202, 203, 204, 208, 209, 216, 217, 218, 236,
+            240, 241, 242, 243, 244, 248, 251, 252,
+        ],
+    ),
+    (
+        3,
+        &[
+            37, 50, 53, 144, 145, 146, 147, 148, 149, 150, 153, 154, 155, 156, 157, 158, 159, 160, 161, 162, 163, 164,
+            165, 166, 167, 168, 210, 211, 212, 213, 214, 215, 249, 250,
+        ],
+    ),
+    (4, &[91, 109, 196, 197, 205, 206, 207]),
+    (5, &[3, 42, 129, 130, 131, 132, 133, 134, 135, 136, 137, 138, 139, 140, 141, 142, 143]),
+    (9, &[79, 183, 184, 185, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195]),
+];
+
+/// Opcodes that CPython itself writes into code objects and that no file has: `INSTRUMENTED_LINE`, `INSTRUMENTED_INSTRUCTION`
+/// and, from 3.13 on, `ENTER_EXECUTOR`. It looks up in tables of the code object which opcode each of them stands for.
+#[cfg(not(Py_3_11))]
+const INTERNAL: [u8; 0] = [];
+
+#[cfg(all(Py_3_11, not(Py_3_12)))]
+const INTERNAL: [u8; 0] = [];
+
+#[cfg(all(Py_3_12, not(Py_3_13)))]
+const INTERNAL: [u8; 2] = [253, 254];
+
+#[cfg(all(Py_3_13, not(Py_3_14)))]
+const INTERNAL: [u8; 3] = [70, 247, 254];
+
+#[cfg(all(Py_3_14, not(Py_3_15)))]
+const INTERNAL: [u8; 3] = [238, 254, 255];
+
+#[cfg(Py_3_15)]
+const INTERNAL: [u8; 3] = [237, 253, 254];
+
+/// Number of caches of each opcode.
+const CACHES: [u8; 256] = {
+    let mut caches = [0; 256];
+    let mut numbers = OPCODES;
+    while let [(number, opcodes), other_numbers @ ..] = numbers {
+        let mut opcodes = *opcodes;
+        while let [opcode, other_opcodes @ ..] = opcodes {
+            caches[*opcode as usize] = *number;
+            opcodes = other_opcodes;
+        }
+        numbers = other_numbers;
+    }
+    caches
+};
+
+/// The largest number of caches, which stands last.
+const MOST: u8 = match OPCODES {
+    [.., (number, _)] => *number,
+    [] => 0,
+};
+
+/// Refuses instructions that CPython would follow out of their memory.
+///
+/// Which units are instructions and which are caches can only be told from the first one on, and that takes too long. But
+/// caches are zero in every file, and zero is an opcode without caches: where instructions fit, no unit seems to have more
+/// caches than units follow it. So a look at the last few is enough, and refuses no code that CPython wrote.
+#[inline]
+pub(super) fn check(bytecode: &PermaBytes<'_>) -> Result<()> {
+    let (units, _) = bytecode.as_slice().as_chunks::<2>();
+    let is_cut_off = |(behind, [opcode, _]): (usize, &[u8; 2])| usize::from(CACHES[usize::from(*opcode)]) > behind;
+    if units.iter().rev().take(MOST.into()).enumerate().any(is_cut_off) {
+        return Err(Error::unsupported("instructions that end before their last cache", bytecode.offset()));
+    }
+    // Without a way out of the loop, so that it looks at many units at a time.
+    let is_internal = |[opcode, _]: &[u8; 2]| INTERNAL.iter().fold(false, |is, internal| is | (opcode == internal));
+    if units.iter().fold(false, |is, unit| is | is_internal(unit)) {
+        let what = "instructions in files that only a running interpreter has";
+        return Err(Error::unsupported(what, bytecode.offset()));
+    }
+    Ok(())
+}
