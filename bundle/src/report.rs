@@ -196,10 +196,8 @@ pub(crate) fn skipped(places: &[Place], entries: &mut [(Rule, usize, Vec<u8>)]) 
 
 /// The names that folders were not bundled under.
 pub(crate) fn other_names(places: &[Place], names: &[discover::OtherName]) -> Vec<OtherName> {
-    let shown = |other: &discover::OtherName| OtherName {
-        name: other.name.shown(places),
-        folder: other.first.shown(places),
-    };
+    let shown =
+        |other: &discover::OtherName| OtherName { name: other.name.shown(places), folder: other.first.shown(places) };
     let mut names: Vec<OtherName> = names.iter().map(shown).collect();
     names.sort();
     names

@@ -58,7 +58,9 @@ impl Rule {
         if entry.kind == EntryKind::Folder && entry.init.is_none() {
             match name {
                 // The folders that distutils and setuptools leave out of a source distribution.
-                b".git" | b".hg" | b".svn" | b".bzr" | b"CVS" | b"RCS" | b"_darcs" => return Some(Rule::VersionControl),
+                b".git" | b".hg" | b".svn" | b".bzr" | b"CVS" | b"RCS" | b"_darcs" => {
+                    return Some(Rule::VersionControl);
+                }
                 b".tox" | b".nox" | b"__pypackages__" => return Some(Rule::Environment),
                 b"node_modules" => return Some(Rule::NodeModules),
                 _ if entry.location.join("pyvenv.cfg").is_file() => return Some(Rule::Environment),

@@ -1,8 +1,8 @@
 //! Walking places.
 //!
 //! Each real folder is visited once, whatever number of links lead to it: as the folder of a place if it is one, else
-//! under its path without a link, else under the first of its linked names. The order in which the system lists entries
-//! does not count.
+//! under its path without a link, else under the first of its linked names. (If an earlier place hides the path without a
+//! link, the linked names come before it.) The order in which the system lists entries does not count.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -45,6 +45,11 @@ struct Walk<'w> {
     names: HashMap<PathBuf, Name>,
     /// Links to folders, which wait until all folders that no link leads to were visited.
     links: Vec<Folder>,
+    /// Folders whose modules are hidden by a place that is searched before. They wait until all links were visited: one of
+    /// those may be the name under which the interpreter finds such a folder.
+    hidden: Vec<Folder>,
+    /// Names that a place of the interpreter has, and the first such place.
+    taken: HashMap<String, usize>,
 }
 
 /// Walks all places.
@@ -56,6 +61,8 @@ pub(super) fn walk(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Err
         unwanted: Vec::new(),
         names: HashMap::new(),
         links: Vec::new(),
+        hidden: Vec::new(),
+        taken: HashMap::new(),
     };
     let mut tops = Vec::new();
     for (index, place) in places.iter().enumerate() {
@@ -64,11 +71,11 @@ pub(super) fn walk(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Err
     for top in tops {
         walk.tree(top);
     }
-    while !walk.links.is_empty() {
-        let mut links = mem::take(&mut walk.links);
-        links.sort_by(|one, other| one.name.cmp(&other.name));
-        for link in links {
-            walk.tree(link);
+    while !walk.links.is_empty() || !walk.hidden.is_empty() {
+        let mut next = mem::take(if walk.links.is_empty() { &mut walk.hidden } else { &mut walk.links });
+        next.sort_by(|one, other| one.name.cmp(&other.name));
+        for folder in next {
+            walk.tree(folder);
         }
     }
     let unwanted = mem::take(&mut walk.unwanted);
@@ -143,8 +150,11 @@ impl Walk<'_> {
         for (part, choice) in &choices {
             let entry = choice.file.split(|byte| *byte == b'/').next().unwrap_or_default();
             if let (Ok(prefix), true) = (&folder.prefix, is_wanted(entry)) {
-                let file = folder.name.join(&choice.file);
-                self.found.claims.push(Claim { name: module_name(prefix, part), file });
+                let (name, file) = (module_name(prefix, part), folder.name.join(&choice.file));
+                if place.kind != PlaceKind::Given {
+                    self.taken.entry(name.clone()).or_insert(file.place);
+                }
+                self.found.claims.push(Claim { name, file });
             }
         }
         if place.kind == PlaceKind::Extensions {
@@ -164,7 +174,8 @@ impl Walk<'_> {
             _ => self.rules.suffixes.split(entry.bytes()).map(|(stem, _)| stem),
         };
         let module = folder.prefix.as_ref().ok().zip(part).map(|(prefix, part)| module_name(prefix, part));
-        let root = &self.places[name.place].root;
+        let Place { root, kind, .. } = &self.places[name.place];
+        let is_given = *kind == PlaceKind::Given;
         // Both are asked about each entry, and first of all: a pattern that nothing matches is reported.
         let is_excluded = self.rules.filter.excludes(root, &name.path, module.as_deref());
         let is_included = self.rules.filter.includes(root, &name.path, module.as_deref()) || folder.is_included;
@@ -184,7 +195,12 @@ impl Walk<'_> {
                 };
                 let prefix = self.prefix(folder, &entry, choices);
                 let subfolder = Folder { name, location: entry.location, real, prefix, init: entry.init, is_included };
-                if entry.is_link { &mut self.links } else { folders }.push(subfolder);
+                let taken = subfolder.prefix.as_ref().ok().and_then(|package| self.taken.get(package));
+                match (entry.is_link, taken) {
+                    (true, _) => self.links.push(subfolder),
+                    (false, Some(first)) if *first < subfolder.name.place && !is_given => self.hidden.push(subfolder),
+                    _ => folders.push(subfolder),
+                }
             }
             EntryKind::Unreadable(error) => self.found.unreadable.push(Unreadable::new(&entry.location, error)),
             _ => {
