@@ -54,7 +54,7 @@ pub enum Why {
         /// Root and path of that file.
         by: String,
     },
-    /// It is bytecode without a source, which an archive cannot carry as a module.
+    /// It is bytecode without a source; modules are compiled from sources.
     OnlyBytecode,
     /// It does not compile.
     NotCompiled {
@@ -134,12 +134,12 @@ pub(crate) struct Rules<'r> {
 /// Walks places and decides what is a module.
 ///
 /// # Errors
-/// If the folder of a place is gone, or two places that the user named have the same module.
+/// If the folder of a place is gone, or two folders that the user named have the same module.
 pub(crate) fn discover(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Error> {
     let mut found = walk::walk(places, rules)?;
     found.items.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
     found.known = resolve::resolve(places, &mut found)?;
-    // Now and not while it is compiled: a file that cannot be read would else be found out after minutes.
+    // This is looked at before anything is compiled, which may take minutes.
     found.items.retain(|item| {
         let is_read = rules.resources || item.module_name().is_some();
         let Some(error) = File::open(&item.file).err().filter(|_| is_read) else { return true };

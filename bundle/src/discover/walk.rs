@@ -45,10 +45,10 @@ struct Walk<'w> {
     names: HashMap<PathBuf, Name>,
     /// Links to folders, which wait until all folders that no link leads to were visited.
     links: Vec<Folder>,
-    /// Folders whose modules are hidden by a place that is searched before. They wait until all links were visited: one of
-    /// those may be the name under which the interpreter finds such a folder.
-    hidden: Vec<Folder>,
-    /// Names that a place of the interpreter has, and the first such place.
+    /// Packages that an earlier place hides. They wait until all links were visited, because one of the links may be the
+    /// name under which the interpreter finds such a folder.
+    late: Vec<Folder>,
+    /// Names for which a place of the interpreter has a file, and the first such place.
     taken: HashMap<String, usize>,
 }
 
@@ -61,7 +61,7 @@ pub(super) fn walk(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Err
         unwanted: Vec::new(),
         names: HashMap::new(),
         links: Vec::new(),
-        hidden: Vec::new(),
+        late: Vec::new(),
         taken: HashMap::new(),
     };
     let mut tops = Vec::new();
@@ -71,8 +71,8 @@ pub(super) fn walk(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Err
     for top in tops {
         walk.tree(top);
     }
-    while !walk.links.is_empty() || !walk.hidden.is_empty() {
-        let mut next = mem::take(if walk.links.is_empty() { &mut walk.hidden } else { &mut walk.links });
+    while !walk.links.is_empty() || !walk.late.is_empty() {
+        let mut next = mem::take(if walk.links.is_empty() { &mut walk.late } else { &mut walk.links });
         next.sort_by(|one, other| one.name.cmp(&other.name));
         for folder in next {
             walk.tree(folder);
@@ -94,7 +94,7 @@ impl Walk<'_> {
             None => drop(self.names.entry(own.clone()).or_insert_with(|| name(b""))),
             Some(only) => {
                 for entry in only {
-                    // Files among them are never looked up.
+                    // Files among them are never looked up, so they do no harm.
                     if let Ok(own) = real(&place.folder.join(entry)) {
                         self.names.entry(own).or_insert_with(|| name(entry.as_encoded_bytes()));
                     }
@@ -198,7 +198,7 @@ impl Walk<'_> {
                 let taken = subfolder.prefix.as_ref().ok().and_then(|package| self.taken.get(package));
                 match (entry.is_link, taken) {
                     (true, _) => self.links.push(subfolder),
-                    (false, Some(first)) if *first < subfolder.name.place && !is_given => self.hidden.push(subfolder),
+                    (false, Some(first)) if *first < subfolder.name.place && !is_given => self.late.push(subfolder),
                     _ => folders.push(subfolder),
                 }
             }
@@ -222,13 +222,14 @@ impl Walk<'_> {
             || matches!(name, b"site-packages" | b"dist-packages") || self.rules.packages.contains(&entry.location);
         // What the user named is wanted, whatever its name.
         let is_asked_for = self.rules.hidden || is_top && place.only.is_some();
+        let hidden = if is_asked_for { None } else { Rule::of_hidden(entry) };
         match () {
             () if self.is_output(folder, entry) => Some(Rule::Output),
             () if is_folder && name == b"__pycache__" => Some(Rule::Cache),
             () if is_library_top && is_packages() => Some(Rule::SitePackages),
             () if is_library_top && name.starts_with(b"config-") => Some(Rule::Config),
             () if is_excluded => Some(Rule::Excluded),
-            () if !is_asked_for && let Some(rule) = Rule::of_hidden(entry) => Some(rule),
+            () if hidden.is_some() => hidden,
             () if entry.kind == EntryKind::BrokenLink => Some(Rule::BrokenLink),
             () if entry.kind == EntryKind::Special => Some(Rule::Special),
             () if entry.kind == EntryKind::File && is_shared_object(name) => Some(Rule::SharedObject),
