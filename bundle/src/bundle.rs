@@ -17,15 +17,15 @@ use permacode_writer::{
 
 use crate::{
     compile::Compiler,
-    discover::{Discovery, Item, ItemKind, Rule, Rules, ancestors, discover},
-    error::{Error, ErrorKind},
+    discover::{Discovery, Item, ItemKind, Rule, Rules, Suffixes, ancestors, discover},
+    error::{Error, ErrorKind, Unreadable},
     filter::Filter,
     layout::Layout,
     options::BundleOptions,
     parallel::threads,
-    place::{self, Place},
+    place::{self, Place, PlaceKind},
     progress::{Phase, Progress},
-    report::{ArchiveReport, BundleReport, NotModule, RootReport, skipped},
+    report::{self, ArchiveReport, BundleReport, NotModule, RootReport},
     text::shown,
     tree::Tree,
 };
@@ -65,30 +65,41 @@ impl Bundle {
 /// Nothing is written but temporaries and what [`BundleOptions::keep_compiled`] asks for.
 ///
 /// # Errors
-/// If a folder or file cannot be read, the interpreter does not work, two things that were named have the same module, or a
-/// limit of the format is exceeded. A source that does not compile is none: the report names it.
+/// If folders or files cannot be read (unless [`BundleOptions::keep_going`] was said), nothing matches a pattern to include,
+/// the interpreter does not work, two things that were named have the same module, or a limit of the format is exceeded. A source that does not compile is none: the report names it.
 pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle, Error> {
     let begin = Instant::now();
     progress.begin(Phase::Discover, 0);
     let interpreter = &options.interpreter;
     let mut places = place::of_interpreter(interpreter, options.library, options.site_packages)?;
     places.extend(place::of_given(&options.given, &places)?);
-    if places.is_empty() {
+    let is_bundled = |place: &&Place| place.kind != PlaceKind::Extensions;
+    let roots: BTreeSet<&str> = places.iter().filter(is_bundled).map(|place| place.root.as_str()).collect();
+    if roots.is_empty() {
         return Err(ErrorKind::Nothing.into());
     }
-    let filter = Filter::new(&options.include, &options.exclude)?;
+    let filter = Filter::new(&options.include, &options.exclude, &roots)?;
     let kept = match &options.keep_compiled {
         Some(folder) => Some(Tree::create(folder, false)?),
         None => None,
     };
     let rules = Rules {
+        suffixes: Suffixes::new(interpreter),
         packages: &interpreter.site_packages,
         filter: &filter,
+        hidden: options.hidden,
+        resources: options.resources,
         output: options.output.as_deref().and_then(real_file),
         kept: options.keep_compiled.as_deref().and_then(|folder| folder.canonicalize().ok()),
     };
     let found = discover(&places, &rules)?;
-    let roots: BTreeSet<&str> = places.iter().map(|place| place.root.as_str()).collect();
+    if !found.unreadable.is_empty() && !options.keep_going {
+        return Err(unreadable(found.unreadable));
+    }
+    let unused = filter.unused_to_include();
+    if !unused.is_empty() {
+        return Err(ErrorKind::Unmatched(unused).into());
+    }
 
     let mut writer = Writer::new(Options::default());
     let target = target_for(interpreter.version, interpreter.hexversion, options.optimize);
@@ -106,18 +117,25 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
             version: interpreter.version_text.clone(),
             optimization: options.optimize,
             roots: root_reports(&places),
+            unreadable: found.unreadable,
             ..BundleReport::default()
         },
     };
-    let Discovery { items, skipped: mut passed_over } = found;
-    let resources = join.modules(items)?;
-    join.resources(resources, &mut passed_over)?;
+    let Discovery { items, mut skipped, other_names, .. } = found;
+    let resources = join.modules(items, &found.known)?;
+    join.resources(resources, &mut skipped)?;
+    if !join.report.unreadable.is_empty() && !options.keep_going {
+        return Err(unreadable(join.report.unreadable));
+    }
     progress.begin(Phase::Layout, 0);
     let plan = join.writer.plan()?;
     let mut report = join.report;
     report.not_modules.sort();
     report.verbatim_filenames.sort();
-    report.skipped = skipped(&places, &mut passed_over);
+    report.unreadable.sort();
+    report.skipped = report::skipped(&places, &mut skipped);
+    report.other_names = report::other_names(&places, &other_names);
+    report.unmatched = filter.unused_to_exclude();
     report.archive = ArchiveReport::new(plan.report());
     report.elapsed = begin.elapsed();
     Ok(Bundle { plan, report })
@@ -136,35 +154,38 @@ struct Join<'j> {
 }
 
 impl Join<'_> {
-    /// Compiles and adds modules. Returns what is to be carried as it is.
-    fn modules(&mut self, items: Vec<Item>) -> Result<Vec<Item>, Error> {
+    /// Compiles and adds modules. Returns what is to be carried as it is. `known` are the names of all modules that have
+    /// a file.
+    fn modules(&mut self, items: Vec<Item>, known: &BTreeSet<String>) -> Result<Vec<Item>, Error> {
         let is_module = |item: &Item| matches!(item.kind, ItemKind::Module { .. });
         let (sources, mut resources): (Vec<Item>, Vec<Item>) = items.into_iter().partition(is_module);
-        let known: BTreeSet<String> = sources.iter().filter_map(Item::module_name).map(ToOwned::to_owned).collect();
         self.progress.begin(Phase::Compile, sources.len() as u64);
         let compiler = Compiler::new(&self.options.interpreter, self.options.optimize)?;
         let mut added = BTreeSet::new();
-        let read = module::Reading {
+        let reading = module::Reading {
             version: self.options.interpreter.version,
             compiler: &compiler,
             items: &sources,
             threads: threads(self.options.threads),
         };
-        read.run(|item, compiled| {
-            match self.module(item, compiled)? {
-                None => drop(added.insert(item.module_name().unwrap_or_default().to_owned())),
-                Some(why) => resources.push(Item { kind: ItemKind::Resource(Some(why)), ..item.clone() }),
+        reading.run(|item, compiled| {
+            match compiled {
+                module::Read::Unreadable(error) => self.report.unreadable.push(Unreadable::new(&item.file, error)),
+                module::Read::Compiled(compiled) => match self.module(item, compiled)? {
+                    None => drop(added.insert(item.module_name().unwrap_or_default().to_owned())),
+                    Some(why) => resources.push(Item { kind: ItemKind::Resource(Some(why)), ..item.clone() }),
+                },
             }
             self.progress.step();
             Ok(())
         })?;
-        self.namespaces(&known, &added)?;
+        self.namespaces(known, &added)?;
         resources.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
         Ok(resources)
     }
 
-    /// Adds folders without `__init__.py` that have modules in them. `known` are the names of all sources, `added` of those
-    /// that compile: a package whose own source does not compile is none.
+    /// Adds folders without `__init__` that have modules in them. `added` are the names of the modules that were added. A
+    /// package whose own file is not among them is no namespace: it does not compile, or is an extension module.
     fn namespaces(&mut self, known: &BTreeSet<String>, added: &BTreeSet<String>) -> Result<(), Error> {
         let all: BTreeSet<&str> = added.iter().flat_map(|name| ancestors(name)).collect();
         for name in all.into_iter().filter(|name| !known.contains(*name)) {
@@ -202,16 +223,23 @@ impl Join<'_> {
             // Two folders that were given the name of one root.
             let name = [place.root.as_bytes(), b"/", &item.path].concat();
             if let Some(first) = taken.get(&name) {
-                return Err(ErrorKind::Conflict { name: shown(&name), first: first.clone(), second: item.file }.into());
+                let root = &place.root;
+                return Err(ErrorKind::conflict(shown(&name), (root, first), (root, &item.file), &item.path).into());
             }
-            let of_error = |error| Error::io("cannot read", &item.file, error);
-            let data = fs::read(&item.file).map_err(of_error)?;
+            let read = fs::read(&item.file).and_then(|data| Ok((data, fs::metadata(&item.file)?)));
+            let (data, metadata) = match read {
+                Ok(read) => read,
+                Err(error) => {
+                    self.report.unreadable.push(Unreadable::new(&item.file, error));
+                    continue;
+                }
+            };
             self.report.resources += 1;
             self.report.resource_bytes += data.len() as u64;
             let resource = Resource {
                 root: place.root.as_str().into(),
                 path: item.path.as_slice().into(),
-                executable: is_executable(&fs::metadata(&item.file).map_err(of_error)?),
+                executable: is_executable(&metadata),
                 data: data.into(),
             };
             self.writer.resource(self.target, &resource)?;
@@ -219,6 +247,11 @@ impl Join<'_> {
         }
         Ok(())
     }
+}
+
+fn unreadable(mut files: Vec<Unreadable>) -> Error {
+    files.sort();
+    ErrorKind::Unreadable(files).into()
 }
 
 /// The real path of a file that may not be there yet.
@@ -231,7 +264,7 @@ fn real_file(path: &Path) -> Option<PathBuf> {
 
 fn root_reports(places: &[Place]) -> Vec<RootReport> {
     let mut roots: Vec<RootReport> = Vec::new();
-    for place in places {
+    for place in places.iter().filter(|place| place.kind != PlaceKind::Extensions) {
         let root = RootReport { name: place.root.clone(), folder: place.folder.clone() };
         if !roots.contains(&root) {
             roots.push(root);

@@ -1,11 +1,22 @@
 //! Looking for modules and resources: what CPython would import from a folder, and what else lies in it.
 
+mod entry;
+mod finder;
 mod resolve;
+mod rule;
 mod walk;
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, fs::File, path::PathBuf};
 
-use crate::{error::Error, filter::Filter, place::Place};
+use crate::{
+    error::{Error, Unreadable},
+    filter::Filter,
+    place::Place,
+    text::shown,
+};
+
+pub(crate) use finder::Suffixes;
+pub use rule::Rule;
 
 /// A file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,18 +44,17 @@ pub(crate) enum ItemKind {
 #[serde(tag = "why", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Why {
-    /// Its name, or that of a folder above it, is no identifier, so no statement imports it.
-    OddName,
-    /// A package of the same name is imported instead.
-    HiddenByPackage,
-    /// A folder above it has no `__init__.py`, and a module of the same name is imported instead.
-    HiddenByModule,
-    /// Another root that is searched first has a module or package of its name, or a package above it.
-    HiddenByRoot {
-        /// Name of that root.
-        root: String,
+    /// Its name, or that of a folder above it, cannot be part of the name of a module.
+    NoName {
+        /// The name, and what is wrong with it.
+        message: String,
     },
-    /// It is bytecode without source.
+    /// The interpreter finds another file of its name, or of the name of a package above it, and imports that one.
+    Shadowed {
+        /// Root and path of that file.
+        by: String,
+    },
+    /// It is bytecode without a source; modules are compiled from sources.
     OnlyBytecode,
     /// It does not compile.
     NotCompiled {
@@ -63,42 +73,27 @@ pub enum Why {
     },
 }
 
-/// Why an entry of a folder was passed over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Rule {
-    /// A folder of installed packages inside a standard library.
-    SitePackages,
-    /// A `config-*` folder of a standard library: it serves to build interpreters.
-    Config,
-    /// A `__pycache__` folder: what it holds is compiled anew.
-    Cache,
-    /// A shared object or library.
-    SharedObject,
-    /// The file that the archive is written to, a temporary of its writer, or the folder for compiled files.
-    Output,
-    /// It matches a pattern to exclude.
-    Excluded,
-    /// It matches no pattern to include.
-    NotIncluded,
-    /// It is a resource, and resources are not wanted.
-    Resource,
-    /// A folder with nothing in it.
-    EmptyFolder,
-    /// A link that leads nowhere.
-    BrokenLink,
-    /// A link to a folder that it lies in.
-    Cycle,
-    /// Neither file nor folder.
-    Special,
+/// A file or folder of a place.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    /// Index of its place.
+    pub(crate) place: usize,
+    /// Path below the folder of the place: bytes, `/` between components.
+    pub(crate) path: Vec<u8>,
 }
 
-impl Rule {
-    /// Whether each entry is worth naming: few have this fate, and nobody asked for it.
-    pub(crate) fn is_named(self) -> bool {
-        matches!(self, Rule::BrokenLink | Rule::Cycle | Rule::Special)
-    }
+/// A file that an interpreter would load for a module name if it looked at this place alone. It need not be bundled.
+#[derive(Debug)]
+struct Claim {
+    name: String,
+    file: Name,
+}
+
+/// A folder that was visited under another name.
+#[derive(Debug)]
+pub(crate) struct OtherName {
+    pub(crate) name: Name,
+    pub(crate) first: Name,
 }
 
 /// What [`discover`] found.
@@ -106,17 +101,30 @@ impl Rule {
 pub(crate) struct Discovery {
     /// In the order of places and paths.
     pub(crate) items: Vec<Item>,
-    /// Entries that were passed over, a folder as one: the rule, index of the place, and path below it.
+    /// Entries that were left out, a folder as one: the rule, index of the place, and path below it.
     pub(crate) skipped: Vec<(Rule, usize, Vec<u8>)>,
+    /// Folders that more than one name leads to, with the names that they were not visited under.
+    pub(crate) other_names: Vec<OtherName>,
+    /// What could not be read.
+    pub(crate) unreadable: Vec<Unreadable>,
+    /// Names of modules and packages that have a file, be it bundled or not.
+    pub(crate) known: BTreeSet<String>,
+    claims: Vec<Claim>,
 }
 
-/// What is passed over, beyond what always is.
+/// What is left out, beyond what always is.
 #[derive(Debug)]
 pub(crate) struct Rules<'r> {
+    /// Suffixes of the modules of the interpreter.
+    pub(crate) suffixes: Suffixes,
     /// Folders of installed packages: not part of a library that they lie in.
     pub(crate) packages: &'r [PathBuf],
     /// Patterns.
     pub(crate) filter: &'r Filter,
+    /// Whether hidden entries are wanted.
+    pub(crate) hidden: bool,
+    /// Whether resources are wanted.
+    pub(crate) resources: bool,
     /// Real path of the file that the archive is written to.
     pub(crate) output: Option<PathBuf>,
     /// Real path of the folder for compiled files.
@@ -126,15 +134,19 @@ pub(crate) struct Rules<'r> {
 /// Walks places and decides what is a module.
 ///
 /// # Errors
-/// If a folder cannot be read, or two places that the user named have the same module.
+/// If the folder of a place is gone, or two folders that the user named have the same module.
 pub(crate) fn discover(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Error> {
-    let mut discovery = Discovery::default();
-    for index in 0..places.len() {
-        walk::walk(places, index, rules, &mut discovery)?;
-    }
-    discovery.items.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
-    resolve::resolve(places, &mut discovery.items)?;
-    Ok(discovery)
+    let mut found = walk::walk(places, rules)?;
+    found.items.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
+    found.known = resolve::resolve(places, &mut found)?;
+    // This is looked at before anything is compiled, which may take minutes.
+    found.items.retain(|item| {
+        let is_read = rules.resources || item.module_name().is_some();
+        let Some(error) = File::open(&item.file).err().filter(|_| is_read) else { return true };
+        found.unreadable.push(Unreadable::new(&item.file, error));
+        false
+    });
+    Ok(found)
 }
 
 /// Names of the packages above a module, innermost first.
@@ -151,5 +163,19 @@ impl Item {
             ItemKind::Module { name, .. } => Some(name),
             ItemKind::Resource(_) => None,
         }
+    }
+}
+
+impl Name {
+    /// The name of something below.
+    fn join(&self, below: &[u8]) -> Self {
+        let path = if self.path.is_empty() { below.to_vec() } else { [&self.path, &b"/"[..], below].concat() };
+        Name { place: self.place, path }
+    }
+
+    /// Root and path, for people.
+    pub(crate) fn shown(&self, places: &[Place]) -> String {
+        let root = &places[self.place].root;
+        if self.path.is_empty() { root.clone() } else { format!("{root}/{}", shown(&self.path)) }
     }
 }

@@ -1,6 +1,9 @@
 //! What can go wrong between a tree of files and an archive.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use crate::text::shortened;
 
@@ -57,6 +60,8 @@ pub enum ErrorKind {
     DuplicateRoot(String),
     /// Nothing was given to bundle.
     Nothing,
+    /// Nothing matches these patterns to include.
+    Unmatched(Vec<String>),
     /// Two folders that were given have this module or resource.
     Conflict {
         /// Name of the module, or path of the resource.
@@ -65,7 +70,11 @@ pub enum ErrorKind {
         first: PathBuf,
         /// The other one.
         second: PathBuf,
+        /// A pattern to exclude that leaves the second out; `None` if both lie below the same root.
+        pattern: Option<String>,
     },
+    /// Files and folders to be bundled that cannot be read.
+    Unreadable(Vec<Unreadable>),
     /// Reading or writing a file failed.
     Io {
         /// What was being done.
@@ -129,6 +138,32 @@ pub enum ErrorKind {
     NotEmpty(PathBuf),
 }
 
+/// A file or folder that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct Unreadable {
+    /// The file or folder; what is no text in its path is escaped in JSON.
+    #[serde(serialize_with = "crate::report::path")]
+    pub file: PathBuf,
+    /// The answer of the system.
+    pub error: String,
+}
+
+impl Unreadable {
+    pub(crate) fn new(file: &Path, error: impl fmt::Display) -> Self {
+        Unreadable { file: file.to_owned(), error: error.to_string() }
+    }
+}
+
+impl ErrorKind {
+    /// A conflict of two files with the names of their roots. `path` is what is to be left out of the second root.
+    pub(crate) fn conflict(name: String, first: (&str, &Path), second: (&str, &Path), path: &[u8]) -> Self {
+        // A path that is no text is a pattern with `?` for each byte that is none.
+        let path = globset::escape(&String::from_utf8_lossy(path)).replace(char::REPLACEMENT_CHARACTER, "?");
+        let pattern = (first.0 != second.0).then(|| format!("{}={path}", second.0));
+        ErrorKind::Conflict { name, first: first.1.to_owned(), second: second.1.to_owned(), pattern }
+    }
+}
+
 impl Error {
     /// What went wrong.
     #[must_use]
@@ -190,12 +225,25 @@ impl fmt::Display for Error {
             }
             ErrorKind::DuplicateRoot(name) => write!(f, "two folders are called {name:?}"),
             ErrorKind::Nothing => f.write_str("there is nothing to bundle: no interpreter's library, folder or file"),
-            ErrorKind::Conflict { name, first, second } => write!(
+            ErrorKind::Unmatched(patterns) => write!(
                 f,
-                "{name:?} is both {} and {}: leave one of them out with a pattern to exclude",
-                first.display(),
-                second.display()
+                "nothing matches the pattern to include {}: a pattern is compared with paths below a root (\"test/data\") \
+                 and with names of modules (\"test.data\")",
+                patterns.iter().map(|pattern| format!("{pattern:?}")).collect::<Vec<_>>().join(" or ")
             ),
+            ErrorKind::Conflict { name, first, second, pattern } => {
+                let (first, second) = (first.display(), second.display());
+                write!(f, "{name:?} is both {first} and {second}: ")?;
+                match pattern {
+                    Some(pattern) => write!(f, "leave one out, for example with the pattern {pattern:?} to exclude"),
+                    None => f.write_str("give one of the two folders a root of its own, and exclude the file there"),
+                }
+            }
+            ErrorKind::Unreadable(files) => {
+                let noun = if files.len() == 1 { "file or folder" } else { "files or folders" };
+                write!(f, "{} {noun} cannot be read", files.len())?;
+                files.iter().try_for_each(|Unreadable { file, error }| write!(f, "\n  {}: {error}", file.display()))
+            }
             ErrorKind::Io { doing, path, .. } => write!(f, "{doing} {}", path.display()),
             ErrorKind::Write(_) => f.write_str("cannot make the archive"),
             ErrorKind::Read(_) => f.write_str("cannot read the archive"),

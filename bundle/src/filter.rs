@@ -1,6 +1,8 @@
 //! Which modules and files are wanted: patterns to include and to exclude.
 
-use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use std::{cell::Cell, collections::BTreeSet};
+
+use globset::{GlobBuilder, GlobMatcher};
 
 use crate::error::{Error, ErrorKind};
 
@@ -8,61 +10,101 @@ use crate::error::{Error, ErrorKind};
 ///
 /// A pattern is a glob (`*`, `?`, `[..]`, `{a,b}`, `**`). It is compared with the path below the root (`test/data/x.txt`;
 /// `*` and `?` match no `/`) and with the module name (`test.support`; `*` matches dots as well). A folder or package that
-/// matches stands for all that is in it: `test`, `test.support` or `*/tests`.
+/// matches stands for all that is in it: `test`, `test.support` or `*/tests`. With `ROOT=` before it, it counts for that root.
 #[derive(Debug)]
 pub(crate) struct Filter {
-    include: Option<Globs>,
-    exclude: Globs,
+    include: Vec<Pattern>,
+    exclude: Vec<Pattern>,
 }
 
 #[derive(Debug)]
-struct Globs {
-    paths: GlobSet,
-    names: GlobSet,
+struct Pattern {
+    text: String,
+    root: Option<String>,
+    path: GlobMatcher,
+    name: GlobMatcher,
+    /// Whether anything matched so far.
+    is_used: Cell<bool>,
 }
 
 impl Filter {
-    pub(crate) fn new(include: &[String], exclude: &[String]) -> Result<Self, Error> {
-        let include = if include.is_empty() { None } else { Some(Globs::new(include)?) };
-        Ok(Filter { include, exclude: Globs::new(exclude)? })
+    pub(crate) fn new(include: &[String], exclude: &[String], roots: &BTreeSet<&str>) -> Result<Self, Error> {
+        let pattern = |text: &String| Pattern::new(text, roots).map_err(|error| ErrorKind::Pattern(error).into());
+        let patterns = |texts: &[String]| texts.iter().map(pattern).collect::<Result<Vec<_>, Error>>();
+        Ok(Filter { include: patterns(include)?, exclude: patterns(exclude)? })
     }
 
     /// Whether this very file or folder is excluded. Who walks a tree asks from the top down.
-    pub(crate) fn excludes(&self, path: &[u8], name: Option<&str>) -> bool {
-        self.exclude.matches(path, name)
+    pub(crate) fn excludes(&self, root: &str, path: &[u8], name: Option<&str>) -> bool {
+        matches(&self.exclude, root, path, name)
     }
 
     /// Whether this very file or folder is included, and with it all that is in it.
-    pub(crate) fn includes(&self, path: &[u8], name: Option<&str>) -> bool {
-        self.include.as_ref().is_none_or(|globs| globs.matches(path, name))
+    pub(crate) fn includes(&self, root: &str, path: &[u8], name: Option<&str>) -> bool {
+        matches(&self.include, root, path, name) || self.include.is_empty()
+    }
+
+    /// Patterns to include that nothing matched.
+    pub(crate) fn unused_to_include(&self) -> Vec<String> {
+        unused(&self.include)
+    }
+
+    /// Patterns to exclude that nothing matched.
+    pub(crate) fn unused_to_exclude(&self) -> Vec<String> {
+        unused(&self.exclude)
     }
 }
 
-impl Globs {
-    fn new(patterns: &[String]) -> Result<Self, Error> {
-        let set = |is_path| {
-            let mut set = GlobSetBuilder::new();
-            for pattern in patterns {
-                set.add(GlobBuilder::new(pattern.trim_end_matches('/')).literal_separator(is_path).build()?);
-            }
-            set.build()
+impl Pattern {
+    fn new(text: &str, roots: &BTreeSet<&str>) -> Result<Self, globset::Error> {
+        let (root, glob) = match text.split_once('=') {
+            Some((root, glob)) if roots.contains(root) => (Some(root.to_owned()), glob),
+            _ => (None, text),
         };
-        let of_error = |error| Error::from(ErrorKind::Pattern(error));
-        Ok(Globs { paths: set(true).map_err(of_error)?, names: set(false).map_err(of_error)? })
+        let glob = glob.trim_end_matches('/');
+        let matcher = |is_path| Ok(GlobBuilder::new(glob).literal_separator(is_path).build()?.compile_matcher());
+        Ok(Pattern {
+            text: text.to_owned(),
+            root,
+            path: matcher(true)?,
+            name: matcher(false)?,
+            is_used: Cell::new(false),
+        })
     }
 
-    fn matches(&self, path: &[u8], name: Option<&str>) -> bool {
-        // A path that is no text has the replacement character where it is none.
-        self.paths.is_match(&*String::from_utf8_lossy(path)) || name.is_some_and(|name| self.names.is_match(name))
+    fn matches(&self, root: &str, path: &str, name: Option<&str>) -> bool {
+        let is_match = self.root.as_ref().is_none_or(|own| own == root)
+            && (self.path.is_match(path) || name.is_some_and(|name| self.name.is_match(name)));
+        self.is_used.set(self.is_used.get() || is_match);
+        is_match
     }
+}
+
+/// Each pattern is asked, even if one before it matches: what none matches is reported.
+fn matches(patterns: &[Pattern], root: &str, path: &[u8], name: Option<&str>) -> bool {
+    if patterns.is_empty() {
+        return false;
+    }
+    // A path that is no text has the replacement character where it is none.
+    let path = String::from_utf8_lossy(path);
+    patterns.iter().filter(|pattern| pattern.matches(root, &path, name)).count() > 0
+}
+
+fn unused(patterns: &[Pattern]) -> Vec<String> {
+    patterns.iter().filter(|pattern| !pattern.is_used.get()).map(|pattern| pattern.text.clone()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn filter(include: &[&str], exclude: &[&str]) -> Filter {
+        let owned = |patterns: &[&str]| patterns.iter().map(|&pattern| pattern.to_owned()).collect::<Vec<_>>();
+        Filter::new(&owned(include), &owned(exclude), &BTreeSet::from(["one", "two"])).unwrap()
+    }
+
     fn excludes(pattern: &str, path: &str, name: Option<&str>) -> bool {
-        Filter::new(&[], &[pattern.to_owned()]).unwrap().excludes(path.as_bytes(), name)
+        filter(&[], &[pattern]).excludes("one", path.as_bytes(), name)
     }
 
     #[test]
@@ -77,14 +119,32 @@ mod tests {
         assert!(excludes("**/*.txt", "LICENSE.txt", None));
         assert!(excludes("idle*", "idlelib/a.py", Some("idlelib.a")));
         assert!(!excludes("idle*", "idlelib/Icons/README.txt", None));
-        assert!(Filter::new(&["[".to_owned()], &[]).is_err());
+        assert!(Filter::new(&["[".to_owned()], &[], &BTreeSet::new()).is_err());
     }
 
     #[test]
     fn nothing_to_include_includes_all() {
-        assert!(Filter::new(&[], &[]).unwrap().includes(b"a", None));
-        let filter = Filter::new(&["json".to_owned()], &[]).unwrap();
-        assert!(filter.includes(b"json", Some("json")));
-        assert!(!filter.includes(b"os.py", Some("os")));
+        assert!(filter(&[], &[]).includes("one", b"a", None));
+        let filter = filter(&["json"], &[]);
+        assert!(filter.includes("one", b"json", Some("json")));
+        assert!(!filter.includes("one", b"os.py", Some("os")));
+    }
+
+    #[test]
+    fn a_pattern_can_be_for_one_root() {
+        let filter = filter(&[], &["two=same.py", "three=x"]);
+        assert!(filter.excludes("two", b"same.py", Some("same")));
+        assert!(!filter.excludes("one", b"same.py", Some("same")));
+        // Not the name of a root, so part of the pattern.
+        assert!(filter.excludes("one", b"three=x", None));
+    }
+
+    #[test]
+    fn patterns_that_nothing_matched_are_known() {
+        let filter = filter(&["a", "a/b", "./a"], &["tpyo", "c", "two=c"]);
+        assert!(filter.includes("one", b"a", None) && filter.includes("one", b"a/b", None));
+        assert!(filter.excludes("one", b"c", None));
+        assert_eq!(filter.unused_to_include(), ["./a"]);
+        assert_eq!(filter.unused_to_exclude(), ["tpyo", "two=c"]);
     }
 }

@@ -32,8 +32,16 @@ pub struct Interpreter {
     pub stdlib: PathBuf,
     /// Folder of those that depend on the platform; mostly the same.
     pub platstdlib: PathBuf,
+    /// Folder of the extension modules of its standard library, which it searches after `platstdlib`.
+    pub extensions: Option<PathBuf>,
     /// Folders of installed packages, in the order in which they are searched.
     pub site_packages: Vec<PathBuf>,
+    /// Suffixes of extension modules, in the order in which it tries them; it tries them before those of sources.
+    pub extension_suffixes: Vec<String>,
+    /// Suffixes of sources, which it tries before those of bytecode.
+    pub source_suffixes: Vec<String>,
+    /// Suffixes of bytecode that lies in the place of its source.
+    pub bytecode_suffixes: Vec<String>,
 }
 
 /// The answer of `python/probe.py`.
@@ -47,8 +55,15 @@ struct Answer {
     tag: Option<String>,
     stdlib: Option<PathBuf>,
     platstdlib: Option<PathBuf>,
+    extensions: Option<PathBuf>,
     #[serde(default)]
     site_packages: Vec<PathBuf>,
+    #[serde(default)]
+    extension_suffixes: Vec<String>,
+    #[serde(default)]
+    source_suffixes: Vec<String>,
+    #[serde(default)]
+    bytecode_suffixes: Vec<String>,
     #[serde(default)]
     free_threaded: bool,
 }
@@ -98,6 +113,9 @@ impl Interpreter {
         };
         let version = version.map_err(|_| unsupported())?;
         let stdlib = answer.stdlib.ok_or_else(|| missing("library"))?;
+        if answer.source_suffixes.is_empty() {
+            return Err(missing("suffixes of sources"));
+        }
         Ok(Interpreter {
             executable: answer.executable.unwrap_or_else(|| program.to_owned()),
             version,
@@ -107,7 +125,11 @@ impl Interpreter {
             free_threaded: answer.free_threaded,
             platstdlib: answer.platstdlib.unwrap_or_else(|| stdlib.clone()),
             stdlib,
+            extensions: answer.extensions,
             site_packages: answer.site_packages,
+            extension_suffixes: answer.extension_suffixes,
+            source_suffixes: answer.source_suffixes,
+            bytecode_suffixes: answer.bytecode_suffixes,
         })
     }
 }

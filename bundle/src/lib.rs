@@ -45,12 +45,13 @@ mod tree;
 pub use bundle::{Bundle, bundle};
 pub use compile::{Compiler, Outcome, Worker};
 pub use discover::{Rule, Why};
-pub use error::{Error, ErrorKind};
+pub use error::{Error, ErrorKind, Unreadable};
 pub use extract::{ExtractOptions, extract};
 pub use extract_report::{ExtractReport, ExtractedRoot, LeftOut, WhyLeftOut};
 pub use interpreter::Interpreter;
 pub use options::BundleOptions;
 pub use progress::{Phase, Progress};
 pub use report::{
-    ArchiveReport, BundleReport, MergedReport, NotModule, RootReport, SectionReport, Skipped, VerbatimFilename,
+    ArchiveReport, BundleReport, MergedReport, NotModule, OtherName, RootReport, SectionReport, Skipped,
+    VerbatimFilename,
 };

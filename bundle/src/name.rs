@@ -1,18 +1,15 @@
-//! Which file names name modules.
+//! What file names mean.
 
-/// What a file or folder name, given without its suffix, can be in a module name.
+/// The part of a module name that a file name without its suffix, or a folder name, gives. The error says why it gives none.
 ///
-/// Python's own rule for identifiers, but for the normal form: `import` demands no more, and `audit-tests` less.
-pub(crate) fn is_identifier(name: &str) -> bool {
-    let mut letters = name.chars();
-    let is_start = |letter| letter == '_' || unicode_ident::is_xid_start(letter);
-    letters.next().is_some_and(is_start) && letters.all(unicode_ident::is_xid_continue)
-}
-
-/// Whether a module of this name at the top of the standard library is imported by the interpreter although its name is
-/// no identifier: `sysconfig` imports its variables from `_sysconfigdata__linux_x86_64-linux-gnu`.
-pub(crate) fn is_imported_all_the_same(name: &str) -> bool {
-    name.starts_with("_sysconfigdata_") && !name.contains(['.', '/'])
+/// Any text without a dot is one, whether or not an `import` statement can say it: `importlib.import_module` can.
+pub(crate) fn module_part(name: &[u8]) -> Result<&str, String> {
+    match std::str::from_utf8(name) {
+        Ok("") => Err("a name with nothing before the suffix".to_owned()),
+        Ok(name) if name.contains('.') => Err(format!("{name:?} has a dot")),
+        Ok(name) => Ok(name),
+        Err(_) => Err(format!("\"{}\" is not UTF-8", name.escape_ascii())),
+    }
 }
 
 /// A file that is machine code, alone or to be linked: an archive cannot be loaded from it.
@@ -41,12 +38,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn identifiers() {
-        for name in ["a", "_", "__init__", "naïve", "x1", "變數"] {
-            assert!(is_identifier(name), "{name}");
+    fn parts_of_module_names() {
+        for name in ["a", "_", "__init__", "naïve", "0001_initial", "unicode13-0-0", "a b", "變數"] {
+            assert_eq!(module_part(name.as_bytes()), Ok(name));
         }
-        for name in ["", "1a", "audit-tests", "a.b", "a b", "bad\u{0}"] {
-            assert!(!is_identifier(name), "{name}");
+        for (name, problem) in
+            [(&b""[..], "nothing before"), (b"a.b", "\"a.b\" has a dot"), (b"b\xFF", "\"b\\xff\" is not UTF-8")]
+        {
+            let found = module_part(name).unwrap_err();
+            assert!(found.contains(problem), "{found}");
         }
     }
 

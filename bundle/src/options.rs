@@ -26,6 +26,8 @@ pub struct BundleOptions {
     pub(crate) given: Vec<Given>,
     pub(crate) include: Vec<String>,
     pub(crate) exclude: Vec<String>,
+    pub(crate) hidden: bool,
+    pub(crate) keep_going: bool,
     pub(crate) optimize: u8,
     pub(crate) source: bool,
     pub(crate) resources: bool,
@@ -47,6 +49,8 @@ impl BundleOptions {
             given: Vec::new(),
             include: Vec::new(),
             exclude: Vec::new(),
+            hidden: false,
+            keep_going: false,
             optimize: 0,
             source: true,
             resources: true,
@@ -93,7 +97,10 @@ impl BundleOptions {
     ///
     /// A pattern is a glob (`*`, `?`, `[..]`, `{a,b}`, `**`). It is compared with the path below the root (`test/data/x.txt`;
     /// `*` and `?` match no `/`) and with the module name (`test.support`; `*` matches dots as well). A folder or package
-    /// that matches stands for all that is in it: `test`, `test.support`, `**/tests`.
+    /// that matches stands for all that is in it: `test`, `test.support`, `**/tests`. With the name of a root before it
+    /// (`site-packages=test`), it counts for that root alone.
+    ///
+    /// A pattern to include that nothing matches is an error; one to exclude is named in the report.
     #[must_use]
     pub fn include(mut self, pattern: impl Into<String>) -> Self {
         self.include.push(pattern.into());
@@ -104,6 +111,21 @@ impl BundleOptions {
     #[must_use]
     pub fn exclude(mut self, pattern: impl Into<String>) -> Self {
         self.exclude.push(pattern.into());
+        self
+    }
+
+    /// Whether hidden entries are wanted: files and folders with a dot at the beginning of their names, folders of version
+    /// control systems, environments and `node_modules`. `__pycache__` is left out all the same.
+    #[must_use]
+    pub fn hidden(mut self, wanted: bool) -> Self {
+        self.hidden = wanted;
+        self
+    }
+
+    /// Whether files and folders that cannot be read are left out and reported. Otherwise they are an error that names them all.
+    #[must_use]
+    pub fn keep_going(mut self, wanted: bool) -> Self {
+        self.keep_going = wanted;
         self
     }
 

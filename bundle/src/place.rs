@@ -1,6 +1,10 @@
 //! Places: folders to look in, and the named roots that paths below them are relative to.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     error::{Error, ErrorKind},
@@ -16,6 +20,9 @@ pub(crate) const DEFAULT_ROOT: &str = "root";
 pub(crate) enum PlaceKind {
     /// A folder of the standard library.
     Library,
+    /// A folder of extension modules of the standard library: nothing of it is bundled, but it is searched before installed
+    /// packages.
+    Extensions,
     /// A folder of installed packages.
     SitePackages,
     /// What the user named.
@@ -32,8 +39,8 @@ pub(crate) struct Place {
     pub(crate) root: String,
     /// The folder that `root` stands for, absolute, as the interpreter or the user wrote it.
     pub(crate) folder: PathBuf,
-    /// The only entry of it that is wanted.
-    pub(crate) only: Option<std::ffi::OsString>,
+    /// The entries of it that are wanted, if not all.
+    pub(crate) only: Option<BTreeSet<OsString>>,
 }
 
 /// A folder or file that the user named, with the name of its root if one was said.
@@ -57,6 +64,9 @@ pub(crate) fn of_interpreter(interpreter: &Interpreter, library: bool, packages:
         add(PlaceKind::Library, "platstdlib".into(), &interpreter.platstdlib);
     }
     if packages {
+        if let Some(folder) = &interpreter.extensions {
+            add(PlaceKind::Extensions, "lib-dynload".into(), folder);
+        }
         for (number, folder) in interpreter.site_packages.iter().enumerate() {
             let root = if number == 0 { "site-packages".into() } else { format!("site-packages-{}", number + 1) };
             add(PlaceKind::SitePackages, root, folder);
@@ -90,7 +100,7 @@ pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, E
                 // `..`: which name the folder has is known only when it is followed.
                 folder = folder.canonicalize().map_err(of_error)?;
             }
-            only = folder.file_name().map(ToOwned::to_owned);
+            only = folder.file_name().map(|name| BTreeSet::from([name.to_owned()]));
             folder.pop();
         }
         let is_named = root.is_some();
@@ -98,11 +108,22 @@ pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, E
         places.push((is_named, Place { kind: PlaceKind::Given, rank: 0, root, folder, only }));
     }
     places.sort_by(|one, other| one.1.cmp(&other.1));
-    places.dedup();
+    // A folder is walked once: for all of it, or for all entries that were named. All of it (`None`) comes first.
+    places.dedup_by(|(is_named, place), (is_first_named, first)| {
+        let is_same = place.folder == first.folder && place.root == first.root;
+        if is_same {
+            *is_first_named |= *is_named;
+            if let (Some(all), Some(more)) = (&mut first.only, &mut place.only) {
+                all.append(more);
+            }
+        }
+        is_same
+    });
     for (index, (is_named, place)) in places.iter().enumerate() {
         let is_same_root = |other: &Place| other.root == place.root && other.folder != place.folder;
         let mut others = places[..index].iter().filter(|(other_named, _)| *is_named || *other_named);
-        if taken.iter().any(|other| other.root == place.root) || others.any(|(_, other)| is_same_root(other)) {
+        let mut taken = taken.iter().filter(|other| other.kind != PlaceKind::Extensions);
+        if taken.any(|other| other.root == place.root) || others.any(|(_, other)| is_same_root(other)) {
             return Err(ErrorKind::DuplicateRoot(place.root.clone()).into());
         }
     }
@@ -121,14 +142,21 @@ mod tests {
         std::fs::create_dir_all(path("plain")).unwrap();
         std::fs::write(path("a/pack/__init__.py"), "").unwrap();
         std::fs::write(path("single.py"), "").unwrap();
+        std::fs::write(path("a/other.py"), "").unwrap();
         let given = |name: &str| Given { root: None, path: path(name) };
         let places = of_given(&[given("a/pack"), given("plain"), given("single.py")], &[]).unwrap();
         let mut shuffled = of_given(&[given("single.py"), given("plain"), given("a/pack")], &[]).unwrap();
         assert_eq!(places, shuffled);
         shuffled.sort();
         assert_eq!(places, shuffled);
-        let only: Vec<_> = places.iter().map(|place| place.only.as_deref().and_then(|name| name.to_str())).collect();
-        assert_eq!(only, [Some("single.py"), Some("pack"), None]);
+        let only: Vec<_> = places.iter().map(|place| place.only.clone()).collect();
+        let entry = |name: &str| Some(BTreeSet::from([OsString::from(name)]));
+        assert_eq!(only, [entry("single.py"), entry("pack"), None]);
+        let two = of_given(&[given("a/pack"), given("a/pack"), given("a/other.py")], &[]).unwrap();
+        assert_eq!(two[0].only, Some(["other.py", "pack"].map(OsString::from).into()));
+        assert_eq!(two.len(), 1);
+        let whole = of_given(&[given("a/other.py"), given("a")], &[]).unwrap();
+        assert_eq!((whole.len(), &whole[0].only), (1, &None));
 
         let named = |root: &str, name: &str| Given { root: Some(root.to_owned()), path: path(name) };
         assert_eq!(of_given(&[named("app", "a/pack")], &[]).unwrap()[0].only, None);

@@ -11,7 +11,8 @@ use permacode_writer::{Merged, Report};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    discover::{Rule, Why},
+    discover::{self, Rule, Why},
+    error::Unreadable,
     place::Place,
     text::shown,
 };
@@ -44,8 +45,14 @@ pub struct BundleReport {
     pub pyc_bytes: u64,
     /// Sources that are carried as resources, or would be if resources were wanted, and why they are no modules.
     pub not_modules: Vec<NotModule>,
-    /// Entries of folders that were passed over, by rule. A folder counts as one entry.
+    /// Entries of folders that were left out, by rule. A folder counts as one entry.
     pub skipped: Vec<Skipped>,
+    /// Folders that links lead to as well: each is bundled once.
+    pub other_names: Vec<OtherName>,
+    /// Files and folders that could not be read, if such are left out.
+    pub unreadable: Vec<Unreadable>,
+    /// Patterns to exclude that nothing matched.
+    pub unmatched: Vec<String>,
     /// Code objects whose file name is not that of their module: it is kept as it stands.
     pub verbatim_filenames: Vec<VerbatimFilename>,
     /// Compiled files that were to be kept, but whose names are too long for the file system.
@@ -79,7 +86,16 @@ pub struct NotModule {
     pub why: Why,
 }
 
-/// Entries that were passed over.
+/// A name of a folder that is bundled under another one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct OtherName {
+    /// Root and path.
+    pub name: String,
+    /// Root and path that the folder is bundled under.
+    pub folder: String,
+}
+
+/// Entries that were left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skipped {
     /// The rule.
@@ -179,6 +195,15 @@ pub(crate) fn skipped(places: &[Place], entries: &mut [(Rule, usize, Vec<u8>)]) 
         }
     }
     by_rule
+}
+
+/// The names that folders were not bundled under.
+pub(crate) fn other_names(places: &[Place], names: &[discover::OtherName]) -> Vec<OtherName> {
+    let shown =
+        |other: &discover::OtherName| OtherName { name: other.name.shown(places), folder: other.first.shown(places) };
+    let mut names: Vec<OtherName> = names.iter().map(shown).collect();
+    names.sort();
+    names
 }
 
 /// A path as text, whatever its bytes: JSON has nothing else.

@@ -194,6 +194,71 @@ fn what_cannot_work_is_an_error_before_anything_is_written() {
     assert!(!fixture.path().join("x.perma").exists() && !fixture.path().join("out").exists());
 }
 
+#[test]
+fn the_summary_says_what_is_left_out_and_why() {
+    let fixture = Fixture::new();
+    let folder = fixture.path();
+    let source = folder.join("src");
+    for number in 0..7 {
+        fs::write(source.join(format!(".dot{number}")), "").unwrap();
+    }
+    fs::create_dir_all(source.join(".git/objects")).unwrap();
+    fs::create_dir_all(source.join("alone")).unwrap();
+    fs::write(source.join("alone/__init__.pyc"), "").unwrap();
+    fs::write(source.join("not.importable.py"), "").unwrap();
+    fs::write(source.join("0-odd.py"), "").unwrap();
+    let summary = fixture.bundle(&["--exclude", "./alone", "--exclude", "tpyo"]);
+    for text in [
+        "modules    3, of them 1 package\n",
+        "root/alone.py: CPython imports root/alone/__init__.pyc instead\n",
+        "root/not.importable.py: no module can have this name: \"not.importable\" has a dot\n",
+        "left out: 7 entries: names that begin with a dot, which --hidden takes\n  root/.dot0\n",
+        "  root/.dot4\n  and 2 more, which --verbose names\n",
+        "left out: 1 entry: version control, which --hidden takes\n  root/.git\n",
+        "nothing matches --exclude './alone': paths start below a root\n",
+        "nothing matches --exclude 'tpyo'",
+    ] {
+        assert!(summary.contains(text), "{text:?} is not in\n{summary}");
+    }
+    let summary = fixture.bundle(&["--hidden"]);
+    assert!(!summary.contains("--hidden"), "{summary}");
+    let resources = stdout(folder, &["list", "shop.perma", "--resources"]);
+    assert!(resources.contains(".dot6"), "{resources}");
+    let python = fixture.python.to_str().unwrap();
+    let output = run(folder, &["bundle", "src", "--python", python, "-o", "x.perma", "--include", "tpyo"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), folder.join("x.perma").exists()), (Some(2), false), "{stderr}");
+    assert!(stderr.contains("nothing matches the pattern to include \"tpyo\""), "{stderr}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_cannot_be_read_is_named_and_can_be_left_out() {
+    let fixture = Fixture::new();
+    let folder = fixture.path();
+    // There, and can be opened, but its beginning cannot be read.
+    for name in ["bad.py", "bad.txt"] {
+        std::os::unix::fs::symlink("/proc/self/mem", folder.join("src").join(name)).unwrap();
+    }
+    let python = fixture.python.to_str().unwrap();
+    let args = ["bundle", "src", "--python", python, "-o", "shop.perma"];
+    let output = run(folder, &args);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), folder.join("shop.perma").exists()), (Some(2), false), "{stderr}");
+    assert!(stderr.contains("2 files or folders cannot be read\n  "), "{stderr}");
+    assert!(stderr.contains("src/bad.py: ") && stderr.contains("src/bad.txt: "), "{stderr}");
+    assert!(stderr.ends_with("To bundle the rest, use --keep-going\n"), "{stderr}");
+
+    let output = run(folder, &[&args[..], &["--keep-going"]].concat());
+    let summary = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(summary.contains("left out: 2 files or folders that cannot be read:\n  "), "{summary}");
+    assert!(stdout(folder, &["list", "shop.perma"]).contains("shop.till"));
+    let output = run(folder, &[&args[..], &["--keep-going", "--json"]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["unreadable"][0]["file"].as_str().unwrap().ends_with("src/bad.py"), "{report}");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_folder_whose_name_is_no_text_is_bundled_and_reported() {

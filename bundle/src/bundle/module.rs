@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs,
+    fs, io,
     sync::{
         atomic::{AtomicUsize, Ordering},
         mpsc::{SyncSender, sync_channel},
@@ -37,6 +37,12 @@ pub(super) struct Compiled {
     pyc: Result<Vec<u8>, Why>,
 }
 
+/// What became of a file.
+pub(super) enum Read {
+    Compiled(Compiled),
+    Unreadable(io::Error),
+}
+
 /// Reading and compiling.
 pub(super) struct Reading<'r> {
     pub(super) version: Version,
@@ -47,7 +53,7 @@ pub(super) struct Reading<'r> {
 
 impl Reading<'_> {
     /// Hands over each item in the order of `items`.
-    pub(super) fn run(&self, mut sink: impl FnMut(&Item, Compiled) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn run(&self, mut sink: impl FnMut(&Item, Read) -> Result<(), Error>) -> Result<(), Error> {
         let next = AtomicUsize::new(0);
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel(READ_AHEAD);
@@ -70,7 +76,7 @@ impl Reading<'_> {
         })
     }
 
-    fn work(&self, next: &AtomicUsize, sender: &SyncSender<(usize, Result<Compiled, Error>)>) {
+    fn work(&self, next: &AtomicUsize, sender: &SyncSender<(usize, Result<Read, Error>)>) {
         let mut worker = self.compiler.worker();
         while let number = next.fetch_add(1, Ordering::Relaxed)
             && let Some(item) = self.items.get(number)
@@ -81,11 +87,13 @@ impl Reading<'_> {
         }
     }
 
-    fn compile(&self, worker: &mut Worker<'_>, item: &Item) -> Result<Compiled, Error> {
-        let of_error = |error| Error::io("cannot read", &item.file, error);
+    fn compile(&self, worker: &mut Worker<'_>, item: &Item) -> Result<Read, Error> {
         // Read once: what is compiled is what is carried, whatever happens to the file meanwhile.
-        let source = fs::read(&item.file).map_err(of_error)?;
-        let metadata = fs::metadata(&item.file).map_err(of_error)?;
+        let read = fs::read(&item.file).and_then(|source| Ok((source, fs::metadata(&item.file)?)));
+        let (source, metadata) = match read {
+            Ok(read) => read,
+            Err(error) => return Ok(Read::Unreadable(error)),
+        };
         let pyc = match worker.compile(&item.file, &source)? {
             Outcome::Compiled(code) => {
                 let validation = Validation::CheckedHash(source_hash(self.version, &source));
@@ -96,7 +104,7 @@ impl Reading<'_> {
             Outcome::Died(message) => Err(Why::CompilerDied { message }),
         };
         let mtime = metadata.modified().ok().and_then(seconds);
-        Ok(Compiled { source, mtime, executable: is_executable(&metadata), pyc })
+        Ok(Read::Compiled(Compiled { source, mtime, executable: is_executable(&metadata), pyc }))
     }
 }
 

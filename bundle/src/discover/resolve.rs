@@ -1,51 +1,73 @@
 //! Several places: a module name once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
-use super::{Item, ItemKind, Why, ancestors};
+use super::{Claim, Discovery, ItemKind, Why, ancestors};
 use crate::{
     error::{Error, ErrorKind},
     place::{Place, PlaceKind},
 };
 
-/// Decides who has a module that several places have.
+/// Decides which file a module name stands for if several places have one. Returns the names that a file stands for, be it
+/// bundled or not.
 ///
-/// Between the places of an interpreter, the first in its search order has it, as in CPython: a package of a later place is
-/// hidden with all that is in it. Folders without `__init__.py` are joined. What the user named has no search order: there,
-/// it is an error. Expects items in the order of places.
-pub(super) fn resolve(places: &[Place], items: &mut Vec<Item>) -> Result<(), Error> {
-    // The same file by way of two places that overlap.
-    let mut seen = HashSet::new();
-    items.retain(|item| {
-        let place = &places[item.place];
-        seen.insert((&place.root, &place.folder, item.path.clone()))
-    });
-    let mut order: Vec<(usize, usize)> = Vec::new();
-    for (index, item) in items.iter().enumerate() {
-        if let ItemKind::Module { name, .. } = &item.kind {
-            order.push((name.matches('.').count(), index));
+/// Between the places of an interpreter, the first in its search order wins, as in CPython, even if its file is not bundled: an
+/// extension module, or an excluded file. Folders without `__init__` are joined, unless some place has a module or package of
+/// that name: then nothing finds them. The folders that the user named have no order, so two files that are both bundled
+/// are an error.
+pub(super) fn resolve(places: &[Place], found: &mut Discovery) -> Result<BTreeSet<String>, Error> {
+    let mut bundled = HashMap::new();
+    for (index, item) in found.items.iter().enumerate() {
+        if let ItemKind::Module { .. } = item.kind {
+            bundled.insert((item.place, &item.path[..]), index);
         }
     }
-    // Packages before what is in them; items are in the order of places already.
-    order.sort_unstable();
-    let mut owners: HashMap<String, usize> = HashMap::new();
-    for (_, index) in order {
-        let item = &items[index];
-        let ItemKind::Module { name, .. } = &item.kind else { continue };
-        let place = &places[item.place];
-        let is_elsewhere = |owner: &&usize| places[items[**owner].place].folder != place.folder;
-        let above = ancestors(name).filter_map(|package| owners.get(package)).find(is_elsewhere);
-        let Some(owner) = owners.get(name).or(above) else {
-            owners.insert(name.clone(), index);
+    let item = |claim: &Claim| bundled.get(&(claim.file.place, &claim.file.path[..])).copied();
+    let is_given = |claim: &Claim| places[claim.file.place].kind == PlaceKind::Given;
+    // Packages before what is in them. Of what the user named, files that are not bundled give way.
+    let order = |claim: &Claim| {
+        let gives_way = is_given(claim) && item(claim).is_none();
+        (claim.name.matches('.').count(), gives_way, claim.file.place)
+    };
+    let mut claims: Vec<&Claim> = found.claims.iter().collect();
+    claims.sort_by_cached_key(|claim| order(claim));
+    let mut owners: HashMap<&str, &Claim> = HashMap::new();
+    let mut shadowed = Vec::new();
+    for claim in claims {
+        let folder = |claim: &Claim| &places[claim.file.place].folder;
+        let is_elsewhere = |owner: &&&Claim| folder(owner) != folder(claim);
+        let above = ancestors(&claim.name).filter_map(|package| owners.get(package)).find(is_elsewhere);
+        let Some(owner) = above.or(owners.get(&claim.name[..])).copied() else {
+            owners.insert(&claim.name, claim);
             continue;
         };
-        let first = &items[*owner];
-        if place.kind == PlaceKind::Given {
-            let (first, second) = (first.file.clone(), item.file.clone());
-            return Err(ErrorKind::Conflict { name: name.clone(), first, second }.into());
+        let Some(index) = item(claim) else { continue };
+        if above.is_none() && is_given(claim) {
+            if let Some(first) = item(owner) {
+                return Err(conflict(places, found, first, index));
+            }
+            owners.insert(&claim.name, claim);
+            continue;
         }
-        let root = places[first.place].root.clone();
-        items[index].kind = ItemKind::Resource(Some(Why::HiddenByRoot { root }));
+        shadowed.push((index, owner.file.shown(places)));
     }
-    Ok(())
+    let known = owners.into_keys().map(ToOwned::to_owned).collect();
+    for (index, by) in shadowed {
+        found.items[index].kind = ItemKind::Resource(Some(Why::Shadowed { by }));
+    }
+    Ok(known)
+}
+
+/// Both items are modules of one name.
+fn conflict(places: &[Place], found: &Discovery, first: usize, second: usize) -> Error {
+    let (first, second) = (&found.items[first], &found.items[second]);
+    let name = second.module_name().unwrap_or_default().to_owned();
+    // A package goes as a whole: what is left of it would have another one above it.
+    let path = match &second.kind {
+        ItemKind::Module { is_package: true, .. } => second.path.rsplitn(2, |byte| *byte == b'/').last(),
+        _ => None,
+    };
+    let path = path.unwrap_or(&second.path);
+    let roots = [first, second].map(|item| places[item.place].root.as_str());
+    ErrorKind::conflict(name, (roots[0], &first.file), (roots[1], &second.file), path).into()
 }

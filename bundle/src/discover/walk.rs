@@ -1,279 +1,321 @@
-//! Walking one place.
+//! Walking places.
+//!
+//! Each real folder is visited once, whatever number of links lead to it: as the folder of a place if it is one, else
+//! under its path without a link, else under the first of its linked names. (If an earlier place hides the path without a
+//! link, the linked names come before it.) The order in which the system lists entries does not count.
 
 use std::{
-    collections::BTreeSet,
-    ffi::OsString,
-    fs, io,
+    collections::{BTreeSet, HashMap},
+    mem,
     path::{Path, PathBuf},
 };
 
-use super::{Discovery, Item, ItemKind, Rule, Rules, Why, ancestors};
+use super::{
+    Claim, Discovery, Item, ItemKind, Name, OtherName, Rule, Rules, Why, ancestors,
+    entry::{Entry, EntryKind},
+    finder::{Choices, FileKind},
+};
 use crate::{
-    error::Error,
-    name::{is_identifier, is_imported_all_the_same, is_shared_object},
+    error::{Error, Unreadable},
+    name::{is_shared_object, module_part},
     place::{Place, PlaceKind},
 };
 
 /// A folder that is still to be looked at.
 struct Folder {
-    /// Path below the place.
-    path: Vec<u8>,
+    name: Name,
     location: PathBuf,
-    /// How the modules in it are called up to the last dot; `None` if nothing imports them.
-    prefix: Option<String>,
-    /// Nothing imports them because a module has the name of this folder or of one above.
-    is_hidden: bool,
+    /// Its path without links.
+    real: PathBuf,
+    /// How the modules in it are called up to the last dot, or why nothing imports them.
+    prefix: Result<String, Why>,
+    /// The name of the file that makes it a package.
+    init: Option<String>,
     /// A folder above it, or it itself, matches a pattern to include.
     is_included: bool,
-    /// Real paths of the folders above it, and its own.
-    real: Vec<PathBuf>,
-}
-
-/// An entry of a folder.
-struct Entry {
-    name: OsString,
-    location: PathBuf,
-    is_folder: bool,
 }
 
 struct Walk<'w> {
-    place: &'w Place,
-    index: usize,
+    places: &'w [Place],
     rules: &'w Rules<'w>,
-    found: &'w mut Discovery,
+    found: Discovery,
     /// What is not included; packages of it may be needed all the same.
     unwanted: Vec<Item>,
-    folders: Vec<Folder>,
+    /// Real folders, and the one name that each is visited under.
+    names: HashMap<PathBuf, Name>,
+    /// Links to folders, which wait until all folders that no link leads to were visited.
+    links: Vec<Folder>,
+    /// Packages that an earlier place hides. They wait until all links were visited, because one of the links may be the
+    /// name under which the interpreter finds such a folder.
+    late: Vec<Folder>,
+    /// Names for which a place of the interpreter has a file, and the first such place.
+    taken: HashMap<String, usize>,
 }
 
-/// Walks the place with this index.
-pub(super) fn walk(places: &[Place], index: usize, rules: &Rules<'_>, found: &mut Discovery) -> Result<(), Error> {
-    let place = &places[index];
-    let first = found.items.len();
-    let mut walk = Walk { place, index, rules, found, unwanted: Vec::new(), folders: Vec::new() };
-    walk.folders.push(Folder {
-        path: Vec::new(),
-        location: place.folder.clone(),
-        prefix: Some(String::new()),
-        is_hidden: false,
-        is_included: false,
-        real: vec![real(&place.folder)?],
-    });
-    // No recursion: how deep a tree is, is up to the tree.
-    while let Some(folder) = walk.folders.pop() {
-        walk.folder(&folder)?;
+/// Walks all places.
+pub(super) fn walk(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Error> {
+    let mut walk = Walk {
+        places,
+        rules,
+        found: Discovery::default(),
+        unwanted: Vec::new(),
+        names: HashMap::new(),
+        links: Vec::new(),
+        late: Vec::new(),
+        taken: HashMap::new(),
+    };
+    let mut tops = Vec::new();
+    for (index, place) in places.iter().enumerate() {
+        tops.push(walk.top(index, place)?);
     }
-    let unwanted = std::mem::take(&mut walk.unwanted);
-    add_needed(found, first, unwanted);
-    Ok(())
+    for top in tops {
+        walk.tree(top);
+    }
+    while !walk.links.is_empty() || !walk.late.is_empty() {
+        let mut next = mem::take(if walk.links.is_empty() { &mut walk.late } else { &mut walk.links });
+        next.sort_by(|one, other| one.name.cmp(&other.name));
+        for folder in next {
+            walk.tree(folder);
+        }
+    }
+    let unwanted = mem::take(&mut walk.unwanted);
+    add_needed(&mut walk.found, unwanted);
+    Ok(walk.found)
 }
 
 impl Walk<'_> {
-    fn folder(&mut self, folder: &Folder) -> Result<(), Error> {
-        let entries = self.entries(folder)?;
-        let sources: BTreeSet<Vec<u8>> = entries.iter().filter_map(Entry::source_stem).map(<[u8]>::to_vec).collect();
-        let mut packages = BTreeSet::new();
-        for entry in entries.iter().filter(|entry| entry.is_folder) {
-            if entry.location.join("__init__.py").is_file() {
-                packages.insert(entry.bytes().to_vec());
-            }
-        }
-        for entry in entries {
-            if entry.is_folder {
-                let is_hidden = !packages.contains(entry.bytes()) && sources.contains(entry.bytes());
-                self.subfolder(folder, &entry, is_hidden)?;
-            } else {
-                let is_hidden = entry.source_stem().is_some_and(|stem| packages.contains(stem));
-                self.file(folder, entry, is_hidden);
-            }
-        }
-        Ok(())
-    }
-
-    /// Entries that are neither excluded nor passed over, sorted by name.
-    fn entries(&mut self, folder: &Folder) -> Result<Vec<Entry>, Error> {
-        let of_error = |error| Error::io("cannot read the folder", &folder.location, error);
-        let mut entries = Vec::new();
-        let is_top = folder.path.is_empty();
-        let mut is_empty = true;
-        for entry in fs::read_dir(&folder.location).map_err(of_error)? {
-            let entry = entry.map_err(of_error)?;
-            is_empty = false;
-            let name = entry.file_name();
-            if is_top && self.place.only.as_ref().is_some_and(|only| *only != name) {
-                continue;
-            }
-            let location = folder.location.join(&name);
-            let path = join(&folder.path, name.as_encoded_bytes());
-            let mut kind = entry.file_type().map_err(of_error)?;
-            if kind.is_symlink() {
-                match fs::metadata(&location) {
-                    Ok(metadata) => kind = metadata.file_type(),
-                    Err(_) => {
-                        self.skip(Rule::BrokenLink, path);
-                        continue;
+    /// The folder of a place. What the user named keeps the name that it has there.
+    fn top(&mut self, index: usize, place: &Place) -> Result<Folder, Error> {
+        let real = |path: &Path| path.canonicalize();
+        let own = real(&place.folder).map_err(|error| Error::io("cannot find", &place.folder, error))?;
+        let name = |path: &[u8]| Name { place: index, path: path.to_vec() };
+        match &place.only {
+            _ if place.kind == PlaceKind::Extensions => {}
+            None => drop(self.names.entry(own.clone()).or_insert_with(|| name(b""))),
+            Some(only) => {
+                for entry in only {
+                    // Files among them are never looked up, so they do no harm.
+                    if let Ok(own) = real(&place.folder.join(entry)) {
+                        self.names.entry(own).or_insert_with(|| name(entry.as_encoded_bytes()));
                     }
                 }
             }
-            if !kind.is_dir() && !kind.is_file() {
-                self.skip(Rule::Special, path);
-                continue;
-            }
-            let entry = Entry { name, location, is_folder: kind.is_dir() };
-            match self.rule(&entry, &path, folder) {
-                Some(rule) => self.skip(rule, path),
-                None => entries.push(entry),
-            }
         }
-        if is_empty && !is_top {
-            self.skip(Rule::EmptyFolder, folder.path.clone());
-        }
-        entries.sort_by(|one, other| one.bytes().cmp(other.bytes()));
-        Ok(entries)
+        Ok(Folder {
+            name: name(b""),
+            location: place.folder.clone(),
+            real: own,
+            prefix: Ok(String::new()),
+            init: None,
+            is_included: false,
+        })
     }
 
-    /// The rule by which an entry is passed over.
-    fn rule(&self, entry: &Entry, path: &[u8], folder: &Folder) -> Option<Rule> {
-        let name = entry.bytes();
-        if !entry.is_folder {
-            let module = entry.source_stem().and_then(|stem| module_name(folder.prefix.as_deref()?, stem));
-            return match () {
-                () if self.is_output(entry, folder) => Some(Rule::Output),
-                () if is_shared_object(name) => Some(Rule::SharedObject),
-                () if self.rules.filter.excludes(path, module.as_deref()) => Some(Rule::Excluded),
-                () => None,
-            };
+    /// Visits a folder and what is below it, but for links. No recursion: how deep a tree is, is up to the tree.
+    fn tree(&mut self, top: Folder) {
+        let mut folders = vec![top];
+        while let Some(folder) = folders.pop() {
+            let place = &self.places[folder.name.place];
+            // The user did not name the whole folder, so it may be part of another place.
+            let is_part = folder.name.path.is_empty() && (place.only.is_some() || place.kind == PlaceKind::Extensions);
+            if !is_part {
+                let first = self.names.entry(folder.real.clone()).or_insert_with(|| folder.name.clone());
+                if *first != folder.name {
+                    self.found.other_names.push(OtherName { name: folder.name, first: first.clone() });
+                    continue;
+                }
+            }
+            self.folder(&folder, &mut folders);
         }
-        let is_library_top = self.place.kind == PlaceKind::Library && folder.path.is_empty();
+    }
+
+    fn folder(&mut self, folder: &Folder, folders: &mut Vec<Folder>) {
+        let place = &self.places[folder.name.place];
+        let is_top = folder.name.path.is_empty();
+        let entries = match Entry::all(&folder.location, &self.rules.suffixes) {
+            Ok(entries) => entries,
+            Err(error) => {
+                self.found.unreadable.push(Unreadable::new(&folder.location, &error));
+                return;
+            }
+        };
+        if entries.is_empty() && !is_top {
+            self.skip(Rule::EmptyFolder, &folder.name);
+        }
+        let choices = self.rules.suffixes.choices(&entries);
+        let is_wanted = |name: &[u8]| {
+            let only = place.only.as_ref().filter(|_| is_top);
+            only.is_none_or(|only| only.iter().any(|wanted| wanted.as_encoded_bytes() == name))
+        };
+        for (part, choice) in &choices {
+            let entry = choice.file.split(|byte| *byte == b'/').next().unwrap_or_default();
+            if let (Ok(prefix), true) = (&folder.prefix, is_wanted(entry)) {
+                let (name, file) = (module_name(prefix, part), folder.name.join(&choice.file));
+                if place.kind != PlaceKind::Given {
+                    self.taken.entry(name.clone()).or_insert(file.place);
+                }
+                self.found.claims.push(Claim { name, file });
+            }
+        }
+        if place.kind == PlaceKind::Extensions {
+            return;
+        }
+        for entry in entries {
+            if is_wanted(entry.bytes()) {
+                self.entry(folder, entry, &choices, folders);
+            }
+        }
+    }
+
+    fn entry(&mut self, folder: &Folder, entry: Entry, choices: &Choices, folders: &mut Vec<Folder>) {
+        let name = folder.name.join(entry.bytes());
+        let part = match entry.kind {
+            EntryKind::Folder => module_part(entry.bytes()).ok(),
+            _ => self.rules.suffixes.split(entry.bytes()).map(|(stem, _)| stem),
+        };
+        let module = folder.prefix.as_ref().ok().zip(part).map(|(prefix, part)| module_name(prefix, part));
+        let Place { root, kind, .. } = &self.places[name.place];
+        let is_given = *kind == PlaceKind::Given;
+        // Both are asked about each entry, and first of all: a pattern that nothing matches is reported.
+        let is_excluded = self.rules.filter.excludes(root, &name.path, module.as_deref());
+        let is_included = self.rules.filter.includes(root, &name.path, module.as_deref()) || folder.is_included;
+        if let Some(rule) = self.rule(folder, &entry, is_excluded) {
+            self.skip(rule, &name);
+            return;
+        }
+        match &entry.kind {
+            EntryKind::Folder => {
+                let real = match entry.is_link {
+                    true => entry.location.canonicalize(),
+                    false => Ok(folder.real.join(&entry.name)),
+                };
+                let real = match real {
+                    Ok(real) => real,
+                    Err(error) => return self.found.unreadable.push(Unreadable::new(&entry.location, &error)),
+                };
+                let prefix = self.prefix(folder, &entry, choices);
+                let subfolder = Folder { name, location: entry.location, real, prefix, init: entry.init, is_included };
+                let taken = subfolder.prefix.as_ref().ok().and_then(|package| self.taken.get(package));
+                match (entry.is_link, taken) {
+                    (true, _) => self.links.push(subfolder),
+                    (false, Some(first)) if *first < subfolder.name.place && !is_given => self.late.push(subfolder),
+                    _ => folders.push(subfolder),
+                }
+            }
+            EntryKind::Unreadable(error) => self.found.unreadable.push(Unreadable::new(&entry.location, error)),
+            _ => {
+                let kind = self.kind(folder, &entry, choices);
+                let item = Item { place: name.place, path: name.path, file: entry.location, kind };
+                if is_included { &mut self.found.items } else { &mut self.unwanted }.push(item);
+            }
+        }
+    }
+
+    /// The rule by which an entry is left out.
+    fn rule(&self, folder: &Folder, entry: &Entry, is_excluded: bool) -> Option<Rule> {
+        let place = &self.places[folder.name.place];
+        let is_top = folder.name.path.is_empty();
+        let is_folder = entry.kind == EntryKind::Folder;
+        let is_library_top = is_folder && is_top && place.kind == PlaceKind::Library;
+        let name = entry.bytes();
         let is_packages =
             || matches!(name, b"site-packages" | b"dist-packages") || self.rules.packages.contains(&entry.location);
-        let module = folder.prefix.as_deref().and_then(|prefix| module_name(prefix, name));
+        // What the user named is wanted, whatever its name.
+        let is_asked_for = self.rules.hidden || is_top && place.only.is_some();
+        let hidden = if is_asked_for { None } else { Rule::of_hidden(entry) };
         match () {
-            () if folder.real_of(entry).is_some_and(|real| self.rules.kept == Some(real)) => Some(Rule::Output),
-            () if name == b"__pycache__" => Some(Rule::Cache),
+            () if self.is_output(folder, entry) => Some(Rule::Output),
+            () if is_folder && name == b"__pycache__" => Some(Rule::Cache),
             () if is_library_top && is_packages() => Some(Rule::SitePackages),
             () if is_library_top && name.starts_with(b"config-") => Some(Rule::Config),
-            () if self.rules.filter.excludes(path, module.as_deref()) => Some(Rule::Excluded),
+            () if is_excluded => Some(Rule::Excluded),
+            () if hidden.is_some() => hidden,
+            () if entry.kind == EntryKind::BrokenLink => Some(Rule::BrokenLink),
+            () if entry.kind == EntryKind::Special => Some(Rule::Special),
+            () if entry.kind == EntryKind::File && is_shared_object(name) => Some(Rule::SharedObject),
             () => None,
         }
     }
 
-    /// The file that the archive is written to, or `.NAME.*.perma-tmp` beside it.
-    fn is_output(&self, entry: &Entry, folder: &Folder) -> bool {
-        let (Some(output), Some(real)) = (&self.rules.output, folder.real_of(entry)) else { return false };
+    /// The file that the archive is written to, `.NAME.*.perma-tmp` beside it, or the folder for compiled files.
+    fn is_output(&self, folder: &Folder, entry: &Entry) -> bool {
+        let real = folder.real.join(&entry.name);
+        if entry.kind == EntryKind::Folder {
+            return self.rules.kept.as_ref() == Some(&real);
+        }
+        let Some(output) = &self.rules.output else { return false };
         let Some(name) = output.file_name().map(|name| name.as_encoded_bytes()) else { return false };
         let rest = entry.bytes().strip_prefix(b".").and_then(|rest| rest.strip_prefix(name));
         let is_temporary = rest.is_some_and(|rest| rest.starts_with(b".") && rest.ends_with(b".perma-tmp"));
         real == *output || is_temporary && real.parent() == output.parent()
     }
 
-    fn subfolder(&mut self, above: &Folder, entry: &Entry, is_hidden: bool) -> Result<(), Error> {
-        let path = join(&above.path, entry.bytes());
-        let own = real(&entry.location)?;
-        if above.real.contains(&own) {
-            self.skip(Rule::Cycle, path);
-            return Ok(());
+    /// How modules in a folder are called up to the last dot, or why nothing imports them.
+    fn prefix(&self, above: &Folder, entry: &Entry, choices: &Choices) -> Result<String, Why> {
+        let prefix = above.prefix.as_ref().map_err(Why::clone)?;
+        let part = module_part(entry.bytes()).map_err(|message| Why::NoName { message })?;
+        match choices.get(part) {
+            Some(choice) if !choice.is_package => Err(self.shadowed(above, &choice.file)),
+            _ => Ok(module_name(prefix, part)),
         }
-        let prefix = above.prefix.as_deref().filter(|_| !is_hidden);
-        let prefix = prefix.and_then(|prefix| module_name(prefix, entry.bytes()));
-        self.folders.push(Folder {
-            location: entry.location.clone(),
-            is_hidden: above.is_hidden || is_hidden,
-            is_included: above.is_included || self.rules.filter.includes(&path, prefix.as_deref()),
-            real: above.real.iter().cloned().chain([own]).collect(),
-            prefix,
-            path,
-        });
-        Ok(())
     }
 
-    fn file(&mut self, folder: &Folder, entry: Entry, is_hidden: bool) {
-        let path = join(&folder.path, entry.bytes());
-        let kind = self.kind(folder, &entry, is_hidden);
-        let name = match &kind {
-            ItemKind::Module { name, .. } => Some(name.as_str()),
-            ItemKind::Resource(_) => None,
+    fn kind(&self, folder: &Folder, entry: &Entry, choices: &Choices) -> ItemKind {
+        let file = entry.bytes();
+        let stem = self.rules.suffixes.source_stem(file);
+        let prefix = match &folder.prefix {
+            Ok(prefix) => prefix,
+            Err(why) => return ItemKind::Resource(stem.map(|_| why.clone())),
         };
-        let is_wanted = folder.is_included || self.rules.filter.includes(&path, name);
-        let item = Item { place: self.index, path, file: entry.location, kind };
-        if is_wanted {
-            self.found.items.push(item);
-        } else {
-            self.unwanted.push(item);
-        }
-    }
-
-    fn kind(&self, folder: &Folder, entry: &Entry, is_hidden: bool) -> ItemKind {
-        let Some(stem) = entry.source_stem() else {
-            let is_bytecode = entry.bytes().ends_with(b".pyc") && folder.prefix.is_some();
-            return ItemKind::Resource(is_bytecode.then_some(Why::OnlyBytecode));
+        let Some((part, kind)) = self.rules.suffixes.split(file) else {
+            let message = stem.and_then(|stem| module_part(stem).err());
+            return ItemKind::Resource(message.map(|message| Why::NoName { message }));
         };
-        let Some(prefix) = &folder.prefix else {
-            return ItemKind::Resource(Some(if folder.is_hidden { Why::HiddenByModule } else { Why::OddName }));
+        let is_package = part == "__init__" && !prefix.is_empty();
+        let winner = match is_package {
+            true => folder.init.as_ref().map(|init| init.as_bytes()),
+            false => choices.get(part).map(|choice| &choice.file[..]),
         };
-        if is_hidden {
-            return ItemKind::Resource(Some(Why::HiddenByPackage));
-        }
-        if stem == b"__init__" && !prefix.is_empty() {
-            return ItemKind::Module { name: prefix.clone(), is_package: true };
-        }
-        let is_top = self.place.kind == PlaceKind::Library && prefix.is_empty();
-        let known = std::str::from_utf8(stem).ok().filter(|stem| is_top && is_imported_all_the_same(stem));
-        match known.map(ToOwned::to_owned).or_else(|| module_name(prefix, stem)) {
-            Some(name) => ItemKind::Module { name, is_package: false },
-            None => ItemKind::Resource(Some(Why::OddName)),
+        match kind {
+            FileKind::Source if winner == Some(file) => {
+                let name = if is_package { prefix.clone() } else { module_name(prefix, part) };
+                ItemKind::Module { name, is_package }
+            }
+            FileKind::Source => ItemKind::Resource(winner.map(|winner| self.shadowed(folder, winner))),
+            FileKind::Bytecode if winner == Some(file) => ItemKind::Resource(Some(Why::OnlyBytecode)),
+            FileKind::Bytecode | FileKind::Extension => ItemKind::Resource(None),
         }
     }
 
-    fn skip(&mut self, rule: Rule, path: Vec<u8>) {
-        self.found.skipped.push((rule, self.index, path));
-    }
-}
-
-impl Folder {
-    /// The real path of an entry, unless it is itself a link.
-    fn real_of(&self, entry: &Entry) -> Option<PathBuf> {
-        self.real.last().map(|folder| folder.join(&entry.name))
-    }
-}
-
-impl Entry {
-    fn bytes(&self) -> &[u8] {
-        self.name.as_encoded_bytes()
+    /// A file in this folder is imported instead.
+    fn shadowed(&self, folder: &Folder, file: &[u8]) -> Why {
+        Why::Shadowed { by: folder.name.join(file).shown(self.places) }
     }
 
-    /// The name of a source without its suffix.
-    fn source_stem(&self) -> Option<&[u8]> {
-        self.bytes().strip_suffix(b".py").filter(|_| !self.is_folder)
+    fn skip(&mut self, rule: Rule, name: &Name) {
+        self.found.skipped.push((rule, name.place, name.path.clone()));
     }
 }
 
 /// The packages above what is wanted are wanted as well: without them it cannot be imported.
-fn add_needed(found: &mut Discovery, first: usize, unwanted: Vec<Item>) {
+fn add_needed(found: &mut Discovery, unwanted: Vec<Item>) {
     let mut needed = BTreeSet::new();
-    for item in &found.items[first..] {
+    for item in &found.items {
         if let ItemKind::Module { name, .. } = &item.kind {
-            needed.extend(ancestors(name).map(ToOwned::to_owned));
+            needed.extend(ancestors(name).map(|package| (item.place, package.to_owned())));
         }
     }
     for item in unwanted {
         match &item.kind {
-            ItemKind::Module { name, is_package: true } if needed.contains(name) => found.items.push(item),
+            ItemKind::Module { name, is_package: true } if needed.contains(&(item.place, name.clone())) => {
+                found.items.push(item);
+            }
             _ => found.skipped.push((Rule::NotIncluded, item.place, item.path)),
         }
     }
 }
 
-/// The name of a module or package in a folder whose modules have this prefix, if it can have one.
-fn module_name(prefix: &str, stem: &[u8]) -> Option<String> {
-    let stem = std::str::from_utf8(stem).ok().filter(|stem| is_identifier(stem))?;
-    Some(if prefix.is_empty() { stem.to_owned() } else { format!("{prefix}.{stem}") })
-}
-
-fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    if folder.is_empty() { name.to_vec() } else { [folder, b"/", name].concat() }
-}
-
-fn real(path: &Path) -> Result<PathBuf, Error> {
-    path.canonicalize().map_err(|error: io::Error| Error::io("cannot find", path, error))
+/// The name of a module or package in a folder whose modules have this prefix.
+fn module_name(prefix: &str, part: &str) -> String {
+    if prefix.is_empty() { part.to_owned() } else { format!("{prefix}.{part}") }
 }

@@ -22,9 +22,11 @@ def folders():
     for path in paths:
         if path and path not in packages and os.path.isdir(path):
             packages.append(path)
+    extensions = [path for path in sys.path if os.path.basename(path) == "lib-dynload"]
     return {
         "stdlib": sysconfig.get_path("stdlib", vars=base),
         "platstdlib": sysconfig.get_path("platstdlib", vars=base),
+        "extensions": extensions[0] if extensions else None,
         "site_packages": packages,
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     }
@@ -38,10 +40,14 @@ def about():
         "executable": sys.executable or None,
     }
     if result["implementation"] == "cpython":
+        import importlib.machinery
         import importlib.util
 
         result["magic"] = list(importlib.util.MAGIC_NUMBER)
         result["tag"] = sys.implementation.cache_tag
+        result["extension_suffixes"] = importlib.machinery.EXTENSION_SUFFIXES
+        result["source_suffixes"] = importlib.machinery.SOURCE_SUFFIXES
+        result["bytecode_suffixes"] = importlib.machinery.BYTECODE_SUFFIXES
         result.update(folders())
     return result
 

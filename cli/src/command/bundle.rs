@@ -6,8 +6,8 @@ use crate::{
     output::{Output, counted, grouped, percent, size},
     progress::Bar,
 };
-use anyhow::{Context, Result, bail};
-use permacode_bundle::{Bundle, BundleOptions, BundleReport, Interpreter, Rule, Why, bundle};
+use anyhow::{Context, Result, anyhow, bail};
+use permacode_bundle::{Bundle, BundleOptions, BundleReport, ErrorKind, Interpreter, NotModule, Rule, Why, bundle};
 use serde_json::Value;
 use std::{
     ffi::{OsStr, OsString},
@@ -51,13 +51,30 @@ pub(crate) struct Args {
 
     /// Only what matches: a glob for paths (`test/data/*`) and module names (`test.*`)
     ///
-    /// A folder or package that matches stands for all that is in it. Can be given several times.
+    /// A folder or package that matches stands for all that is in it. Paths start below a root: write `pkg`, not `./pkg`.
+    /// With the name of a root before it (`ROOT=pkg`), a pattern is for that root. A pattern that nothing matches is an
+    /// error. Can be given several times.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
     /// Not what matches, even if it is included; can be given several times
+    ///
+    /// A pattern is one as for --include. The summary names patterns that nothing matches.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
+
+    /// Hidden files and folders, too: dot files, version control, environments, node_modules
+    ///
+    /// Left out otherwise: files and folders with a dot at the beginning of their names; CVS, RCS and _darcs;
+    /// environments (folders with pyvenv.cfg or conda-meta/history in them, and __pypackages__); node_modules. A file or
+    /// folder that is itself a PATH is always taken, and so is a folder with an __init__.py whose name has no dot. With
+    /// this option, too, __pycache__ is left out: all modules are compiled anew.
+    #[arg(long)]
+    hidden: bool,
+
+    /// Bundle the rest if files or folders cannot be read, and end with exit status 1
+    #[arg(long)]
+    keep_going: bool,
 
     /// Optimisation level: 1 leaves out assertions, 2 docstrings as well
     #[arg(short = 'O', long, value_name = "LEVEL", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
@@ -87,7 +104,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 
-    /// Name everything that was passed over or is no module, and why
+    /// Name everything that was left out or is no module, and why
     #[arg(short, long)]
     verbose: bool,
 
@@ -105,6 +122,7 @@ Examples:
 
 Exit status:
   0  the archive was written
+  1  the archive was written, but not all files and folders could be read (--keep-going)
   2  wrong usage, or something could not be read or written; no archive was touched";
 
 /// How many of a list are shown unless all are asked for.
@@ -120,7 +138,8 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let options = options(args, interpreter)?;
     let bundle = {
         let bar = Bar::new();
-        let bundle = bundle(&options, &bar).with_context(|| format!("cannot make {:?}", args.output))?;
+        let bundle =
+            bundle(&options, &bar).map_err(advised).with_context(|| format!("cannot make {:?}", args.output))?;
         bundle.publish(&args.output).with_context(|| format!("cannot write {:?}", args.output))?;
         bundle
     };
@@ -129,7 +148,15 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     } else {
         print(args, bundle.report(), out)?;
     }
-    Ok(Answer::Yes)
+    Ok(if bundle.report().unreadable.is_empty() { Answer::Yes } else { Answer::No })
+}
+
+/// The error, with the option that helps.
+fn advised(error: permacode_bundle::Error) -> anyhow::Error {
+    match error.kind() {
+        ErrorKind::Unreadable(_) => anyhow!("{error}\nTo bundle the rest, use --keep-going"),
+        _ => error.into(),
+    }
 }
 
 fn options(args: &Args, interpreter: Interpreter) -> Result<BundleOptions> {
@@ -138,6 +165,8 @@ fn options(args: &Args, interpreter: Interpreter) -> Result<BundleOptions> {
         .output(&args.output)
         .library(library)
         .site_packages(args.site_packages)
+        .hidden(args.hidden)
+        .keep_going(args.keep_going)
         .optimize(args.optimize)
         .source(!args.no_source)
         .resources(!args.no_resources)
@@ -207,6 +236,25 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     for path in &report.not_kept {
         out.line(format_args!("not kept: {}: its name is too long for the file system", escape(path.as_bytes())))?;
     }
+    let others = &report.other_names;
+    if !others.is_empty() {
+        let names = counted(others.len() as u64, "other name of a folder", "other names of folders");
+        out.line(format_args!("left out: {names}, which are bundled once"))?;
+        print_list(args, others.iter().map(|other| format!("{} is {}", other.name, other.folder)), out)?;
+    }
+    for pattern in &report.unmatched {
+        let pattern = escape(pattern.as_bytes());
+        out.line(format_args!("nothing matches --exclude '{pattern}': paths start below a root"))?;
+    }
+    let unreadable = &report.unreadable;
+    if !unreadable.is_empty() {
+        let files = counted(unreadable.len() as u64, "file or folder", "files or folders");
+        out.line(format_args!("left out: {files} that cannot be read:"))?;
+        for file in unreadable {
+            let line = format!("{}: {}", file.file.display(), file.error);
+            out.line(format_args!("  {}", escape(line.as_bytes())))?;
+        }
+    }
     Ok(())
 }
 
@@ -218,9 +266,25 @@ fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Re
     let are = if count == 1 { "is no module" } else { "are no modules" };
     let fate = if args.no_resources { "left out" } else { "carried as resources" };
     out.line(format_args!("{} {are}, and {fate}:", counted(count as u64, "source", "sources")))?;
+    let line = |file: &NotModule| format!("{}/{}: {}", file.root, file.path, why(&file.why));
+    print_list(args, report.not_modules.iter().map(line), out)
+}
+
+fn print_skipped(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
+    // A rule that nobody asked for has paths, and is worth a line.
+    for skipped in report.skipped.iter().filter(|skipped| args.verbose || !skipped.paths.is_empty()) {
+        let entries = counted(skipped.count, "entry", "entries");
+        out.line(format_args!("left out: {entries}: {}", rule(skipped.rule)))?;
+        print_list(args, skipped.paths.iter().cloned(), out)?;
+    }
+    Ok(())
+}
+
+/// The first lines of a list, or all.
+fn print_list(args: &Args, lines: impl ExactSizeIterator<Item = String>, out: &mut Output) -> Result<()> {
+    let count = lines.len();
     let shown = if args.verbose { count } else { SHOWN.min(count) };
-    for file in report.not_modules.iter().take(shown) {
-        let line = format!("{}/{}: {}", file.root, file.path, why(&file.why));
+    for line in lines.take(shown) {
         out.line(format_args!("  {}", escape(line.as_bytes())))?;
     }
     if shown < count {
@@ -229,30 +293,10 @@ fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Re
     Ok(())
 }
 
-fn print_skipped(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
-    // What has paths is unexpected, and worth a line; the rest is what was asked for or never wanted.
-    for skipped in report.skipped.iter().filter(|skipped| args.verbose || !skipped.paths.is_empty()) {
-        out.line(format_args!(
-            "passed over: {}",
-            counted(skipped.count, "entry", "entries") + ": " + rule(skipped.rule)
-        ))?;
-        let shown = if args.verbose { skipped.paths.len() } else { SHOWN };
-        for path in skipped.paths.iter().take(shown) {
-            out.line(format_args!("  {}", escape(path.as_bytes())))?;
-        }
-        if shown < skipped.paths.len() {
-            out.line(format_args!("  and {} more, which --verbose names", skipped.paths.len() - shown))?;
-        }
-    }
-    Ok(())
-}
-
 fn why(why: &Why) -> String {
     match why {
-        Why::OddName => "no statement can import this name".to_owned(),
-        Why::HiddenByPackage => "a package of the same name is imported instead".to_owned(),
-        Why::HiddenByModule => "a module of the same name as its folder is imported instead".to_owned(),
-        Why::HiddenByRoot { root } => format!("{root} has a module of its name"),
+        Why::NoName { message } => format!("no module can have this name: {message}"),
+        Why::Shadowed { by } => format!("CPython imports {by} instead"),
         Why::OnlyBytecode => "bytecode without a source".to_owned(),
         Why::NotCompiled { message } => format!("does not compile: {message}"),
         Why::CompilerDied { message } => format!("the compiler died: {message}"),
@@ -267,12 +311,16 @@ fn rule(rule: Rule) -> &'static str {
         Rule::Config => "folders that serve to build interpreters",
         Rule::Cache => "__pycache__, as all is compiled anew",
         Rule::SharedObject => "shared objects and libraries",
+        Rule::Output => "the archive itself, or the folder for compiled files",
         Rule::Excluded => "excluded",
         Rule::NotIncluded => "not included",
+        Rule::VersionControl => "version control, which --hidden takes",
+        Rule::Environment => "environments, which --hidden takes",
+        Rule::NodeModules => "node_modules, which --hidden takes",
+        Rule::Hidden => "names that begin with a dot, which --hidden takes",
         Rule::Resource => "resources, which are not wanted",
         Rule::EmptyFolder => "empty folders",
         Rule::BrokenLink => "links that lead nowhere",
-        Rule::Cycle => "links to a folder they lie in",
         Rule::Special => "neither files nor folders",
         _ => "others",
     }
