@@ -3,7 +3,7 @@
 use crate::{
     open_cost, python, pythons,
     run::{cargo, root, run},
-    spec, stdlib,
+    spec, spec_proof, stdlib,
 };
 use anyhow::{Context, Result};
 use std::{env, ffi::OsString, process::Command, time::Instant};
@@ -53,6 +53,8 @@ pub(crate) fn ci() -> Result<()> {
     }
     println!("\n== generated parts of the specification");
     spec::spec(false)?;
+    println!("\n== two verifiers agree");
+    spec_proof::spec_proof(&[])?;
     println!("\n== cost of opening");
     open_cost::open_cost()?;
     println!("\n== the comparers find what they should");

@@ -1,7 +1,11 @@
 //! Small valid archives, from which mutants are made.
 
 use super::{
-    archives::{assemble::Sections, shapes},
+    archives::{
+        assemble::Sections,
+        edit::{Edited, Repair},
+        shapes,
+    },
     models::Choices,
 };
 use crate::run::root;
@@ -153,16 +157,31 @@ fn halves_of_a_qualname() -> [String; 2] {
     ["i".repeat(half - ".".len()), "o".repeat(half)]
 }
 
-/// Code objects that share one list, about as many as [C-9] allows.
+/// Code objects that share one list, and have exactly as many items as [C-9] allows.
 fn shared_lists() -> Result<Vec<u8>> {
     const ITEMS: usize = 4000;
-    let mut module = shapes::plain("m");
-    module.codes[0].constants = vec![Ref::Object(1); ITEMS];
-    let alone = write(module.clone()).len();
-    let count = (LIST_BUDGET as usize * alone).div_ceil(ITEMS);
-    module.codes = vec![module.codes[0].clone(); count];
-    module.root = Some(u32::try_from(count - 1)?);
-    Ok(write(module))
+    /// Items before the constants: local kinds and name.
+    const BEFORE: usize = 2;
+    let of_codes = |count: usize| {
+        let mut module = shapes::plain("m");
+        module.codes[0].constants = vec![Ref::Object(1); ITEMS];
+        module.codes = vec![module.codes[0].clone(); count];
+        module.root = Some(count as u32 - 1);
+        let mut sections = Sections::of(&write(module));
+        // Room for lists that go on: item 0 is object 0.
+        sections.section(SectionKind::Lists).extend([0; 2 * 2 * ITEMS]);
+        sections.archive()
+    };
+    let left = |count: usize| {
+        let bytes = of_codes(count);
+        let left = (LIST_BUDGET as usize * bytes.len()).checked_sub(count * (BEFORE + ITEMS));
+        left.map(|left| (left, bytes))
+    };
+    let (left, bytes) = (1..).map_while(left).last().context("not even one list fits")?;
+    let mut archive = Edited(bytes);
+    archive.set("code[0].constant_count", (ITEMS + left) as u64);
+    archive.repair(Repair::Chunks);
+    Ok(archive.0)
 }
 
 /// What is larger than a chunk.
