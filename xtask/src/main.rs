@@ -24,7 +24,7 @@ Tasks:
   open-cost      count the instructions of opening, for few and for many modules
   spec           compare the generated blocks of spec.md, or write them [--bless]
   spec-proof     mutants of small archives, verified by the reader and by a second verifier made from spec.md alone
-                 [--mutants N] [--seed S] [--jobs J] [--only MUTANT]
+                 [--mutants N] [--seed S] [--jobs J] [--only MUTANT] [--file FILE...]
   stdlib         whole standard libraries into archives and back [--no-tests] [--reproduce] [--regress] [--keep DIR]
                  [PYTHON...]
   python         the wheel of the Python package for each interpreter, and its tests

@@ -17,6 +17,7 @@ use crate::run::{root, run, target_folder};
 use anyhow::{Context, Result, bail, ensure};
 use bases::Bases;
 use fastrand::Rng;
+use permacode_bundle::Interpreter;
 use permacode_format::{RULES, Rule};
 use permacode_reader::Archive;
 use serde_json::Value;
@@ -54,7 +55,24 @@ struct Wanted {
 
 /// Compares the verdicts about as many mutants as are asked for.
 pub(crate) fn spec_proof(args: &[&str]) -> Result<()> {
-    compare(&parse(args)?)
+    match args {
+        ["--file", files @ ..] => show(files),
+        _ => compare(&parse(args)?),
+    }
+}
+
+/// What both say of some archives.
+fn show(files: &[&str]) -> Result<()> {
+    let python = Python::installed()?;
+    for file in files {
+        let archive = fs::read(file).with_context(|| format!("cannot read {file}"))?;
+        println!("{file}\n  the reader: {}", verdict(&archive));
+        print!("  the second verifier: ");
+        std::io::stdout().flush()?;
+        // It says with its status that a rule is broken.
+        python.command("verifier")?.arg(file).status().context("cannot start python3")?;
+    }
+    Ok(())
 }
 
 fn compare(wanted: &Wanted) -> Result<()> {
@@ -258,32 +276,37 @@ impl Outcome {
 
 /// The second verifier, with what it needs from PyPI.
 struct Python {
+    program: PathBuf,
     packages: PathBuf,
 }
 
 impl Python {
     fn installed() -> Result<Self> {
         const WANTED: &str = "xxhash>=3.4,<5";
-        let packages = target_folder().join("python/verifier");
+        let interpreter = Interpreter::probe("python3").context("cannot use python3 for the second verifier")?;
+        let program = interpreter.executable;
+        // It has compiled parts: what one interpreter installed is not for another.
+        let packages = target_folder().join("python/verifier").join(interpreter.version_text);
         let stamp = packages.join("installed.txt");
-        if !fs::read_to_string(&stamp).is_ok_and(|installed| installed == WANTED) {
+        let installed = format!("{}\n{WANTED}\n", program.display());
+        if !fs::read_to_string(&stamp).is_ok_and(|found| found == installed) {
             let pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade", "--target"];
-            run(Command::new("python3").args(pip).arg(&packages).arg(WANTED))?;
-            fs::write(&stamp, WANTED).with_context(|| format!("cannot write {}", stamp.display()))?;
+            run(Command::new(&program).args(pip).arg(&packages).arg(WANTED))?;
+            fs::write(&stamp, installed).with_context(|| format!("cannot write {}", stamp.display()))?;
         }
-        Ok(Python { packages })
+        Ok(Python { program, packages })
     }
 
-    fn command(&self) -> Result<Command> {
+    fn command(&self, module: &str) -> Result<Command> {
         let path = std::env::join_paths([root().join("xtask/python"), self.packages.clone()])?;
-        let mut command = Command::new("python3");
-        command.args(["-B", "-s"]).env("PYTHONPATH", path);
+        let mut command = Command::new(&self.program);
+        command.args(["-B", "-s", "-m", module]).env("PYTHONPATH", path);
         Ok(command)
     }
 
     fn start(&self) -> Result<Verifier> {
-        let mut command = self.command()?;
-        command.args(["-m", "verifier.stream"]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut command = self.command("verifier.stream")?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().context("cannot start python3")?;
         let (input, output) = (process.stdin.take(), process.stdout.take().map(BufReader::new));
         Ok(Verifier { input, output: output.context("python3 has no output")?, process })
