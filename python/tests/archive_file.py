@@ -11,10 +11,10 @@ VERSION, HEADER_CRC, SECTION_COUNT, TABLE_CRC, HEADER_LEN = 0x08, 0x18, 0x28, 0x
 ENTRY_LEN, ENTRY_CRC = 32, 0x18
 NO_CHUNKS = 0xFFFFFFFF
 TARGETS, BYTECODE_MAGIC = 1, 0x10
-CODE, WIDE, OBJECTS, CONSTANTS, BYTECODE = 6, 7, 9, 10, 11
+CODE, OBJECTS, CONSTANTS, BYTECODE = 6, 9, 10, 11
 DOCSTRINGS, SOURCES, FILES, CHECKSUMS = 13, 17, 18, 19
-CODE_LEN, WIDE_LEN = 28, 56
-CHUNK_LEN = 65536
+CODE_LEN = 28
+CHUNK_LEN = 4096
 
 
 def table_end(data):
@@ -30,37 +30,7 @@ def sections(data):
         yield place, kind, offset, length, first_chunk
 
 
-def of_instructions(data):
-    """The places of instructions, and of all that says where they are."""
-    places = set()
-    for entry, kind, offset, length, _ in sections(data):
-        if kind == BYTECODE:
-            places.update(range(entry, entry + ENTRY_CRC), range(offset, offset + length))
-        if kind == CODE:
-            for record in range(offset, offset + length, CODE_LEN):
-                # Offset, length, and the form, which may say that the length is elsewhere.
-                places.update(range(record, record + 4), range(record + 12, record + 14), [record + 25])
-        if kind == WIDE:
-            for record in range(offset, offset + length, WIDE_LEN):
-                places.update(range(record, record + 4))
-    return places
-
-
-def seal(data, layout=None):
-    """Makes the checksums right that are looked at when an archive is opened: what is damaged then gets further.
-
-    `layout` has the sections of the archive as it was, where the damage is to the section table itself.
-    """
-    layout = layout or list(sections(data))
-    for place, _, offset, length, first_chunk in layout:
-        if first_chunk == NO_CHUNKS:
-            struct.pack_into("<I", data, place + ENTRY_CRC, zlib.crc32(data[offset : offset + length]))
-    table_end = HEADER_LEN + len(layout) * ENTRY_LEN
-    struct.pack_into("<I", data, TABLE_CRC, zlib.crc32(data[HEADER_LEN:table_end]))
-    seal_header(data)
-
-
-def seal_header(data):
+def repair_header(data):
     struct.pack_into("<I", data, HEADER_CRC, 0)
     struct.pack_into("<I", data, HEADER_CRC, zlib.crc32(data[:HEADER_LEN]))
 
@@ -93,15 +63,15 @@ def repair(data, layout=None):
     for place, _, offset, length, _ in layout:
         struct.pack_into("<I", data, place + ENTRY_CRC, zlib.crc32(data[offset : offset + length]))
     struct.pack_into("<I", data, TABLE_CRC, zlib.crc32(data[HEADER_LEN : HEADER_LEN + len(layout) * ENTRY_LEN]))
-    seal_header(data)
+    repair_header(data)
 
 
 def set_format_version(data, version):
     struct.pack_into("<I", data, VERSION, version)
-    seal_header(data)
+    repair_header(data)
 
 
 def set_bytecode_magic(data, magic):
     (offset,) = [offset for _, kind, offset, _, _ in sections(data) if kind == TARGETS]
     struct.pack_into("<I", data, offset + BYTECODE_MAGIC, magic)
-    seal(data)
+    repair(data)

@@ -74,7 +74,7 @@ def set_in_target(data, field, value):
     """Sets a field of the only target, and makes the checksums right."""
     (offset,) = [offset for _, kind, offset, _, _ in archive_file.sections(data) if kind == archive_file.TARGETS]
     struct.pack_into("<I", data, offset + field, value)
-    archive_file.seal(data)
+    archive_file.repair(data)
 
 
 def missing(app):
