@@ -523,7 +523,10 @@ fn site_packages_are_hidden_by_the_library() {
     let mut interpreter = newest();
     interpreter.stdlib = library.path().to_owned();
     interpreter.platstdlib = library.path().to_owned();
-    interpreter.site_packages = vec![packages.path().to_owned()];
+    interpreter.site_packages = vec![permacode_bundle::PackagesFolder {
+        folder: packages.path().to_owned(),
+        root: Some("site-packages".to_owned()),
+    }];
     let (archive, bundle) = archive_of(&BundleOptions::new(interpreter).site_packages(true));
     assert_eq!(module_names(&archive), ["_sysconfigdata__x-y", "json/", "mine", "sys_like"]);
     let names =
