@@ -103,7 +103,8 @@ fn add_path_file(folder: &Path, file: &Path, places: &[Place], found: &mut BTree
             continue;
         };
         let Ok(target) = target.canonicalize() else { continue };
-        let has_place = |place: &Place| place.only.is_none() && place.folder.canonicalize().is_ok_and(|it| it == target);
+        let has_place =
+            |place: &Place| place.only.is_none() && place.folder.canonicalize().is_ok_and(|it| it == target);
         if !places.iter().any(has_place) {
             add(ElsewhereKind::PathFile, shown(line));
         }

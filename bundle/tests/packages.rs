@@ -74,8 +74,11 @@ fn each_folder_is_a_root_and_the_first_has_a_module() {
         folder: folder.path().to_owned(),
         root: root.map(ToOwned::to_owned),
     };
-    interpreter.site_packages =
-        vec![packages(Some("local-dist-packages"), &first), packages(Some("dist-packages"), &second), packages(None, &third)];
+    interpreter.site_packages = vec![
+        packages(Some("local-dist-packages"), &first),
+        packages(Some("dist-packages"), &second),
+        packages(None, &third),
+    ];
     let (archive, bundle) = archive_of(&BundleOptions::new(interpreter).library(false).site_packages(true));
     assert_eq!(common::module_names(&archive), ["a", "b", "c"]);
     let roots: Vec<&str> = bundle.report().roots.iter().map(|root| root.name.as_str()).collect();

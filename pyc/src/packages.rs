@@ -81,7 +81,8 @@ impl PackagesFolders {
             return (rest == "site-packages").then(|| join(prefix, &[b"Lib", b"site-packages"]));
         }
         let (local, rest): (&[u8], _) = rest.strip_prefix("local-").map_or((b"", rest), |rest| (b"local", rest));
-        let (library, rest) = self.after_library(rest).map_or((&b"lib"[..], rest), |rest| (&self.platform_library, rest));
+        let (library, rest) =
+            self.after_library(rest).map_or((&b"lib"[..], rest), |rest| (&self.platform_library, rest));
         let (version, kind): (&[u8], _) =
             rest.strip_prefix("python3-").map_or((&self.version, rest), |kind| (b"python3", kind));
         let is_kind = matches!(kind, "site-packages" | "dist-packages");

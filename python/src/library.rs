@@ -185,8 +185,12 @@ impl Interpreter {
     fn in_words(&self, fit: Fit) -> String {
         let version = version_in_words(self.hexversion, self.magic, self.optimization);
         let advice = match fit {
-            Fit::Import => "the library of another patch release or optimisation level differs: bundle that of this one",
-            Fit::Exact => "bundle for this one, or open it with exact=False if the bytecode is of the same magic number",
+            Fit::Import => {
+                "the library of another patch release or optimisation level differs: bundle that of this one"
+            }
+            Fit::Exact => {
+                "bundle for this one, or open it with exact=False if the bytecode is of the same magic number"
+            }
             Fit::Bytecode => "bundle for this one",
         };
         format!("{} {version}: {advice}", permacode_pyc::VM)

@@ -157,7 +157,12 @@ impl PermacodeFinder {
     }
 
     /// Warns once if a module that the archive has is not imported from it because `sys.path` does not have the folder of its root.
-    fn warn_if_unsearched(&self, importlib: &Importlib, name: &Bound<'_, PyString>, module: &Module<'_>) -> PyResult<()> {
+    fn warn_if_unsearched(
+        &self,
+        importlib: &Importlib,
+        name: &Bound<'_, PyString>,
+        module: &Module<'_>,
+    ) -> PyResult<()> {
         let py = name.py();
         let Ok(Some(root)) = root_of(module) else { return Ok(()) };
         let folder = self.roots.folder(&root);
@@ -280,7 +285,8 @@ impl PermacodeFinder {
         let archive = self.library.path().display();
         if !self.library.is_sealed() {
             let state = self.take_look(loader);
-            let is_unchanged = state.map_or(Ok(false), |state| state.is_that_of(file))? || candidate.look(file)?.is_some();
+            let is_unchanged =
+                state.map_or(Ok(false), |state| state.is_that_of(file))? || candidate.look(file)?.is_some();
             if !is_unchanged {
                 count::STALE.add_one();
                 return Ok(None);
@@ -334,7 +340,9 @@ impl PermacodeFinder {
                 let found = match path {
                     _ if !importlib.stock.has_own_functions(py)? => Found::Shadowed,
                     Some(path) => self.look(importlib, &candidate, name, path, target)?,
-                    None => self.look(importlib, &candidate, name, &importlib.of_sys(py, intern!(py, "path"))?, target)?,
+                    None => {
+                        self.look(importlib, &candidate, name, &importlib.of_sys(py, intern!(py, "path"))?, target)?
+                    }
                 };
                 if let Found::Here(state) = found {
                     let (spec, loader) = spec::new(importlib, &self.compiled_files, name, &candidate.place)?;
