@@ -109,8 +109,7 @@ fn what_path_files_and_editable_installs_lead_to_is_named() {
         ("given.pth", &plain.display().to_string()),
     ]);
     let mut interpreter = newest();
-    interpreter.site_packages =
-        vec![PackagesFolder { folder: packages.path().to_owned(), root: Some("site-packages".to_owned()) }];
+    interpreter.site_packages = common::packages([packages.path()]);
     // What is bundled all the same is not elsewhere.
     let options = BundleOptions::new(interpreter).library(false).site_packages(true).root("given", &plain);
     let (_, bundle) = archive_of(&options);
