@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Does an environment look the same with an archive as without?
-`environment.py --python PYTHON --sealed ARCHIVE --unsealed ARCHIVE`, where both archives have all that PYTHON can import.
+`environment.py --python PYTHON --sealed ARCHIVE --unsealed ARCHIVE`; both archives have all that PYTHON can import.
 
-Imports every module that PYTHON can import, three times: without an archive, with the sealed one and with the one that is
-not sealed.  Each module is imported in a process of its own that has imported the packages around it and nothing else.
-Then it compares the outcome (the exception with its traceback), what was printed, which other modules came along,
-`__file__`, `__cached__`, `__path__`, the fields of `__spec__`, the type of the loader (`PermacodeLoader` stands for
-`SourceFileLoader`), and all names with the types of their values.  There must be no difference.
+Imports every module that PYTHON can import, three times: without an archive, with the sealed one and with the one
+that is not sealed.  Each module is imported in a process of its own that has imported the packages around it and
+nothing else.  Then it compares the outcome (the exception with its traceback), what was printed, which other modules
+came along, `__file__`, `__cached__`, `__path__`, the fields of `__spec__`, the type of the loader (`PermacodeLoader`
+stands for `SourceFileLoader`), and all names with the types of their values.  There must be no difference.
 
 A folder that nobody serves would show no difference either.  So at least nine tenths of the modules that CPython loads
 from a source must come from the archive, in each folder of sys.path.
@@ -57,7 +57,9 @@ SECONDS = 30
 SECONDS_A_TOP = 3600
 ADDRESS_SPACE = 8 << 30
 CLONE_NEWNET = 0x40000000
+#: What differs from process to process: addresses, and times that modules print.
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
+SECONDS_PRINTED = re.compile(r"\b[0-9.]+ (?=(CPU )?seconds)")
 COMPARED = ("outcome", "printed", "came along", "fields", "names")
 
 
@@ -152,7 +154,7 @@ def leave_the_network():
 def plain(value):
     """Text without what differs from process to process."""
     if isinstance(value, str):
-        return ADDRESS.sub("0x...", value)
+        return SECONDS_PRINTED.sub("... ", ADDRESS.sub("0x...", value))
     if isinstance(value, dict):
         return ["%s = %s" % (key, plain(item)) for key, item in value.items()]
     return [plain(item) for item in value]
@@ -239,7 +241,8 @@ class Outcome:
         print("%d modules imported, %d not (with the same outcome each time, unless it says otherwise)" % (
             self.outcomes["imported"], self.outcomes["not imported"]))
         for way in (SEALED, UNSEALED):
-            print("%s: %s" % (way, ", ".join("%d %s" % (count, name) for name, count in sorted(self.stats[way].items()))))
+            counts = ("%d %s" % (count, name) for name, count in sorted(self.stats[way].items()))
+            print("%s: %s" % (way, ", ".join(counts)))
         roots = {os.path.join(folder, ""): name for name, folder in self.statuses[SEALED]["roots"].items()}
         for path, folder in sorted(self.folders.items()):
             named = "root " + roots[path] if path in roots else "no root"

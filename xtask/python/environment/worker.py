@@ -160,7 +160,7 @@ class Run:
         return path
 
     def why(self, name, record):
-        """Why a module of a file did not come from the archive, by the count that grows if the finder is asked again."""
+        """Why a module did not come from the archive: the count that grows if the finder is asked again."""
         finder = next((finder for finder in sys.meta_path if type(finder).__name__ == "PermacodeFinder"), None)
         if record["ours"] or finder is None:
             return None
@@ -182,9 +182,9 @@ class Run:
 
 
 def set_timers(seconds):
-    """The process dies of a module that runs or waits for too long; 0: no more."""
+    """The process dies of a module that runs for so long, or waits for longer; 0: no more."""
     _signal.setitimer(_signal.ITIMER_PROF, seconds)
-    _signal.setitimer(_signal.ITIMER_REAL, 4 * seconds)
+    _signal.setitimer(_signal.ITIMER_REAL, 10 * seconds)
 
 
 def how_ended(status):
@@ -192,8 +192,8 @@ def how_ended(status):
         return "ended, nobody knows how"
     if posix.WIFSIGNALED(status):
         number = posix.WTERMSIG(status)
-        return {int(_signal.SIGPROF): "runs for ever", int(_signal.SIGALRM): "waits for ever"}.get(
-            number, "killed by signal %d" % number)
+        # Which of the two is the first depends on who else uses the machine.
+        return "does not end" if number in (_signal.SIGPROF, _signal.SIGALRM) else "killed by signal %d" % number
     return "ended with status %d" % posix.WEXITSTATUS(status)
 
 
@@ -202,13 +202,16 @@ def delta(before, after):
             if isinstance(count, int) and not isinstance(count, bool) and after.get(name) != count}
 
 
-def type_name(value):
-    kind = type(value)
-    return "%s.%s" % (kind.__module__, kind.__qualname__)
-
-
 def is_ours(loader):
     return type(loader).__name__ == "PermacodeLoader"
+
+
+def type_name(value):
+    """The type of a value; our loader counts as what it stands for."""
+    if is_ours(value):
+        return "_frozen_importlib_external.SourceFileLoader"
+    kind = type(value)
+    return "%s.%s" % (kind.__module__, kind.__qualname__)
 
 
 def text(value, depth=0):
@@ -237,11 +240,10 @@ def namespace_of(module):
 
 
 def loader_text(loader):
-    """A loader; ours is called what it stands for."""
-    kind = "_frozen_importlib_external.SourceFileLoader" if is_ours(loader) else type_name(loader)
     if isinstance(loader, type):
         return "class " + loader.__qualname__
-    return "%s, name %s, path %s" % (kind, text(getattr_or(loader, "name", None)), text(getattr_or(loader, "path", None)))
+    name, path = (text(getattr_or(loader, field, None)) for field in ("name", "path"))
+    return "%s, name %s, path %s" % (type_name(loader), name, path)
 
 
 def brief(name):
@@ -249,8 +251,7 @@ def brief(name):
     module = sys.modules.get(name)
     names = namespace_of(module)
     loader = getattr_or(names.get("__spec__"), "loader", None)
-    kind = "_frozen_importlib_external.SourceFileLoader" if is_ours(loader) else type_name(loader)
-    return "%s, %s, loader %s, file %s" % (name, type_name(module), kind, text(names.get("__file__")))
+    return "%s, %s, loader %s, file %s" % (name, type_name(module), type_name(loader), text(names.get("__file__")))
 
 
 def seen(module):
@@ -269,8 +270,7 @@ def seen(module):
     fields["__loader__"] = loader_text(names.get("__loader__", getattr_or(module, "__loader__", None)))
     record = {"fields": fields, "ours": is_ours(loader),
               "from source": fields["__spec__.loader"].startswith("_frozen_importlib_external.SourceFileLoader,")}
-    types = ["%s: %s" % (name, type_name(value)) for name, value in names.items()
-             if name not in ("__loader__", "__spec__")]
+    types = ["%s: %s" % (name, type_name(value)) for name, value in names.items()]
     try:
         more = sorted(set(map(str, dir(module))) - set(map(str, names)))
     except BaseException as error:
