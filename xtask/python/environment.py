@@ -60,6 +60,8 @@ CLONE_NEWNET = 0x40000000
 #: What differs from process to process: addresses, and times that modules print.
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 SECONDS_PRINTED = re.compile(r"\b[0-9.]+ (?=(CPU )?seconds)")
+#: Modules whose differences are printed; of the others only the names.
+SHOWN = 50
 COMPARED = ("outcome", "printed", "came along", "fields", "names")
 
 
@@ -215,8 +217,9 @@ class Outcome:
                 if changes:
                     self.different.append((name, way, changes))
                     lines.append("DIFFERS: %s, %s" % (name, way))
-                    lines += ["    " + change[:300] for change in changes[:8]]
-                    lines += ["    and %d more" % (len(changes) - 8)] * (len(changes) > 8)
+                    if len(self.different) <= SHOWN:
+                        lines += ["    " + change[:300] for change in changes[:8]]
+                        lines += ["    and %d more" % (len(changes) - 8)] * (len(changes) > 8)
         for name, record in stock.items():
             self.outcomes["imported" if record["outcome"] == "imported" else "not imported"] += 1
             if record.get("from source"):

@@ -18,6 +18,9 @@ import _signal  # noqa: E402
 
 #: A process that wrote its record ends with this status.
 RECORDED = 93
+#: Folders of sys.path, or of another environment, below the folder of a library: no packages, although one could
+#: import them as such.
+NOT_PACKAGES = ("__pycache__", "lib-dynload", "site-packages", "dist-packages")
 SUFFIXES = (*_imp.extension_suffixes(), ".py", ".pyc")
 #: Packages below packages, however their `__path__` leads around.
 DEEPEST = 30
@@ -74,7 +77,7 @@ class Run:
                         stem = entry.name
                         if not entry.is_dir():
                             stem = next((stem[:-len(end)] for end in SUFFIXES if stem.endswith(end)), ".")
-                        if "." not in stem and stem not in ("__pycache__", "__init__"):
+                        if "." not in stem and stem not in ("__init__", *NOT_PACKAGES):
                             found.add(stem)
             except (OSError, TypeError, ValueError):
                 continue
