@@ -60,6 +60,10 @@ CLONE_NEWNET = 0x40000000
 #: What differs from process to process: addresses, and times that modules print.
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 SECONDS_PRINTED = re.compile(r"\b[0-9.]+ (?=(CPU )?seconds)")
+#: Where a traceback goes through depends on whether a thread was done when somebody asked for its result.
+RACE = re.compile(r"(/concurrent/futures/_base\.py):\d+, in result")
+#: The compiler warns; an archive has what it made, and so has a .pyc file, which some modules of a library lack.
+SYNTAX_WARNING = re.compile(r"^.*:\d+: SyntaxWarning: .*\n(  .*\n)?", re.MULTILINE)
 #: Modules whose differences are printed; of the others only the names.
 SHOWN = 50
 COMPARED = ("outcome", "printed", "came along", "fields", "names")
@@ -156,7 +160,10 @@ def leave_the_network():
 def plain(value):
     """Text without what differs from process to process."""
     if isinstance(value, str):
-        return SECONDS_PRINTED.sub("... ", ADDRESS.sub("0x...", value))
+        for pattern, instead in ((ADDRESS, "0x..."), (SECONDS_PRINTED, "... "), (RACE, r"\1, in result"),
+                                 (SYNTAX_WARNING, "")):
+            value = pattern.sub(instead, value)
+        return value
     if isinstance(value, dict):
         return ["%s = %s" % (key, plain(item)) for key, item in value.items()]
     return [plain(item) for item in value]

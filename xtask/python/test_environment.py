@@ -182,6 +182,15 @@ class Case(unittest.TestCase):
         self.assertIn("gone: getattr raises builtins.KeyError", records["sample.lazy"]["names"])
         self.assertEqual(runner.import_all("endless", [])[STOCK][0]["endless"]["outcome"], "does not end")
 
+    def test_what_is_not_compared(self):
+        def printed(text):
+            return {"outcome": "imported", "printed": text}
+
+        for one, other in (("at 0x7f0000000001", "at 0x7f0000000002"), ("0.1 CPU seconds", "2.5 CPU seconds"),
+                           ("a.py:1: SyntaxWarning: x\n  1 is 1\nb", "b"), ("a.py:1: SyntaxWarning: x\nb", "b")):
+            self.assertEqual(environment.differences(printed(one), printed(other)), [], one)
+            self.assertTrue(environment.differences(printed(one), printed(other + "!")), one)
+
     def test_nothing_served(self):
         for sealed, unsealed in (([], self.names), (self.names, []), (self.names, self.names[:10])):
             outcome = self.outcome(self.runner({"names": sealed}, {"names": unsealed}))
