@@ -37,6 +37,8 @@ WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "environment",
 STOCK, SEALED, UNSEALED = "without archive", "sealed", "unsealed"
 #: Share of the modules from sources that must come from the archive.
 LEAST = 0.9
+#: Counts that must be zero.
+UNEXPECTED = ("stale", "fallbacks")
 #: What has to run before the modules of a package can be imported.
 PRELUDES = {"django": "import django; django.setup()"}
 #: Django's models and migrations want settings.
@@ -253,6 +255,10 @@ class Outcome:
         for way in (SEALED, UNSEALED):
             counts = ("%d %s" % (count, name) for name, count in sorted(self.stats[way].items()))
             print("%s: %s" % (way, ", ".join(counts)))
+            for name in UNEXPECTED:
+                if self.stats[way][name]:
+                    good = False
+                    print("    %s: NONE EXPECTED, as nobody edits a file or damages an archive" % name)
         roots = {os.path.join(folder, ""): name for name, folder in self.statuses[SEALED]["roots"].items()}
         for path, folder in sorted(self.folders.items()):
             named = "root " + roots[path] if path in roots else "no root"

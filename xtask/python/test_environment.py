@@ -21,7 +21,7 @@ PACKAGE = """
 import marshal, sys
 from _frozen_importlib_external import PathFinder, SourceFileLoader
 
-counts = {"hits": 0, "misses": 0, "sealed": False}
+counts = {"hits": 0, "misses": 0, "stale": 0, "sealed": False}
 kept_open = open
 
 
@@ -52,6 +52,7 @@ class PermacodeFinder:
         if spec is None or type(spec.loader) is not SourceFileLoader:
             counts["misses"] += 1
             return None
+        counts["stale"] += name in stale
         kind = Other if name in other_loaders else PermacodeLoader
         spec.loader = kind(name, spec.loader.path)
         exec(specs.get(name, ""), {"spec": spec})
@@ -87,7 +88,7 @@ MODULES = {"plain": "A = 1", "loader": "", "file": "", "cached": "", "name": "",
            "lazy": "def __dir__(): return ['x', 'gone']\ndef __getattr__(name): return {'x': 1}[name]",
            "0001_odd": "", "folder.__init__": "", "folder.below": "", "path.__init__": "", "path.below": "",
            "space.in_it": ""}
-ARCHIVE = {"names": [], "other_loaders": [], "frames": [], "specs": {}, "faults": {}, "faults_after": {}}
+ARCHIVE = {"names": [], "other_loaders": [], "frames": [], "stale": [], "specs": {}, "faults": {}, "faults_after": {}}
 FAULTS = {
     "other_loaders": ["sample.loader"], "frames": ["sample.traceback"],
     "specs": {"sample.file": "spec.origin += 'x'", "sample.cached": "spec.cached += 'x'",
@@ -199,6 +200,13 @@ class Case(unittest.TestCase):
             self.assertFalse(good, printed)
             self.assertIn("TOO FEW", printed)
             self.assertIn("misses, not in the archive", printed)
+
+    def test_stale(self):
+        outcome = self.outcome(self.runner({"names": self.names, "stale": ["sample.file"]}, {"names": self.names}))
+        self.assertEqual(outcome.different, [])
+        good, printed = self.is_good(outcome)
+        self.assertFalse(good, printed)
+        self.assertEqual(printed.count("NONE EXPECTED"), 1, printed)
 
 
 if __name__ == "__main__":
