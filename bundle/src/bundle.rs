@@ -18,6 +18,7 @@ use permacode_writer::{
 use crate::{
     compile::Compiler,
     discover::{Discovery, Item, ItemKind, Rule, Rules, Suffixes, ancestors, discover},
+    elsewhere,
     error::{Error, ErrorKind, Unreadable},
     filter::Filter,
     layout::Layout,
@@ -78,6 +79,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     if roots.is_empty() {
         return Err(ErrorKind::Nothing.into());
     }
+    let packages: Vec<PathBuf> = interpreter.site_packages.iter().map(|packages| packages.folder.clone()).collect();
     let filter = Filter::new(&options.include, &options.exclude, &roots)?;
     let kept = match &options.keep_compiled {
         Some(folder) => Some(Tree::create(folder, false)?),
@@ -85,7 +87,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     };
     let rules = Rules {
         suffixes: Suffixes::new(interpreter),
-        packages: &interpreter.site_packages,
+        packages: &packages,
         filter: &filter,
         hidden: options.hidden,
         resources: options.resources,
@@ -118,6 +120,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
             optimization: options.optimize,
             roots: root_reports(&places),
             unreadable: found.unreadable,
+            elsewhere: if options.site_packages { elsewhere::find(interpreter, &places)? } else { Vec::new() },
             ..BundleReport::default()
         },
     };

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use permacode_pyc::Version;
+use permacode_pyc::{PackagesFolders, Version};
 
 use crate::error::{Error, ErrorKind};
 
@@ -35,13 +35,23 @@ pub struct Interpreter {
     /// Folder of the extension modules of its standard library, which it searches after `platstdlib`.
     pub extensions: Option<PathBuf>,
     /// Folders of installed packages, in the order in which they are searched.
-    pub site_packages: Vec<PathBuf>,
+    pub site_packages: Vec<PackagesFolder>,
     /// Suffixes of extension modules, in the order in which it tries them; it tries them before those of sources.
     pub extension_suffixes: Vec<String>,
     /// Suffixes of sources, which it tries before those of bytecode.
     pub source_suffixes: Vec<String>,
     /// Suffixes of bytecode that lies in the place of its source.
     pub bytecode_suffixes: Vec<String>,
+}
+
+/// A folder of installed packages that an interpreter searches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PackagesFolder {
+    /// The folder, as `sys.path` has it.
+    pub folder: PathBuf,
+    /// Its root in an archive: a name that says its role, by which an interpreter finds the folder again (see
+    /// [`PackagesFolders`]). `None` if it has no such role, so that no interpreter would find it.
+    pub root: Option<String>,
 }
 
 /// The answer of `python/probe.py`.
@@ -58,6 +68,12 @@ struct Answer {
     extensions: Option<PathBuf>,
     #[serde(default)]
     site_packages: Vec<PathBuf>,
+    prefix: Option<PathBuf>,
+    exec_prefix: Option<PathBuf>,
+    base_prefix: Option<PathBuf>,
+    base_exec_prefix: Option<PathBuf>,
+    platlibdir: Option<String>,
+    user_site: Option<PathBuf>,
     #[serde(default)]
     extension_suffixes: Vec<String>,
     #[serde(default)]
@@ -68,11 +84,34 @@ struct Answer {
     free_threaded: bool,
 }
 
+impl Answer {
+    /// The folders of installed packages with their roots, in the order in which they are searched.
+    fn packages(&self) -> Vec<PackagesFolder> {
+        let bytes = |path: &Option<PathBuf>| path.as_deref().map(bytes_of).unwrap_or_default();
+        let version = self.stdlib.as_deref().and_then(Path::file_name).unwrap_or_default();
+        let roles = PackagesFolders {
+            prefix: bytes(&self.prefix),
+            exec_prefix: bytes(&self.exec_prefix),
+            base_prefix: bytes(&self.base_prefix),
+            base_exec_prefix: bytes(&self.base_exec_prefix),
+            platform_library: self.platlibdir.as_deref().unwrap_or("lib").as_bytes().to_vec(),
+            version: version.as_encoded_bytes().to_vec(),
+            user: self.user_site.as_deref().map(bytes_of),
+        };
+        let folders = self.site_packages.iter();
+        folders.map(|folder| PackagesFolder { folder: folder.clone(), root: roles.root(&bytes_of(folder)) }).collect()
+    }
+}
+
+fn bytes_of(path: &Path) -> Vec<u8> {
+    path.as_os_str().as_encoded_bytes().to_vec()
+}
+
 impl Interpreter {
     /// Runs a program and asks what it is.
     ///
     /// A program without a folder in its name is searched for as the shell would. It is started without the variables
-    /// by which Python can be told where to look for modules, in an empty folder.
+    /// by which Python can be told where to look for modules, in an empty folder. The packages of the user are searched.
     ///
     /// # Errors
     /// If it cannot be started, is no Python, or is not CPython 3.8 to 3.15; the error says what it is instead.
@@ -80,7 +119,7 @@ impl Interpreter {
         let program = absolute_program(program.as_ref())?;
         let folder = tempfile::tempdir().map_err(|error| Error::io("cannot create", std::env::temp_dir(), error))?;
         let output = command(&program)
-            .args(["-E", "-s", "-B", "-c", include_str!("python/probe.py")])
+            .args(["-E", "-B", "-c", include_str!("python/probe.py")])
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .output()
@@ -112,6 +151,7 @@ impl Interpreter {
             _ => return Err(unsupported()),
         };
         let version = version.map_err(|_| unsupported())?;
+        let site_packages = answer.packages();
         let stdlib = answer.stdlib.ok_or_else(|| missing("library"))?;
         if answer.source_suffixes.is_empty() {
             return Err(missing("suffixes of sources"));
@@ -126,7 +166,7 @@ impl Interpreter {
             platstdlib: answer.platstdlib.unwrap_or_else(|| stdlib.clone()),
             stdlib,
             extensions: answer.extensions,
-            site_packages: answer.site_packages,
+            site_packages,
             extension_suffixes: answer.extension_suffixes,
             source_suffixes: answer.source_suffixes,
             bytecode_suffixes: answer.bytecode_suffixes,

@@ -27,6 +27,7 @@
 mod bundle;
 mod compile;
 mod discover;
+mod elsewhere;
 mod error;
 mod extract;
 mod extract_report;
@@ -45,10 +46,11 @@ mod tree;
 pub use bundle::{Bundle, bundle};
 pub use compile::{Compiler, Outcome, Worker};
 pub use discover::{Rule, Why};
+pub use elsewhere::{Elsewhere, ElsewhereKind};
 pub use error::{Error, ErrorKind, Unreadable};
 pub use extract::{ExtractOptions, extract};
 pub use extract_report::{ExtractReport, ExtractedRoot, LeftOut, WhyLeftOut};
-pub use interpreter::Interpreter;
+pub use interpreter::{Interpreter, PackagesFolder};
 pub use options::BundleOptions;
 pub use progress::{Phase, Progress};
 pub use report::{

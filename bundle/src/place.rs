@@ -8,7 +8,7 @@ use std::{
 
 use crate::{
     error::{Error, ErrorKind},
-    interpreter::Interpreter,
+    interpreter::{Interpreter, PackagesFolder},
     name::is_root_name,
 };
 
@@ -55,7 +55,7 @@ pub(crate) fn of_interpreter(interpreter: &Interpreter, library: bool, packages:
     let mut folders: Vec<(PlaceKind, String, PathBuf)> = Vec::new();
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let mut add = |kind, root: String, folder: &Path| {
-        if folders.iter().all(|(.., other)| real(other) != real(folder)) {
+        if folders.iter().all(|(_, name, other)| *name != root && real(other) != real(folder)) {
             folders.push((kind, root, folder.to_owned()));
         }
     };
@@ -67,9 +67,10 @@ pub(crate) fn of_interpreter(interpreter: &Interpreter, library: bool, packages:
         if let Some(folder) = &interpreter.extensions {
             add(PlaceKind::Extensions, "lib-dynload".into(), folder);
         }
-        for (number, folder) in interpreter.site_packages.iter().enumerate() {
-            let root = if number == 0 { "site-packages".into() } else { format!("site-packages-{}", number + 1) };
-            add(PlaceKind::SitePackages, root, folder);
+        for PackagesFolder { root, folder } in &interpreter.site_packages {
+            if let Some(root) = root {
+                add(PlaceKind::SitePackages, root.clone(), folder);
+            }
         }
     }
     folders.retain(|(_, root, folder)| root == "stdlib" || folder.is_dir());

@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use crate::{
     discover::{self, Rule, Why},
+    elsewhere::Elsewhere,
     error::Unreadable,
     place::Place,
     text::shown,
@@ -29,6 +30,8 @@ pub struct BundleReport {
     pub optimization: u8,
     /// The roots by name, and the folders they stood for.
     pub roots: Vec<RootReport>,
+    /// Places outside of the roots that the interpreter imports installed packages from: they are not bundled.
+    pub elsewhere: Vec<Elsewhere>,
     /// Modules that are no package.
     pub modules: u64,
     /// Packages with code of their own.

@@ -148,7 +148,7 @@ fn a_file_that_is_not_bundled_is_imported_all_the_same() {
     // Of several folders that are searched, each of these files hides what comes later.
     let packages = common::tree(&[("package.py", ""), ("pack/_fast.py", ""), ("bare.py", ""), ("own.py", "")]);
     (interpreter.stdlib, interpreter.platstdlib) = (tree.path().to_owned(), tree.path().to_owned());
-    interpreter.site_packages = vec![packages.path().to_owned()];
+    interpreter.site_packages = common::packages([packages.path()]);
     let (archive, bundle) = archive_of(&BundleOptions::new(interpreter).site_packages(true).exclude("left/*"));
     assert_eq!(module_names(&archive), ["own", "pack/", "pack.slow", "wheel.part"]);
     assert_eq!(why(bundle.report(), "bare.py"), shadowed("stdlib/bare.pyc"));
@@ -165,7 +165,7 @@ fn the_folder_of_extension_modules_is_searched_before_installed_packages() {
     );
     (interpreter.stdlib, interpreter.platstdlib) = (library.path().to_owned(), library.path().to_owned());
     interpreter.extensions = Some(extensions.path().to_owned());
-    interpreter.site_packages = vec![packages.path().to_owned()];
+    interpreter.site_packages = common::packages([packages.path()]);
     let (archive, bundle) = archive_of(&BundleOptions::new(interpreter.clone()).site_packages(true));
     assert_eq!(module_names(&archive), ["_heap", "os", "other", "own"]);
     assert_eq!(why(bundle.report(), "_heap.py"), shadowed("stdlib/_heap.py"));
@@ -263,7 +263,7 @@ fn a_folder_of_two_roots_is_bundled_once() {
     symlink(packages.path().join("one"), more.path().join("two")).unwrap();
     let mut interpreter = newest();
     (interpreter.stdlib, interpreter.platstdlib) = (library.path().to_owned(), library.path().to_owned());
-    interpreter.site_packages = vec![more.path().to_owned(), packages.path().to_owned()];
+    interpreter.site_packages = common::packages([more.path(), packages.path()]);
     let (archive, bundle) = archive_of(&BundleOptions::new(interpreter.clone()).site_packages(true));
     // The link `one` of the first folder is what is found.
     assert_eq!(module_names(&archive), ["one/", "one.a", "os", "own"]);
@@ -523,7 +523,7 @@ fn site_packages_are_hidden_by_the_library() {
     let mut interpreter = newest();
     interpreter.stdlib = library.path().to_owned();
     interpreter.platstdlib = library.path().to_owned();
-    interpreter.site_packages = vec![packages.path().to_owned()];
+    interpreter.site_packages = common::packages([packages.path()]);
     let (archive, bundle) = archive_of(&BundleOptions::new(interpreter).site_packages(true));
     assert_eq!(module_names(&archive), ["_sysconfigdata__x-y", "json/", "mine", "sys_like"]);
     let names =

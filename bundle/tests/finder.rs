@@ -108,7 +108,7 @@ fn modules_are_those_that_the_interpreter_finds_in_folders_searched_one_after_th
         let folders: Vec<(&str, &Path)> = names.into_iter().zip(paths.iter().map(|path| path.as_path())).collect();
         (interpreter.stdlib, interpreter.platstdlib) = (paths[0].clone(), paths[0].clone());
         interpreter.extensions = Some(paths[1].clone());
-        interpreter.site_packages = paths[2..].to_vec();
+        interpreter.site_packages = common::packages(&paths[2..]);
         let (archive, _) = archive_of(&BundleOptions::new(interpreter.clone()).site_packages(true));
         let (of_sources, of_others): (BTreeSet<_>, BTreeSet<_>) =
             found(&interpreter, &folders).into_iter().partition(|(_, file)| is_bundled(Path::new(file)));

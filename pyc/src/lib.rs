@@ -45,11 +45,13 @@ mod docstring;
 mod error;
 mod header;
 mod marshal;
+mod packages;
 mod pyc;
 mod text;
 mod version;
 
 pub use error::{Error, ErrorKind};
 pub use header::{HEADER_LEN, Header, Validation, source_hash};
+pub use packages::PackagesFolders;
 pub use pyc::{Pyc, decode_pyc, encode_pyc};
 pub use version::{Foreign, VM, Version, target_for};

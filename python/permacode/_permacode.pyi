@@ -1,14 +1,26 @@
 """What the compiled module has. `permacode` has the public part of it."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from types import CodeType, ModuleType
-from typing import Literal, TypedDict, final, type_check_only
+from typing import Literal, TypedDict, TypeVar, final, overload, type_check_only
 
 from typing_extensions import NotRequired, Self, TypeAlias
 
-__all__ = ["Archive", "PermacodeFinder", "PermacodeLoader", "install", "open", "stats", "status", "uninstall"]
+__all__ = [
+    "Archive",
+    "PermacodeFinder",
+    "PermacodeLoader",
+    "PermacodeWarning",
+    "install",
+    "open",
+    "stats",
+    "status",
+    "uninstall",
+]
+
+_Default = TypeVar("_Default")
 
 _Path: TypeAlias = str | os.PathLike[str]
 
@@ -36,18 +48,30 @@ class Stats(TypedDict):
     fallbacks: int
     sealed: bool
     note: NotRequired[str]
+    unsearched: dict[str, str | None]
+
+class PermacodeWarning(RuntimeWarning):
+    """An archive, or a part of it, is not used: modules are imported from their files."""
 
 @final
-class Archive:
+class Archive(Mapping[str, CodeType]):
     """An open archive: a mapping from the names of its modules to their code objects, and a context manager."""
 
     @property
     def path(self) -> str: ...
     @property
     def method(self) -> str: ...
+    @property
+    def target(self) -> str | None: ...
     def code(self, /, name: str, base: _Path | Mapping[str, _Path] | None = None) -> CodeType: ...
     def close(self, /) -> None: ...
-    def keys(self, /) -> list[str]: ...
+    @overload
+    def get(self, name: object, default: None = None, /) -> CodeType | None: ...
+    @overload
+    def get(self, name: object, default: _Default, /) -> CodeType | _Default: ...
+    def keys(self, /) -> KeysView[str]: ...
+    def values(self, /) -> ValuesView[CodeType]: ...
+    def items(self, /) -> ItemsView[str, CodeType]: ...
     def __getitem__(self, key: str, /) -> CodeType: ...
     def __contains__(self, key: object, /) -> bool: ...
     def __iter__(self, /) -> Iterator[str]: ...
@@ -68,7 +92,7 @@ class PermacodeLoader(SourceFileLoader):
 
     def get_code(loader, fullname: str) -> CodeType: ...
 
-def open(path: _Path) -> Archive: ...
+def open(path: _Path, *, exact: bool = True) -> Archive: ...
 def install(path: _Path, strict: bool = False, *, roots: Mapping[str, _Path] | None = None) -> bool: ...
 def uninstall() -> bool: ...
 def status() -> Status: ...

@@ -3,13 +3,16 @@
 use std::{
     ffi::OsStr,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use pyo3::{
     exceptions::{PyKeyError, PyValueError},
     prelude::*,
-    types::{PyList, PyString},
+    types::{PyDict, PyList, PyString},
 };
 
 use crate::{
@@ -20,18 +23,44 @@ use crate::{
 
 /// Opens an archive: a mapping from module names to code objects.
 ///
+/// The archive must have code for this very interpreter, patch release and optimisation level included. With `exact=False` it may
+/// be for another release or level, as long as this interpreter runs its bytecode; the attribute `target` says for which it is.
+///
 /// The file is mapped, not read, and must neither be written to nor cut off while the archive is open; writers of archives
 /// replace files and never write into them.
 ///
-/// Raises OSError if the file cannot be opened, and ImportError if it is no archive, is damaged, or has no bytecode for
-/// this interpreter.
+/// Raises OSError if the file cannot be opened, and ImportError if it is no archive, is damaged, or has no code for this
+/// interpreter. Raises the audit event `open`, as the function `open` does.
 #[pyfunction]
-pub(crate) fn open(py: Python<'_>, path: PathBuf) -> PyResult<Archive> {
-    let library = Library::open(py, &path, Fit::Bytecode)?;
+#[pyo3(signature = (path, *, exact=true))]
+pub(crate) fn open(py: Python<'_>, path: PathBuf, exact: bool) -> PyResult<Archive> {
+    register(py.import("_collections_abc")?.as_any())?;
+    let library = Library::open(py, &path, if exact { Fit::Exact } else { Fit::Bytecode })?;
     Ok(Archive { path: library.path().to_owned(), library: Mutex::new(Some(Arc::new(library))) })
 }
 
+/// Makes the class a `collections.abc.Mapping` where that is imported already, as it is unless Python was started with `-S`.
+pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let modules = py.import("sys")?.getattr("modules")?;
+    match modules.cast::<PyDict>()?.get_item("_collections_abc")? {
+        Some(collections) => register(&collections),
+        None => Ok(()),
+    }
+}
+
+/// Makes the class a `collections.abc.Mapping`, once.
+fn register(collections: &Bound<'_, PyAny>) -> PyResult<()> {
+    static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+    if !IS_REGISTERED.swap(true, Relaxed) {
+        collections.getattr("Mapping")?.call_method1("register", (collections.py().get_type::<Archive>(),))?;
+    }
+    Ok(())
+}
+
 /// An open archive: a mapping from the names of its modules to their code objects, and a context manager.
+///
+/// It is equal only to itself: comparing it with another mapping would make all code objects of both.
 #[pyclass(frozen, mapping, module = "permacode")]
 pub(crate) struct Archive {
     path: PathBuf,
@@ -44,6 +73,36 @@ impl Archive {
         let library = self.library.lock().unwrap_or_else(PoisonError::into_inner);
         library.clone().ok_or_else(|| PyValueError::new_err(format!("the archive is closed: {}", self.path.display())))
     }
+
+    /// The code object of a module. `None` if the archive has none of that name.
+    fn find<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match name.cast::<PyString>() {
+            Ok(name) if self.__contains__(py, name)? => self.code(py, name, None).map(Some),
+            // No name, but a closed archive is no mapping of anything.
+            Err(_) => self.library().map(|_| None),
+            Ok(_) => Ok(None),
+        }
+    }
+
+    /// The names of the modules that have code, sorted.
+    fn names<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let library = self.library()?;
+        let names = PyList::empty(py);
+        for module in library.target().iter().flat_map(|target| target.modules()) {
+            let of_error = |error| library.error(py, "?", error);
+            let module = module.map_err(of_error)?;
+            if !module.is_namespace() {
+                names.append(module.name().map_err(of_error)?)?;
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// A view of an archive, by the name that its class has in `collections.abc`.
+fn view<'py>(archive: &Bound<'py, Archive>, class: &str) -> PyResult<Bound<'py, PyAny>> {
+    archive.get().library()?;
+    archive.py().import("_collections_abc")?.getattr(class)?.call1((archive,))
 }
 
 #[pymethods]
@@ -86,17 +145,32 @@ impl Archive {
         self.path.as_os_str()
     }
 
+    /// The interpreter that the code is for, for example "cpython 3.11.7 (magic 3495, optimisation level 0)".
+    #[getter]
+    fn target(&self) -> PyResult<Option<String>> {
+        Ok(self.library()?.for_whom())
+    }
+
     /// How code objects are made: "tables", or "marshal" where the build of CPython is not known.
     #[getter]
     fn method(&self) -> PyResult<&'static str> {
         Ok(self.library()?.builder().method().name)
     }
 
-    fn __getitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        if !self.__contains__(py, name)? {
-            return Err(PyKeyError::new_err(name.clone().unbind()));
-        }
-        self.code(py, name, None)
+    fn __getitem__<'py>(&self, py: Python<'py>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let code = self.find(py, name)?;
+        code.ok_or_else(|| PyKeyError::new_err(name.clone().unbind()))
+    }
+
+    /// The code object of a module, or the default if there is no such module.
+    #[pyo3(signature = (name, default=None, /))]
+    fn get<'py>(
+        &self,
+        py: Python<'py>,
+        name: &Bound<'py, PyAny>,
+        default: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Ok(self.find(py, name)?.or(default))
     }
 
     fn __contains__(&self, py: Python<'_>, name: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -109,25 +183,26 @@ impl Archive {
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
-        self.keys(py).map(|names| names.len())
+        self.names(py).map(|names| names.len())
     }
 
     fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.keys(py)?.call_method0("__iter__")
+        self.names(py)?.call_method0("__iter__")
     }
 
-    /// The names of the modules that have code, sorted.
-    fn keys<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        let library = self.library()?;
-        let names = PyList::empty(py);
-        for module in library.target().iter().flat_map(|target| target.modules()) {
-            let of_error = |error| library.error(py, "?", error);
-            let module = module.map_err(of_error)?;
-            if !module.is_namespace() {
-                names.append(module.name().map_err(of_error)?)?;
-            }
-        }
-        Ok(names)
+    /// A view of the names of the modules that have code, sorted.
+    fn keys<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        view(this, "KeysView")
+    }
+
+    /// A view of the code objects, in the order of their names; each is made when it is asked for.
+    fn values<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        view(this, "ValuesView")
+    }
+
+    /// A view of names and code objects; each code object is made when it is asked for.
+    fn items<'py>(this: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        view(this, "ItemsView")
     }
 
     fn __enter__(this: PyRef<'_, Self>) -> PyResult<PyRef<'_, Self>> {

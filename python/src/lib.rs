@@ -26,10 +26,11 @@ mod _permacode {
     #[pymodule_export]
     use crate::archive::{Archive, open};
     #[pymodule_export]
-    use crate::importer::{PermacodeFinder, install, stats, status, uninstall};
+    use crate::importer::{PermacodeFinder, PermacodeWarning, install, stats, status, uninstall};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::importer::add_to(module)
+        crate::importer::add_to(module)?;
+        crate::archive::add_to(module)
     }
 }

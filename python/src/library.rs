@@ -18,6 +18,8 @@ pub(crate) enum Fit {
     Bytecode,
     /// The one for this very interpreter: its exact version, its optimisation level.
     Exact,
+    /// The same, to import from it.
+    Import,
 }
 
 /// An archive, the target in it for this interpreter, and the way in which its code objects are made.
@@ -59,9 +61,13 @@ impl Library {
     /// Maps an archive and finds the target for this interpreter.
     ///
     /// # Errors
-    /// `OSError` if the file cannot be opened; `ImportError` if it is no archive, is damaged, or has no target that fits.
+    /// `OSError` if the file cannot be opened; `ImportError` if it is no archive, is damaged, or has no target that fits; what
+    /// an audit hook raises.
     pub(crate) fn open(py: Python<'_>, path: &Path, fit: Fit) -> PyResult<Library> {
         let path = std::path::absolute(path)?;
+        // The event of the function `open`, before the file is opened.
+        let event = ("open", path.as_os_str(), "rb", libc::O_RDONLY | libc::O_CLOEXEC);
+        py.import("sys")?.getattr(intern!(py, "audit"))?.call1(event)?;
         let archive =
             Archive::map(&path).and_then(Archive::checked).map_err(|error| of_reader(py, &path, None, error))?;
         let interpreter = Interpreter::of(py)?;
@@ -143,9 +149,9 @@ pub(crate) fn filename<'py>(
     make().map_err(|error| library.raise(py, module, error))
 }
 
-/// Index of the target that fits best.
+/// Index of the target that fits best: the exact one, else one of the same optimisation level, else any that runs.
 fn find_target(archive: &Archive<Mapping>, interpreter: &Interpreter, fit: Fit) -> reader::Result<Option<usize>> {
-    let mut found = None;
+    let mut found: Option<(usize, bool)> = None;
     for (index, target) in archive.targets().enumerate() {
         if !interpreter.runs(&target)? {
             continue;
@@ -153,11 +159,12 @@ fn find_target(archive: &Archive<Mapping>, interpreter: &Interpreter, fit: Fit) 
         if interpreter.is_exactly(&target) {
             return Ok(Some(index));
         }
-        if fit == Fit::Bytecode {
-            found = found.or(Some(index));
+        let is_same_level = target.optimization() == interpreter.optimization;
+        if fit == Fit::Bytecode && found.is_none_or(|(_, was_same_level)| is_same_level && !was_same_level) {
+            found = Some((index, is_same_level));
         }
     }
-    Ok(found)
+    Ok(found.map(|(index, _)| index))
 }
 
 /// `the archive is for cpython 3.11.7 -O`
@@ -178,7 +185,12 @@ impl Interpreter {
     fn in_words(&self, fit: Fit) -> String {
         let version = version_in_words(self.hexversion, self.magic, self.optimization);
         let advice = match fit {
-            Fit::Exact => "the library of another patch release or optimisation level differs: bundle that of this one",
+            Fit::Import => {
+                "the library of another patch release or optimisation level differs: bundle that of this one"
+            }
+            Fit::Exact => {
+                "bundle for this one, or open it with exact=False if the bytecode is of the same magic number"
+            }
             Fit::Bytecode => "bundle for this one",
         };
         format!("{} {version}: {advice}", permacode_pyc::VM)

@@ -1,5 +1,8 @@
 //! The folders that the named roots of an archive stand for, in this interpreter.
 
+use std::borrow::Cow;
+
+use permacode_pyc::PackagesFolders;
 use permacode_reader as reader;
 use pyo3::{
     exceptions::PyTypeError,
@@ -16,30 +19,41 @@ pub(crate) const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Roots {
     folders: Vec<(String, Vec<u8>)>,
-    /// Stands for every root that is not named.
+    /// Stand for roots of packages that are not named above.
+    packages: Option<PackagesFolders>,
+    /// Stands for every other root.
     default: Option<Vec<u8>>,
 }
 
 impl Roots {
     /// The folders of this interpreter: those of its standard library and of its installed packages.
-    pub(crate) fn of_interpreter(py: Python<'_>) -> PyResult<&Roots> {
+    fn of_interpreter(py: Python<'_>) -> PyResult<Roots> {
         static ROOTS: PyOnceLock<Roots> = PyOnceLock::new();
-        ROOTS.get_or_try_init(py, || {
+        let roots = ROOTS.get_or_try_init::<_, PyErr>(py, || {
             let mut roots = Roots::default();
             let Some(library) = library_folder(py)? else { return Ok(roots) };
-            // PREFIX/lib/python3.11 has the packages; on Windows PREFIX\Lib has them.
-            roots.set("site-packages", join(&in_environment(py, &library)?, b"site-packages"));
+            let packages = packages_folders(py, &library)?;
+            // This one is looked up most, so it is not worked out each time.
+            if let Some(folder) = packages.folder("site-packages") {
+                roots.set("site-packages", folder);
+            }
+            roots.packages = Some(packages);
             if let Some(platform) = platform_folder(py, &library)? {
                 roots.set("platstdlib", platform);
             }
             roots.set("stdlib", library);
             Ok(roots)
-        })
+        });
+        let mut roots = roots?.clone();
+        if let Some(packages) = &mut roots.packages {
+            packages.user = user_folder(py)?;
+        }
+        Ok(roots)
     }
 
     /// What `base` says: nothing, one folder for all roots, or a mapping of names to folders.
     pub(crate) fn of_base(py: Python<'_>, base: Option<&Bound<'_, PyAny>>) -> PyResult<Roots> {
-        let mut roots = Roots::of_interpreter(py)?.clone();
+        let mut roots = Roots::of_interpreter(py)?;
         let Some(base) = base.filter(|base| !base.is_none()) else { return Ok(roots) };
         if let Ok(mapping) = base.cast::<PyMapping>() {
             for item in mapping.items()?.iter() {
@@ -48,7 +62,7 @@ impl Roots {
             }
             return Ok(roots);
         }
-        Ok(Roots { folders: Vec::new(), default: Some(path_text(base)?) })
+        Ok(Roots { folders: Vec::new(), packages: None, default: Some(path_text(base)?) })
     }
 
     fn set(&mut self, name: &str, mut folder: Vec<u8>) {
@@ -60,9 +74,13 @@ impl Roots {
     }
 
     /// The folder of a root.
-    pub(crate) fn folder(&self, root: &[u8]) -> Option<&[u8]> {
-        let named = self.folders.iter().find(|(name, _)| name.as_bytes() == root);
-        named.map(|(_, folder)| &folder[..]).or(self.default.as_deref())
+    pub(crate) fn folder(&self, root: &[u8]) -> Option<Cow<'_, [u8]>> {
+        if let Some((_, folder)) = self.folders.iter().find(|(name, _)| name.as_bytes() == root) {
+            return Some(folder.into());
+        }
+        let packages = self.packages.as_ref().zip(std::str::from_utf8(root).ok());
+        let packages = packages.and_then(|(packages, root)| packages.folder(root));
+        packages.map(Cow::Owned).or_else(|| self.default.as_deref().map(Cow::Borrowed))
     }
 
     /// Names and folders as a dict.
@@ -77,7 +95,7 @@ impl Roots {
     /// A path of the archive as this interpreter has it. A root that stands for no folder is left out.
     pub(crate) fn path(&self, path: &reader::Path<'_>) -> Vec<u8> {
         let folder = path.root.and_then(|root| self.folder(&root.bytes()));
-        folder.map_or_else(|| path.path.bytes().to_vec(), |folder| join(folder, &path.path.bytes()))
+        folder.map_or_else(|| path.path.bytes().to_vec(), |folder| join(&folder, &path.path.bytes()))
     }
 }
 
@@ -140,15 +158,33 @@ pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
     path.iter().rposition(|byte| *byte == SEPARATOR).and_then(|end| path.get(..end))
 }
 
-/// The folder that has the place of the library in a virtual environment, if this is one.
-fn in_environment(py: Python<'_>, library: &[u8]) -> PyResult<Vec<u8>> {
+/// Where this interpreter keeps installed packages. This is what `site` goes by; with `-S` nobody has imported that, and to
+/// import it would change `builtins`, so `sys` is asked.
+fn packages_folders(py: Python<'_>, library: &[u8]) -> PyResult<PackagesFolders> {
     let sys = py.import("sys")?;
-    let [prefix, base] = [sys.getattr(intern!(py, "prefix"))?, sys.getattr(intern!(py, "base_prefix"))?];
-    let (Ok(prefix), Ok(base)) = (prefix.cast::<PyString>(), base.cast::<PyString>()) else {
-        return Ok(library.to_vec());
+    let of_sys = |name: &str| match sys.getattr_opt(name)?.and_then(|value| value.cast_into::<PyString>().ok()) {
+        Some(value) => text(&value),
+        None => Ok(Vec::new()),
     };
-    let below = library.strip_prefix(&text(base)?[..]).and_then(|below| below.strip_prefix(&[SEPARATOR]));
-    below.map_or_else(|| Ok(library.to_vec()), |below| Ok(join(&text(prefix)?, below)))
+    Ok(PackagesFolders {
+        prefix: of_sys("prefix")?,
+        exec_prefix: of_sys("exec_prefix")?,
+        base_prefix: of_sys("base_prefix")?,
+        base_exec_prefix: of_sys("base_exec_prefix")?,
+        platform_library: of_sys("platlibdir")?,
+        version: library.rsplit(|byte| *byte == SEPARATOR).next().unwrap_or_default().to_vec(),
+        user: None,
+    })
+}
+
+/// The folder of the user's own packages, as `site` worked it out when the interpreter started. Without `site` there is none
+/// in `sys.path`.
+fn user_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
+    let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
+    let Ok(modules) = modules.cast::<PyDict>() else { return Ok(None) };
+    let Some(site) = modules.get_item(intern!(py, "site"))? else { return Ok(None) };
+    let folder = site.getattr_opt(intern!(py, "USER_SITE"))?;
+    folder.as_ref().and_then(|folder| folder.cast::<PyString>().ok()).map(|folder| text(folder)).transpose()
 }
 
 /// The folder of the part of the library that depends on the platform, where it is another one.

@@ -1,8 +1,10 @@
 """Opening, closing, and an archive as a mapping."""
 
+import collections.abc
 import gc
 import os
 import pathlib
+import struct
 import sys
 from importlib.util import MAGIC_NUMBER
 from types import CodeType
@@ -44,6 +46,60 @@ def test_a_mapping_of_names_to_code(tree, archive):
     assert dict(archive).keys() == tree.files.keys()
 
 
+def test_it_is_a_mapping(tree, archive, child):
+    assert isinstance(archive, collections.abc.Mapping) and issubclass(permacode.Archive, collections.abc.Mapping)
+    assert not isinstance(archive, (collections.abc.MutableMapping, collections.abc.Sequence))
+    names = sorted(tree.files)
+    keys, values, items = archive.keys(), archive.values(), archive.items()
+    assert isinstance(keys, collections.abc.KeysView) and list(keys) == names and keys & {"package", "absent"} == {"package"}
+    assert isinstance(values, collections.abc.ValuesView) and len(values) == len(names)
+    assert [type(code) for code in values] == [CodeType] * len(names)
+    assert isinstance(items, collections.abc.ItemsView) and [name for name, _ in items] == names
+    assert ("package", archive["package"]) in items and ("package", None) not in items
+    assert dict(archive) == dict(items) == {**archive} == dict(zip(names, values))
+    with pytest.raises(TypeError):
+        reversed(archive)
+    # Without `site` nothing has imported that class before an archive is opened.
+    script = """
+import sys
+sys.path.append(sys.argv[2])
+import permacode
+with permacode.open(sys.argv[1]) as archive:
+    from collections.abc import Mapping
+    print(isinstance(archive, Mapping))
+"""
+    folder = pathlib.Path(permacode.__file__).parent.parent
+    assert child(script, tree.archive, folder, flags=["-I", "-S"]) == "True\n"
+
+
+def test_get(archive):
+    assert archive.get("package") == archive["package"]
+    assert archive.get("package", 7) == archive["package"]
+    assert archive.get("absent") is None
+    for absent in ["absent", "space", "\ud800", None, [], 1]:
+        assert archive.get(absent, 7) == 7
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="match is of 3.10")
+def test_it_is_matched(archive):
+    space = {"archive": archive}
+    script = """
+match archive:
+    case {"absent": _}:
+        found = "absent"
+    case {"package": code, "package.nested": nested, **others}:
+        found = code.co_name, nested.co_name, "package" in others, len(others)
+"""
+    exec(script, space)
+    assert space["found"] == ("<module>", "<module>", False, len(archive) - 2)
+
+
+def test_it_is_equal_to_itself_alone(tree, archive):
+    with permacode.open(tree.archive) as other:
+        assert archive == archive and archive != other and archive != dict(archive)
+        assert len({archive, other, archive}) == 2
+
+
 def test_it_is_iterated_in_order_of_names_and_more_than_once(archive):
     assert list(archive) == sorted(archive) == list(archive)
 
@@ -63,8 +119,9 @@ def test_a_name_that_is_absent(archive, name):
 @pytest.mark.parametrize("key", [None, 1, b"package", ("package",), CodeType])
 def test_what_is_no_name_is_not_in_it(archive, key):
     assert key not in archive
-    with pytest.raises((KeyError, TypeError)):
+    with pytest.raises(KeyError):
         archive[key]
+    assert archive.get(key) is None
     with pytest.raises(TypeError):
         archive.code(key)
 
@@ -129,6 +186,11 @@ def test_closed(tree):
         lambda: len(archive),
         lambda: iter(archive),
         lambda: archive.keys(),
+        lambda: archive.values(),
+        lambda: archive.items(),
+        lambda: archive.get("package"),
+        lambda: archive.get(1),
+        lambda: archive.target,
         lambda: archive.__enter__(),
     ]
     for use in uses:
@@ -220,6 +282,40 @@ def test_another_python(tree, tmp_path):
     assert str(0x1234) in text
     assert str(int.from_bytes(MAGIC_NUMBER[:2], "little")) in text
     assert ".".join(map(str, sys.version_info[:3])) in text
+
+
+#: Places in spec.md 5.3.
+VM_VERSION, OPTIMIZATION = 0x14, 0x18
+
+
+def set_in_target(field, value):
+    def change(data):
+        (offset,) = [offset for _, kind, offset, _, _ in archive_file.sections(data) if kind == archive_file.TARGETS]
+        data[offset + field : offset + field + len(value)] = value
+        archive_file.seal(data)
+
+    return change
+
+
+OTHERS = {
+    "release": set_in_target(VM_VERSION, struct.pack("<I", sys.hexversion ^ 0x0100)),
+    "level": set_in_target(OPTIMIZATION, bytes([1 - min(sys.flags.optimize, 1)])),
+}
+
+
+@pytest.mark.parametrize("other", list(OTHERS))
+def test_another_release_or_level_only_if_it_is_asked_for(tree, tmp_path, other):
+    path = changed(tree.archive, tmp_path, OTHERS[other])
+    assert "exact=False" in refusal(path)
+    with permacode.open(path, exact=False) as archive:
+        assert archive["package"].co_name == "<module>"
+        this = "cpython %d.%d.%d (" % sys.version_info[:3]
+        assert archive.target.startswith(this) == (other == "level")
+        assert f"level {sys.flags.optimize})" in archive.target or other == "level"
+    with permacode.open(tree.archive) as archive:
+        assert archive.target.startswith(this) and archive.target.endswith(f"level {sys.flags.optimize})")
+    with pytest.raises(TypeError):
+        permacode.open(path, False)
 
 
 def test_damaged_where_it_is_opened(tree, tmp_path):

@@ -104,6 +104,44 @@ def test_reload(app):
     assert app.run(script) == "True 2 archived PermacodeLoader 2\n2 edited SourceFileLoader 1\n"
 
 
+#: Finds `tool`, edits it, and uses it only then. The edit is of the same length and has another time.
+LAZY = """
+import importlib.util, os
+spec = importlib.util.find_spec("tool")
+{before}
+module = importlib.util.module_from_spec(spec)
+sys.modules["tool"] = module
+spec.loader.exec_module(module)
+before = os.stat(spec.origin).st_mtime_ns
+with open(spec.origin, "w") as file:
+    file.write("WHAT = 'modified'\\n")
+os.utime(spec.origin, ns=({time}, {time}))
+{after}
+print(module.WHAT)
+"""
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+@pytest.mark.parametrize("time", ["before", "before + 5_000_000_000"])
+def test_a_lazy_loader_looks_when_the_module_is_used(app, kind, time):
+    app.write("tool.py", "WHAT = 'archived'\n")
+    app.bundle(*KINDS[kind])
+    script = LAZY.format(before="spec.loader = importlib.util.LazyLoader(spec.loader)", after="", time=time)
+    # The time is all that an archive with times looks at, as a .pyc does.
+    is_noticed = kind == "digest" or kind == "mtime" and time != "before"
+    assert app.run(script) == ("modified\n" if is_noticed else "archived\n")
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_an_edit_between_finding_and_loading(app, kind):
+    app.write("tool.py", "WHAT = 'archived'\n")
+    app.bundle(*KINDS[kind])
+    script = LAZY.format(before="class Lazy:\n create_module = spec.loader.create_module\n exec_module = lambda self, module: None\n"
+                         "loader, spec.loader = spec.loader, Lazy()", after="loader.exec_module(module)",
+                         time="before + 5_000_000_000")
+    assert app.run(script) == ("archived\n" if kind == "sealed" else "modified\n")
+
+
 @pytest.mark.parametrize("kind", list(KINDS))
 def test_a_loader_that_is_asked_for_code_later_looks_again(app, kind):
     app.write("tool.py", "WHAT = 'archived'\n")

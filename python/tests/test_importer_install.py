@@ -125,7 +125,7 @@ def test_an_archive_that_will_not_do_is_one_warning(tool, spoil, said):
     assert result["installed"] is False
     assert result["loader"] == "SourceFileLoader" and result["what"][0] == "archived"
     [(category, message)] = result["warnings"]
-    assert category == "ImportWarning" and said in message and str(tool.archive) in message, message
+    assert category == "PermacodeWarning" and said in message and str(tool.archive) in message, message
     # Once is enough.
     assert message.count(str(tool.archive)) == 1
     status = result["status"]
@@ -166,7 +166,7 @@ def test_damage_that_shows_later(tool, damage, rule, options):
     assert result["installed"] is True and result["what"][0] == "archived"
     # Of two modules that could not be made, one is reported.
     [(category, message)] = result["warnings"]
-    assert category == "ImportWarning" and rule in message and str(tool.archive) in message and "tool" in message
+    assert category == "PermacodeWarning" and rule in message and str(tool.archive) in message and "tool" in message
     assert result["stats"]["fallbacks"] == 2 and result["stats"]["hits"] == 0
     error, method = tool.run(STRICT, prologue=STOCK).splitlines()
     assert error.startswith(f"ImportError tool {tool.archive} ") and rule in error and "offset 0x" in error
@@ -179,11 +179,84 @@ def test_a_warning_that_is_an_error(tool):
     import permacode
     try:
         permacode.install(archive)
-    except ImportWarning as warning:
+    except permacode.PermacodeWarning as warning:
         print(warning)
     print(permacode.status()["method"])
     """
-    assert "missing.perma" in tool.run(script, prologue=STOCK, flags=["-W", "error::ImportWarning"])
+    for flag in ["error", "error::RuntimeWarning"]:
+        assert "missing.perma" in tool.run(script, prologue=STOCK, flags=["-W", flag])
+
+
+#: Runs what `arguments` say and prints what was written to standard error meanwhile.
+SHOWN = """
+import os
+kept = os.dup(2)
+read, write = os.pipe()
+os.dup2(write, 2)
+import permacode
+permacode.install(archive, roots={"app": folder})
+import tool, other
+sys.stderr.flush()
+os.dup2(kept, 2)
+os.close(write)
+print("warnings" in sys.modules)
+with os.fdopen(read) as shown:
+    print(shown.read())
+"""
+
+
+@pytest.mark.parametrize("spoil, said", [(lambda app: missing(app), "missing.perma"), (lambda app: damage_constants(app), "O-")])
+@pytest.mark.parametrize("flags", [[], ["-X", "dev"]], ids=["default", "dev"])
+def test_the_warning_is_shown_by_default_and_once(tool, spoil, said, flags):
+    spoil(tool)
+    shown = tool.run(SHOWN, prologue=STOCK, flags=flags)
+    assert shown.count("PermacodeWarning: ") == 1 and said in shown, shown
+
+
+def test_the_warning_is_shown_where_warnings_are_not_imported(tool):
+    missing(tool)
+    site = os.path.dirname(os.path.dirname(permacode.__file__))
+    prologue = STOCK + "sys.path.append(arguments[0])\n"
+    shown = tool.run(SHOWN, site, prologue=prologue, flags=["-S", "-I"])
+    assert shown.startswith("False\n") and shown.count("PermacodeWarning: ") == 1, shown
+
+
+@pytest.mark.parametrize("flag", ["ignore", "ignore::RuntimeWarning"])
+def test_the_warning_can_be_turned_off(tool, flag):
+    missing(tool)
+    assert tool.run(SHOWN, prologue=STOCK, flags=["-W", flag]).split() == ["True"]
+
+
+def test_the_warning_is_a_class_of_the_package():
+    assert issubclass(permacode.PermacodeWarning, RuntimeWarning)
+    assert permacode.PermacodeWarning.__module__ == "permacode"
+
+
+def test_why_nothing_is_installed(tool):
+    script = """
+    import permacode
+    def reason():
+        return permacode.status()["archive"], permacode.status()["reason"]
+    roots = {"app": folder}
+    missing = folder + "/missing.perma"
+    print(permacode.install(missing), reason()[0] == missing, missing in reason()[1])
+    # Whoever uninstalls wants nothing to be installed.
+    print(permacode.uninstall(), reason())
+    # That another archive was refused does not matter while one is installed, nor afterwards.
+    print(permacode.install(missing), permacode.install(archive, roots=roots), permacode.install(missing), reason()[0] == archive)
+    print(permacode.uninstall(), reason())
+    print(permacode.install(archive, roots=roots), permacode.install(missing))
+    sys.meta_path[:] = [finder for finder in sys.meta_path if "Permacode" not in repr(finder)]
+    print(reason())
+    """
+    assert tool.run(script, prologue=STOCK, flags=["-W", "ignore"]).splitlines() == [
+        "False True True",
+        "False (None, 'nothing is installed')",
+        "False True False True",
+        "True (None, 'nothing is installed')",
+        "True False",
+        "(None, 'nothing is installed')",
+    ]
 
 
 def test_installing_again(tool, tmp_path):

@@ -183,7 +183,7 @@ def test_optimisation_is_that_of_the_interpreter(app, level, what):
             assert (installed, warned, found) == ("True True", "[]", f"{what} PermacodeLoader")
         else:
             assert (installed, found) == ("False False", f"{what} SourceFileLoader")
-            assert "ImportWarning" in warned
+            assert "PermacodeWarning" in warned
             assert f"optimisation level {made_for})" in warned and f"optimisation level {level})" in warned, warned
 
 

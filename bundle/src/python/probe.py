@@ -9,6 +9,24 @@ def implementation():
     return found.name if found else "Python 2"
 
 
+def packages():
+    # The folders of installed packages that are searched, in the order of the search.
+    import os
+    import site
+    import sysconfig
+
+    # Old versions of virtualenv have a site without these functions.
+    folders = getattr(site, "getsitepackages", list)()
+    folders += [getattr(site, "USER_SITE", None)]
+    folders += [sysconfig.get_path(name) for name in ("purelib", "platlib")]
+    known = {os.path.normcase(os.path.abspath(path)) for path in folders if path}
+    found = []
+    for path in sys.path:
+        if path not in found and os.path.normcase(path) in known and os.path.isdir(path):
+            found.append(path)
+    return found
+
+
 def folders():
     import os
     import site
@@ -16,18 +34,19 @@ def folders():
 
     # In a virtual environment the library is that of the interpreter it was made from.
     base = {"base": sys.base_prefix, "platbase": sys.base_exec_prefix}
-    paths = [sysconfig.get_path(name) for name in ("purelib", "platlib")]
-    paths += getattr(site, "getsitepackages", list)()
-    packages = []
-    for path in paths:
-        if path and path not in packages and os.path.isdir(path):
-            packages.append(path)
+    searched, user = packages(), getattr(site, "USER_SITE", None)
     extensions = [path for path in sys.path if os.path.basename(path) == "lib-dynload"]
     return {
         "stdlib": sysconfig.get_path("stdlib", vars=base),
         "platstdlib": sysconfig.get_path("platstdlib", vars=base),
         "extensions": extensions[0] if extensions else None,
-        "site_packages": packages,
+        "site_packages": searched,
+        "prefix": sys.prefix,
+        "exec_prefix": sys.exec_prefix,
+        "base_prefix": sys.base_prefix,
+        "base_exec_prefix": sys.base_exec_prefix,
+        "platlibdir": getattr(sys, "platlibdir", "lib"),
+        "user_site": user if user in searched else None,
         "free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
     }
 

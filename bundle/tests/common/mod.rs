@@ -7,7 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use permacode_bundle::{Bundle, BundleOptions, ExtractOptions, ExtractReport, Interpreter, bundle, extract};
+use permacode_bundle::{
+    Bundle, BundleOptions, ExtractOptions, ExtractReport, Interpreter, PackagesFolder, bundle, extract,
+};
 use permacode_reader::Archive;
 
 /// One interpreter of each minor version; fails if there is none.
@@ -86,4 +88,13 @@ pub fn resource_names(archive: &Archive<Vec<u8>>) -> Vec<String> {
     let mut paths: Vec<String> = target.resources().map(|resource| path(resource.unwrap())).collect();
     paths.sort();
     paths
+}
+
+/// Folders of installed packages, called `site-packages`, `site-packages-2` and so on.
+pub fn packages<P: AsRef<Path>>(folders: impl IntoIterator<Item = P>) -> Vec<PackagesFolder> {
+    let name = |number| if number == 0 { "site-packages".to_owned() } else { format!("site-packages-{}", number + 1) };
+    let folders = folders.into_iter().enumerate();
+    let folders =
+        folders.map(|(number, path)| PackagesFolder { folder: path.as_ref().to_owned(), root: Some(name(number)) });
+    folders.collect()
 }

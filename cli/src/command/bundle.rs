@@ -7,7 +7,7 @@ use crate::{
     progress::Bar,
 };
 use anyhow::{Context, Result, anyhow, bail};
-use permacode_bundle::{Bundle, BundleOptions, BundleReport, ErrorKind, Interpreter, NotModule, Rule, Why, bundle};
+use permacode_bundle::{Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, ErrorKind, Interpreter, NotModule, Rule, Why, bundle};
 use serde_json::Value;
 use std::{
     ffi::{OsStr, OsString},
@@ -45,7 +45,7 @@ pub(crate) struct Args {
     #[arg(long)]
     no_stdlib: bool,
 
-    /// The packages that are installed, too
+    /// The packages that are installed, too: in all folders for packages that the interpreter searches
     #[arg(long)]
     site_packages: bool,
 
@@ -231,6 +231,7 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
         out.line(format_args!("  compiled   {compiled}, {share:.0} % of the {pyc} of their .pyc files"))?;
     }
     out.line(format_args!("  time       {:.1} s", report.elapsed.as_secs_f64()))?;
+    print_elsewhere(args, report, out)?;
     print_not_modules(args, report, out)?;
     print_skipped(args, report, out)?;
     for path in &report.not_kept {
@@ -256,6 +257,28 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn print_elsewhere(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
+    let count = report.elsewhere.len();
+    if count == 0 {
+        return Ok(());
+    }
+    let places = counted(count as u64, "place", "places");
+    out.line(format_args!("not bundled: {places} outside of the folders of installed packages:"))?;
+    let lines = report.elsewhere.iter().map(|Elsewhere { kind, file, target }| {
+        let file = file.display();
+        match kind {
+            ElsewhereKind::PathFile => format!("{target}, which {file} adds to sys.path"),
+            ElsewhereKind::EditableFinder => format!("what {target} finds, which {file} imports"),
+            ElsewhereKind::Editable => format!("{target}, installed as editable: {file}"),
+            ElsewhereKind::UnknownFolder => {
+                format!("{target}: no interpreter would find this folder again; bundle it as ROOT={target}")
+            }
+            other => format!("{target}: {other:?}, {file}"),
+        }
+    });
+    print_list(args, lines, out)
 }
 
 fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {

@@ -36,7 +36,7 @@ counts! {
     HITS "hits";
     /// Modules that the archive does not have, or whose folder is not searched.
     MISSES "misses";
-    /// Modules that somebody has who is asked earlier.
+    /// Modules that an earlier entry has, or whose finder or loader is not CPython's own.
     SHADOWED "shadowed";
     /// Modules whose file is not what the archive was made from.
     STALE "stale";

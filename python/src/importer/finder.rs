@@ -1,6 +1,7 @@
 //! The finder in `sys.meta_path`.
 
 use std::{
+    collections::BTreeSet,
     path::Path,
     sync::{
         Mutex, PoisonError,
@@ -20,13 +21,13 @@ use super::{
     count,
     importlib::Importlib,
     place::Place,
-    source,
+    source::{self, State},
     spec::{self, CompiledFiles},
     warn,
 };
 use crate::{
     library::{Fit, Library},
-    roots::Roots,
+    roots::{Roots, string, text},
 };
 
 /// Finds modules in an archive: those that CPython would find in the files that the archive was made from.
@@ -39,10 +40,13 @@ pub(crate) struct PermacodeFinder {
     roots: Roots,
     compiled_files: CompiledFiles,
     is_strict: AtomicBool,
-    /// Whether somebody was told that the archive is damaged.
+    /// Whether a warning said that the archive is damaged.
     was_warned: AtomicBool,
-    /// The loader of the last module whose file was looked at: its code is asked for next, and it need not be looked at again.
-    looked_at: Mutex<Option<Py<PyAny>>>,
+    /// Whether a warning said that a root is not searched.
+    was_root_named: AtomicBool,
+    /// The loader of the last module whose file was looked at, and what the file was then: the code is asked for next, and as
+    /// long as the file is that, it need not be read again.
+    looked_at: Mutex<Option<(Py<PyAny>, State)>>,
 }
 
 /// A module that the archive has.
@@ -53,17 +57,25 @@ struct Candidate<'a> {
 }
 
 impl Candidate<'_> {
-    /// Whether the file is what the archive was made from.
-    fn is_unchanged(&self, file: &Bound<'_, PyString>) -> PyResult<bool> {
-        self.source.as_ref().map_or(Ok(false), |source| source::is_unchanged(file, source))
+    /// The state of the file, if it is what the archive was made from.
+    fn look(&self, file: &Bound<'_, PyString>) -> PyResult<Option<State>> {
+        self.source.as_ref().map_or(Ok(None), |source| source::look(file, source))
     }
+}
+
+/// What the archive has of a name.
+enum InArchive<'a> {
+    Nothing,
+    /// A module that CPython would not find by that name, wherever its root is.
+    Unplaced(Module<'a>),
+    Placed(Candidate<'a>),
 }
 
 /// What a path says of a candidate.
 enum Found {
-    /// It is found where the archive says that it is.
-    Here,
-    /// Somebody has one of that name who is asked earlier.
+    /// It is found where the archive says that it is; of a file that was looked at, the state.
+    Here(Option<State>),
+    /// An earlier entry has one of that name, or the program has its own way of importing the file.
     Shadowed,
     /// The folder that it lies in is not searched, or the file is gone.
     Nowhere,
@@ -74,11 +86,12 @@ enum Found {
 impl PermacodeFinder {
     pub(super) fn new(py: Python<'_>, path: &Path, strict: bool, roots: Roots) -> PyResult<Self> {
         Ok(PermacodeFinder {
-            library: Library::open(py, path, Fit::Exact)?,
+            library: Library::open(py, path, Fit::Import)?,
             roots,
             compiled_files: CompiledFiles::new(py, Importlib::get(py)?)?,
             is_strict: AtomicBool::new(strict),
             was_warned: AtomicBool::new(false),
+            was_root_named: AtomicBool::new(false),
             looked_at: Mutex::new(None),
         })
     }
@@ -104,30 +117,96 @@ impl PermacodeFinder {
         status.set_item("target", self.library.for_whom())?;
         status.set_item("sealed", self.library.is_sealed())?;
         status.set_item("strict", self.is_strict.load(Relaxed))?;
-        status.set_item("roots", self.roots.to_dict(status.py())?)?;
+        let roots = self.roots.to_dict(status.py())?;
+        for root in self.roots_of_archive() {
+            if let Some(folder) = self.roots.folder(&root) {
+                roots.set_item(string(status.py(), &root)?, string(status.py(), &folder)?)?;
+            }
+        }
+        status.set_item("roots", roots)?;
         status.set_item("reason", method.reason)
     }
 
-    /// The module of this name, if the archive has it, with code. Damage is passed over as if it had not, unless nobody wants
-    /// that.
-    fn candidate(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<Option<Candidate<'_>>> {
+    /// The roots that modules of the archive lie in. Damage is passed over.
+    fn roots_of_archive(&self) -> BTreeSet<Vec<u8>> {
+        let Some(target) = self.library.target() else { return BTreeSet::new() };
+        target.modules().flatten().filter_map(|module| root_of(&module).ok().flatten()).collect()
+    }
+
+    /// The roots of the archive whose folders are not in `sys.path`, so that none of their modules is imported from it.
+    pub(super) fn unsearched<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let path = Importlib::get(py)?.of_sys(py, intern!(py, "path"))?;
+        let unsearched = PyDict::new(py);
+        for root in self.roots_of_archive() {
+            let folder = self.roots.folder(&root);
+            if !self.is_searched(&path, folder.as_deref())? {
+                unsearched.set_item(string(py, &root)?, folder.map(|folder| string(py, &folder)).transpose()?)?;
+            }
+        }
+        Ok(unsearched)
+    }
+
+    fn is_searched(&self, path: &Bound<'_, PyAny>, folder: Option<&[u8]>) -> PyResult<bool> {
+        let Some(folder) = folder else { return Ok(false) };
+        for entry in path.try_iter()? {
+            if entry?.cast::<PyString>().is_ok_and(|entry| text(entry).is_ok_and(|entry| entry == folder)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Warns once if a module that the archive has is not imported from it because `sys.path` does not have the folder of its root.
+    fn warn_if_unsearched(
+        &self,
+        importlib: &Importlib,
+        name: &Bound<'_, PyString>,
+        module: &Module<'_>,
+    ) -> PyResult<()> {
+        let py = name.py();
+        let Ok(Some(root)) = root_of(module) else { return Ok(()) };
+        let folder = self.roots.folder(&root);
+        if self.is_searched(&importlib.of_sys(py, intern!(py, "path"))?, folder.as_deref())?
+            || self.was_root_named.swap(true, Relaxed)
+        {
+            return Ok(());
+        }
+        let (archive, root) = (self.library.path().display(), String::from_utf8_lossy(&root).into_owned());
+        let reason = match folder {
+            Some(folder) => format!("stands for {}, which is not in sys.path", String::from_utf8_lossy(&folder)),
+            None => format!("stands for no folder here; permacode.install(.., roots={{{root:?}: FOLDER}}) names it"),
+        };
+        warn(
+            py,
+            &format!(
+                "{archive}: {name} is not imported from the archive: its root {root:?} {reason}. permacode.stats() names all \
+                 such roots; there is no other warning"
+            ),
+        )
+    }
+
+    /// The module of this name, if the archive has it, with code. Damage is passed over as if it had not, unless `strict` was
+    /// asked for.
+    fn find(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<InArchive<'_>> {
         // A name with lone surrogates is in no archive.
-        let Ok(name) = name.to_str() else { return Ok(None) };
+        let Ok(name) = name.to_str() else { return Ok(InArchive::Nothing) };
         let find = || {
             let Some(module) = self.library.find(name)?.filter(|module| !module.is_namespace()) else {
-                return Ok(None);
+                return Ok(InArchive::Nothing);
             };
             let source = module.source()?;
-            let place = Place::of(&module, source.as_ref(), &self.roots)?;
-            Ok(place.map(|place| Candidate { module, source, place }))
+            Ok(match Place::of(&module, source.as_ref(), &self.roots)? {
+                Some(place) => InArchive::Placed(Candidate { module, source, place }),
+                None => InArchive::Unplaced(module),
+            })
         };
         match find() {
             Ok(found) => Ok(found),
-            Err(error) => self.pass_over(py, self.library.error(py, name, error)).map(|()| None),
+            Err(error) => self.pass_over(py, self.library.error(py, name, error)).map(|()| InArchive::Nothing),
         }
     }
 
-    /// Passes over damage of the archive, unless nobody wants that.
+    /// Passes over damage of the archive, unless `strict` was asked for.
     fn pass_over(&self, py: Python<'_>, damage: PyErr) -> PyResult<()> {
         let is_damage = damage.is_instance_of::<PyException>(py) && !damage.is_instance_of::<PyMemoryError>(py);
         if !is_damage || self.is_strict.load(Relaxed) {
@@ -140,8 +219,11 @@ impl PermacodeFinder {
         warn(py, &format!("{}: the file is imported instead; there is no other warning", damage.value(py)))
     }
 
-    /// Asks all that PathFinder would ask before the folder of the archived file, and for an archive that is not sealed also
-    /// who searches that folder: a package or an extension module may be there by now.
+    /// Asks the finder of each entry that PathFinder would ask before the folder of the archived file, and for an archive that is
+    /// not sealed also the finder of that folder: a package or an extension module may be there by now.
+    ///
+    /// The folder must be searched by CPython's own finder, and the file loaded by CPython's own loader: the program may have put
+    /// others in their place.
     fn look<'py>(
         &self,
         importlib: &Importlib,
@@ -160,20 +242,24 @@ impl PermacodeFinder {
                 continue;
             };
             let is_here = candidate.place.is_in(entry)?;
-            if is_here && self.library.is_sealed() {
-                return Ok(Found::Here);
+            if is_here && self.library.is_sealed() && importlib.is_searched_by_stock(entry)? {
+                return Ok(Found::Here(None));
             }
             let finder = importlib.entry_finder(entry)?;
             if finder.is_none() {
                 continue;
             }
-            let Some(file) = file_found_by(&finder, name, target)? else { continue };
-            return match file.cast::<PyString>() {
-                Ok(file) if is_here && candidate.place.is_file(file)? => {
-                    Ok(if candidate.is_unchanged(file)? { Found::Here } else { Found::Changed })
-                }
-                _ => Ok(Found::Shadowed),
-            };
+            let Some(spec) = spec_found_by(&finder, name, target)? else { continue };
+            let is_stock = is_here && importlib.stock.is_file_finder(&finder)?;
+            let file = if is_stock { source_file(importlib, &spec)? } else { None };
+            let Some(file) = file else { return Ok(Found::Shadowed) };
+            if !candidate.place.is_file(&file)? {
+                return Ok(Found::Shadowed);
+            }
+            if self.library.is_sealed() {
+                return Ok(Found::Here(None));
+            }
+            return Ok(candidate.look(&file)?.map_or(Found::Changed, |state| Found::Here(Some(state))));
         }
         Ok(Found::Nowhere)
     }
@@ -192,13 +278,16 @@ impl PermacodeFinder {
         if !name.is(fullname) && !fullname.eq(name)? {
             return Ok(None);
         }
-        let Some(candidate) = self.candidate(py, name)? else { return Ok(None) };
+        let InArchive::Placed(candidate) = self.find(py, name)? else { return Ok(None) };
         if !candidate.place.is_file(file)? {
             return Ok(None);
         }
         let archive = self.library.path().display();
         if !self.library.is_sealed() {
-            if !self.was_looked_at(loader) && !candidate.is_unchanged(file)? {
+            let state = self.take_look(loader);
+            let is_unchanged =
+                state.map_or(Ok(false), |state| state.is_that_of(file))? || candidate.look(file)?.is_some();
+            if !is_unchanged {
                 count::STALE.add_one();
                 return Ok(None);
             }
@@ -213,19 +302,19 @@ impl PermacodeFinder {
         Ok(Some(code))
     }
 
-    /// Remembers that the file of this loader was looked at.
-    fn set_looked_at(&self, loader: Bound<'_, PyAny>) {
+    /// Remembers what the file of this loader was when it was looked at.
+    fn set_look(&self, loader: Bound<'_, PyAny>, state: State) {
         let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = looked_at.replace(loader.unbind());
+        let last = looked_at.replace((loader.unbind(), state));
         // Not under the lock: letting go of an object may run code.
         drop(looked_at);
         drop(last);
     }
 
-    /// Whether the file of this loader was looked at when it was found; once.
-    fn was_looked_at(&self, loader: &Bound<'_, PyAny>) -> bool {
+    /// What the file of this loader was when the module was found, if that was the last one.
+    fn take_look(&self, loader: &Bound<'_, PyAny>) -> Option<State> {
         let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        looked_at.take_if(|last| last.is(loader)).is_some()
+        looked_at.take_if(|(last, _)| last.is(loader)).map(|(_, state)| state)
     }
 }
 
@@ -240,26 +329,39 @@ impl PermacodeFinder {
         target: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = name.py();
-        let Some(candidate) = self.candidate(py, name)? else {
-            count::MISSES.add_one();
-            return Ok(None);
-        };
         let importlib = Importlib::get(py)?;
-        let found = match path {
-            Some(path) => self.look(importlib, &candidate, name, path, target)?,
-            None => self.look(importlib, &candidate, name, &importlib.of_sys(py, intern!(py, "path"))?, target)?,
+        let (module, found) = match self.find(py, name)? {
+            InArchive::Nothing => {
+                count::MISSES.add_one();
+                return Ok(None);
+            }
+            InArchive::Unplaced(module) => (module, Found::Nowhere),
+            InArchive::Placed(candidate) => {
+                let found = match path {
+                    _ if !importlib.stock.has_own_functions(py)? => Found::Shadowed,
+                    Some(path) => self.look(importlib, &candidate, name, path, target)?,
+                    None => {
+                        self.look(importlib, &candidate, name, &importlib.of_sys(py, intern!(py, "path"))?, target)?
+                    }
+                };
+                if let Found::Here(state) = found {
+                    let (spec, loader) = spec::new(importlib, &self.compiled_files, name, &candidate.place)?;
+                    if let Some(state) = state {
+                        self.set_look(loader, state);
+                    }
+                    return Ok(Some(spec));
+                }
+                (candidate.module, found)
+            }
         };
         match found {
-            Found::Here => {
-                let (spec, loader) = spec::new(importlib, &self.compiled_files, name, &candidate.place)?;
-                if !self.library.is_sealed() {
-                    self.set_looked_at(loader);
-                }
-                return Ok(Some(spec));
-            }
-            Found::Shadowed => count::SHADOWED.add_one(),
-            Found::Nowhere => count::MISSES.add_one(),
             Found::Changed => count::STALE.add_one(),
+            Found::Shadowed => count::SHADOWED.add_one(),
+            _ => count::MISSES.add_one(),
+        }
+        // A module in a package is searched for in the folders of the package, which need not be below a root.
+        if path.is_none() && !self.was_root_named.load(Relaxed) {
+            self.warn_if_unsearched(importlib, name, &module)?;
         }
         Ok(None)
     }
@@ -269,20 +371,38 @@ impl PermacodeFinder {
     }
 }
 
-/// The origin of what a finder has of this name. `None` if it has nothing, or part of a namespace package.
-fn file_found_by<'py>(
+/// The root that a module lies in.
+fn root_of(module: &Module<'_>) -> permacode_reader::Result<Option<Vec<u8>>> {
+    let path = match module.source()? {
+        Some(source) => Some(source.path),
+        None => module.filename()?,
+    };
+    Ok(path.and_then(|path| path.root).map(|root| root.bytes().to_vec()))
+}
+
+/// The file of a spec, if its loader is CPython's own for sources.
+fn source_file<'py>(importlib: &Importlib, spec: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString>>> {
+    let py = spec.py();
+    if spec.is_none() || !importlib.stock.is_source_loader(&spec.getattr(intern!(py, "loader"))?) {
+        return Ok(None);
+    }
+    Ok(spec.getattr(intern!(py, "origin"))?.cast_into().ok())
+}
+
+/// The spec of what a finder has of this name. `None` if it has nothing, or part of a namespace package.
+fn spec_found_by<'py>(
     finder: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
     target: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = finder.py();
     let Some(find_spec) = finder.getattr_opt(intern!(py, "find_spec"))? else {
-        // A finder from before 3.4, which old versions of CPython still ask in other words. They will.
+        // A finder from before 3.4, which old versions of CPython still ask in other words. They will: it is Python's None.
         return Ok(Some(py.None().into_bound(py)));
     };
     let spec = find_spec.call1((name, target))?;
     if spec.is_none() || spec.getattr(intern!(py, "loader"))?.is_none() {
         return Ok(None);
     }
-    spec.getattr(intern!(py, "origin")).map(Some)
+    Ok(Some(spec))
 }

@@ -2,15 +2,17 @@
 
 #![allow(unsafe_code)]
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use pyo3::{
-    exceptions::PyImportError,
+    exceptions::{PyImportError, PyMemoryError},
     ffi, intern,
     prelude::*,
     sync::PyOnceLock,
     types::{PyCFunction, PyDict, PyList, PyString, PyType},
 };
 
-use super::loader;
+use super::{loader, stock::Stock};
 
 /// Parts of `importlib` and `sys`.
 ///
@@ -25,8 +27,8 @@ pub(super) struct Importlib {
     pub(super) module_spec: Py<PyAny>,
     /// `importlib.machinery.PathFinder`
     pub(super) path_finder: Py<PyAny>,
-    /// `importlib.machinery.SourceFileLoader.get_code`
-    pub(super) get_code_of_file: Py<PyAny>,
+    /// The finder and the loader of source files.
+    pub(super) stock: Stock,
     /// `PermacodeLoader`
     pub(super) loader: Py<PyType>,
     /// Whether `-v` was given.
@@ -41,6 +43,28 @@ unsafe extern "C" {
 }
 
 impl Importlib {
+    /// Claims the process for this interpreter.
+    ///
+    /// # Errors
+    /// `ImportError` if another interpreter did so before. An interpreter that was finalized and initialized again is another
+    /// one, although it has the same number: what the package looked up and keeps belongs to the first.
+    pub(super) fn claim(py: Python<'_>) -> PyResult<()> {
+        static IS_CLAIMED: AtomicBool = AtomicBool::new(false);
+        // SAFETY: attached, which is all that it asks.
+        let interpreter = unsafe { ffi::PyInterpreterState_Get() };
+        // SAFETY: attached, and it is an interpreter.
+        let state = unsafe { ffi::PyInterpreterState_GetDict(interpreter) };
+        // SAFETY: attached; it is a borrowed reference, or null.
+        let state = unsafe { Bound::from_borrowed_ptr_or_opt(py, state) };
+        // It is null only where there is no memory for it.
+        let state = state.ok_or_else(|| PyMemoryError::new_err(()))?;
+        let mark = intern!(py, "permacode");
+        if !IS_CLAIMED.swap(true, Relaxed) {
+            return state.set_item(mark, true);
+        }
+        if state.contains(mark)? { Ok(()) } else { Err(refused()) }
+    }
+
     /// All of them; the first call looks them up.
     ///
     /// # Errors
@@ -49,9 +73,7 @@ impl Importlib {
         static IMPORTLIB: PyOnceLock<Importlib> = PyOnceLock::new();
         let importlib = IMPORTLIB.get_or_try_init(py, || Importlib::new(py))?;
         if importlib.interpreter != interpreter(py) {
-            return Err(PyImportError::new_err(
-                "permacode serves the first interpreter of a process that imports it only",
-            ));
+            return Err(refused());
         }
         Ok(importlib)
     }
@@ -65,7 +87,7 @@ impl Importlib {
         Ok(Importlib {
             module_spec: bootstrap.getattr("ModuleSpec")?.unbind(),
             path_finder: external.getattr("PathFinder")?.unbind(),
-            get_code_of_file: file_loader.getattr("get_code")?.unbind(),
+            stock: Stock::new(&external)?,
             loader: loader_type(&file_loader)?.unbind(),
             is_verbose: verbose > 0,
             interpreter: interpreter(py),
@@ -99,6 +121,20 @@ impl Importlib {
         self.path_finder.bind(py).call_method1(intern!(py, "_path_importer_cache"), (entry,))
     }
 
+    /// Whether CPython's own finder searches an entry of a path. It is not asked, and the folder is not looked at.
+    pub(super) fn is_searched_by_stock(&self, entry: &Bound<'_, PyString>) -> PyResult<bool> {
+        let py = entry.py();
+        if entry.is_empty()? {
+            return Ok(false);
+        }
+        let cache = self.of_sys(py, intern!(py, "path_importer_cache"))?;
+        let Ok(cache) = cache.cast::<PyDict>() else { return Ok(false) };
+        match cache.get_item(entry)? {
+            Some(finder) => self.stock.is_file_finder(&finder),
+            None => self.stock.are_hooks(&self.of_sys(py, intern!(py, "path_hooks"))?),
+        }
+    }
+
     /// Says something if `-v` was given, as importlib does.
     pub(super) fn say(&self, py: Python<'_>, message: impl FnOnce() -> String) -> PyResult<()> {
         if self.is_verbose {
@@ -106,6 +142,12 @@ impl Importlib {
         }
         Ok(())
     }
+}
+
+fn refused() -> PyErr {
+    let message = "permacode serves the first interpreter of a process that imports it, and no other: not a second one beside \
+                   it, and none after Py_Finalize";
+    PyImportError::new_err(message)
 }
 
 /// The number of the interpreter that is running.

@@ -5,16 +5,19 @@ use pyo3::{intern, prelude::*, types::PyString};
 use super::{importlib::Importlib, installed};
 
 /// The code object of the module: out of the archive that is installed, or else from the file.
+///
+/// A program may have replaced a function of `SourceFileLoader`: then that class is asked, as it is now.
 #[pyfunction]
 pub(super) fn get_code<'py>(loader: &Bound<'py, PyAny>, fullname: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let importlib = Importlib::get(py)?;
-    if let Some(finder) = installed(py)?
+    if importlib.stock.has_own_functions(py)?
+        && let Some(finder) = installed(py)?
         && let Some(code) = finder.get().code(importlib, loader, fullname)?
     {
         return Ok(code);
     }
-    importlib.get_code_of_file.bind(py).call1((loader, fullname))
+    importlib.stock.source_loader(py).getattr(intern!(py, "get_code"))?.call1((loader, fullname))
 }
 
 /// `<PermacodeLoader of 'json' from '/lib/json/__init__.py'>`

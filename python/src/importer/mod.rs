@@ -17,6 +17,8 @@ mod loader;
 mod place;
 mod source;
 mod spec;
+mod stock;
+mod warning;
 
 use std::{
     path::{Path, PathBuf},
@@ -24,17 +26,19 @@ use std::{
 };
 
 use pyo3::{
-    exceptions::{PyImportError, PyImportWarning, PyOSError},
+    exceptions::{PyImportError, PyOSError},
     prelude::*,
     types::PyDict,
 };
 
 pub(crate) use finder::PermacodeFinder;
+pub(crate) use warning::PermacodeWarning;
 
 use crate::{error::import_error, roots::Roots};
 use importlib::Importlib;
+use warning::warn;
 
-/// Why nothing was installed the last time that somebody tried.
+/// The last archive that was refused while nothing was installed, and why.
 static REFUSED: Mutex<Option<(PathBuf, String)>> = Mutex::new(None);
 
 fn set_refused(refused: Option<(PathBuf, String)>) {
@@ -43,6 +47,7 @@ fn set_refused(refused: Option<(PathBuf, String)>) {
 
 /// What the module `permacode._permacode` has besides functions.
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Importlib::claim(module.py())?;
     module.add("PermacodeLoader", &Importlib::get(module.py())?.loader)
 }
 
@@ -52,7 +57,7 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
 /// be seen of a module is what it would be without. A file that is not what the archive was made from is imported as ever,
 /// unless the archive is sealed: then nobody looks.
 ///
-/// An archive that is missing, damaged or for another interpreter is an ImportWarning, and False is returned; with `strict`
+/// An archive that is missing, damaged or for another interpreter is a PermacodeWarning, and False is returned; with `strict`
 /// it is an ImportError, and so is damage that shows only later. One archive can be installed at a time; to install the
 /// same again changes nothing.
 ///
@@ -70,7 +75,9 @@ pub(crate) fn install(py: Python<'_>, path: PathBuf, strict: bool, roots: Option
         return Err(refused);
     }
     let reason = refused.value(py).to_string();
-    set_refused(Some((path.clone(), reason.clone())));
+    if installed(py)?.is_none() {
+        set_refused(Some((path.clone(), reason.clone())));
+    }
     if strict && refused.is_instance_of::<PyImportError>(py) {
         return Err(refused);
     }
@@ -107,11 +114,6 @@ fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, roots: Roots) ->
     meta_path.insert(place, finder)
 }
 
-fn warn(py: Python<'_>, message: &str) -> PyResult<()> {
-    let message = std::ffi::CString::new(message.replace('\0', "\\0"))?;
-    PyErr::warn(py, &py.get_type::<PyImportWarning>(), &message, 1)
-}
-
 /// The finder that stands in `sys.meta_path`.
 fn installed(py: Python<'_>) -> PyResult<Option<Bound<'_, PermacodeFinder>>> {
     let meta_path = Importlib::get(py)?.meta_path(py)?;
@@ -124,6 +126,8 @@ fn installed(py: Python<'_>) -> PyResult<Option<Bound<'_, PermacodeFinder>>> {
 #[pyfunction]
 pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
     let meta_path = Importlib::get(py)?.meta_path(py)?;
+    // That an archive was refused is no longer why there is none.
+    set_refused(None);
     let Some(place) = meta_path.iter().position(|finder| finder.is_instance_of::<PermacodeFinder>()) else {
         return Ok(false);
     };
@@ -155,16 +159,20 @@ pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 /// What became of imports since an archive was installed.
 ///
 /// A dict of counts: `hits` (code objects that came from the archive), `misses` (modules that it does not have, or whose folder
-/// is not searched), `shadowed` (modules that somebody has who is asked earlier), `stale` (files that changed), `fallbacks`
-/// (damage that was passed over). `sealed` says that the archive is, and then `note` that edits are not seen.
+/// is not searched), `shadowed` (modules that an earlier entry of the path has, or whose finder or loader is not CPython's own),
+/// `stale` (files that changed), `fallbacks` (damage that was passed over). `sealed` says that the archive is, and then `note`
+/// that edits are not seen. `unsearched` has the roots of the archive whose folders are not in sys.path, with these folders (None:
+/// the root stands for no folder): no module of theirs is imported from the archive.
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = count::all(py)?;
     let finder = installed(py)?;
-    let is_sealed = finder.is_some_and(|finder| finder.get().library().is_sealed());
+    let is_sealed = finder.as_ref().is_some_and(|finder| finder.get().library().is_sealed());
     counts.set_item("sealed", is_sealed)?;
     if is_sealed {
         counts.set_item("note", "sealed: edits not seen")?;
     }
+    let unsearched = finder.map_or_else(|| Ok(PyDict::new(py)), |finder| finder.get().unsearched(py))?;
+    counts.set_item("unsearched", unsearched)?;
     Ok(counts)
 }

@@ -1,7 +1,9 @@
 //! Whether a file is the source that a module was made from.
 
 use std::{
-    fs,
+    fs::{self, Metadata},
+    io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -9,24 +11,55 @@ use std::{
 use permacode_reader::Source;
 use pyo3::{prelude::*, types::PyString};
 
-/// Whether the file is the source: it has its size, and its time if the archive knows that, otherwise its digest.
-///
-/// A file that cannot be read is none.
-pub(super) fn is_unchanged(file: &Bound<'_, PyString>, source: &Source<'_>) -> PyResult<bool> {
-    let path: PathBuf = file.extract()?;
-    let expected = (source.size, source.mtime, source.digest);
-    Ok(file.py().detach(|| is_file(&path, expected).unwrap_or(false)))
+/// What the system said of a file. As long as it says the same, nobody has written to the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct State {
+    device: u64,
+    inode: u64,
+    size: u64,
+    modified: (i64, i64),
+    /// A program can set the other time, and not this one.
+    changed: (i64, i64),
 }
 
-fn is_file(path: &Path, (size, mtime, digest): (u64, Option<i64>, [u8; 16])) -> std::io::Result<bool> {
+impl State {
+    fn of(metadata: &Metadata) -> Self {
+        State {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    /// Whether it is still the state of the file.
+    pub(super) fn is_that_of(self, file: &Bound<'_, PyString>) -> PyResult<bool> {
+        let path: PathBuf = file.extract()?;
+        Ok(file.py().detach(|| fs::metadata(path).is_ok_and(|metadata| State::of(&metadata) == self)))
+    }
+}
+
+/// The state of the file if it is the source: it has its size, and its time if the archive knows that, otherwise its digest.
+///
+/// A file that cannot be read is none.
+pub(super) fn look(file: &Bound<'_, PyString>, source: &Source<'_>) -> PyResult<Option<State>> {
+    let path: PathBuf = file.extract()?;
+    let expected = (source.size, source.mtime, source.digest);
+    Ok(file.py().detach(|| state_if_same(&path, expected).unwrap_or(None)))
+}
+
+fn state_if_same(path: &Path, (size, mtime, digest): (u64, Option<i64>, [u8; 16])) -> io::Result<Option<State>> {
+    // Before the file is read: what is written meanwhile shows in the next state.
     let metadata = fs::metadata(path)?;
     if metadata.len() != size {
-        return Ok(false);
+        return Ok(None);
     }
-    match mtime {
-        Some(second) => Ok(is_within(metadata.modified()?, second)),
-        None => Ok(permacode_format::digest(&fs::read(path)?) == digest),
-    }
+    let is_same = match mtime {
+        Some(second) => is_within(metadata.modified()?, second),
+        None => permacode_format::digest(&fs::read(path)?) == digest,
+    };
+    Ok(is_same.then(|| State::of(&metadata)))
 }
 
 /// Whether a time lies in this second since 1970.

@@ -1,0 +1,206 @@
+"""Programs that change how CPython finds or loads files: what they import is theirs, sealed or not."""
+
+import pytest
+from overlay import INSTALL, STOCK, app, is_archived  # noqa: F401
+
+KINDS = {"sealed": ["--sealed"], "mtime": ["--mtime"], "digest": []}
+
+#: A loader that changes what a module says, and a hook in `sys.path_hooks` that gives it to folders.
+DOUBLING = """
+import importlib.machinery as machinery
+class Doubling(machinery.SourceFileLoader):
+    def get_code(self, name):
+        return compile(self.get_data(self.path) + b"VALUE *= 2\\n", self.path, "exec")
+hook = machinery.FileFinder.path_hook((Doubling, [".py"]))
+"""
+
+SHOW = """
+import tool
+print(tool.VALUE, type(tool.__loader__).__name__)
+"""
+
+
+@pytest.fixture(params=list(KINDS))
+def tool(app, request):
+    app.write("tool.py", "VALUE = 1\n")
+    app.write("package/__init__.py", "")
+    app.write("package/inner.py", "VALUE = 1\n")
+    app.bundle(*KINDS[request.param])
+    app.is_sealed = request.param == "sealed"
+    return app
+
+
+def with_and_without(app, change, show=SHOW, before="import permacode\n"):
+    """What a script prints that changes something and imports: without the archive, and with it, changed after and before it
+    was installed. `before` is done before that change: some hooks find no extension modules."""
+    late = STOCK + before + DOUBLING + change + INSTALL.splitlines()[-1] + "\n"
+    return [
+        app.run(DOUBLING + change + show, prologue=STOCK),
+        app.run(DOUBLING + change + show),
+        app.run(show, prologue=late),
+    ]
+
+
+CHANGES = {
+    "a hook before": "sys.path_hooks.insert(0, hook); sys.path_importer_cache.clear()\n",
+    "a hook instead": "sys.path_hooks[:] = [hook]; sys.path_importer_cache.clear()\n",
+    "other hooks": "sys.path_hooks = (hook,); sys.path_importer_cache.clear()\n",
+    "a finder": "sys.path_importer_cache[folder] = machinery.FileFinder(folder, (Doubling, ['.py']))\n",
+    "loaders of a finder": "import os; finder = machinery.FileFinder(folder, (machinery.SourceFileLoader, ['.py']))\n"
+    "finder._loaders[:] = [('.py', Doubling)]; sys.path_importer_cache[folder] = finder\n",
+    "a class of finders": "class Finder(machinery.FileFinder): pass\n"
+    "sys.path_hooks.insert(0, Finder.path_hook((Doubling, ['.py']))); sys.path_importer_cache.clear()\n",
+    "an entry that is added later": "sys.path_hooks.insert(0, hook); sys.path.remove(folder)\n"
+    "sys.path_importer_cache.clear(); sys.path.append(folder)\n",
+}
+
+
+@pytest.mark.parametrize("change", list(CHANGES))
+def test_a_folder_that_the_program_searches_in_its_own_way(tool, change):
+    assert with_and_without(tool, CHANGES[change]) == ["2 Doubling\n"] * 3
+
+
+def test_a_folder_of_a_package(tool):
+    change = """
+def only_the_package(entry, plain=hook):
+    if not entry.endswith("package"):
+        raise ImportError
+    return plain(entry)
+sys.path_hooks.insert(0, only_the_package)
+"""
+    show = "import tool, package.inner\nprint(tool.VALUE, package.inner.VALUE, type(package.inner.__loader__).__name__)\n"
+    assert with_and_without(tool, change, show) == ["1 2 Doubling\n"] * 3
+    # The hook leaves other folders to CPython.
+    assert tool.run(DOUBLING + change + f"import tool\nprint({is_archived('tool')})") == "True\n"
+
+
+def test_a_hook_that_gives_what_cpython_gives(tool):
+    change = "sys.path_hooks.insert(0, machinery.FileFinder.path_hook(*machinery_details))\nsys.path_importer_cache.clear()\n"
+    details = "import _frozen_importlib_external as external; machinery_details = external._get_supported_file_loaders()\n"
+    assert tool.run(DOUBLING + details + change + SHOW) == "1 PermacodeLoader\n"
+
+
+def test_a_hook_that_is_gone_again(tool):
+    script = """
+sys.path_hooks.insert(0, hook); sys.path_importer_cache.clear()
+import tool
+print(tool.VALUE)
+sys.path_hooks.remove(hook); sys.path_importer_cache.clear(); del sys.modules["tool"]
+import tool
+print(tool.VALUE, type(tool.__loader__).__name__)
+"""
+    assert tool.run(DOUBLING + script) == "2\n1 PermacodeLoader\n"
+
+
+def test_a_suffix_that_the_program_adds(tool):
+    tool.write("tool.other", "VALUE = 7\n")
+    tool.write("late.other", "VALUE = 8\n")
+    for line in ["insert(0, '.other')", "append('.other')"]:
+        change = f"machinery.SOURCE_SUFFIXES.{line}; sys.path_importer_cache.clear()\n"
+        show = "import tool, late\nprint(tool.VALUE, late.VALUE)\n"
+        first = 7 if "insert" in line else 1
+        assert with_and_without(tool, change, show) == [f"{first} 8\n"] * 3, line
+
+
+def test_a_folder_that_cpython_does_not_search(tool):
+    script = """
+    sys.path_importer_cache[folder] = None
+    try:
+        import tool
+    except ModuleNotFoundError as error:
+        print(error)
+    """
+    assert tool.same(script) == "No module named 'tool'\n"
+
+
+REPLACED = {
+    "get_code": "def get_code(self, name, plain=machinery.SourceFileLoader.get_code):\n"
+    "    code = plain(self, name)\n"
+    "    if name != 'tool':\n"
+    "        return code\n"
+    "    return code.replace(co_consts=tuple(9 if const == 1 else const for const in code.co_consts))\n",
+    "source_to_code": "def source_to_code(self, data, path, *, _optimization=-1):\n"
+    "    return compile(data.replace(b'VALUE = 1', b'VALUE = 9'), path, 'exec')\n",
+    "get_data": "def get_data(self, path):\n"
+    "    with open(path, 'rb') as file:\n"
+    "        return file.read().replace(b'VALUE = 1', b'VALUE = 9')\n",
+    "exec_module": "def exec_module(self, module, plain=machinery.SourceFileLoader.exec_module):\n"
+    "    plain(self, module)\n"
+    "    module.VALUE = 9\n",
+}
+
+
+@pytest.mark.parametrize("name", list(REPLACED))
+def test_a_function_of_the_loader_that_the_program_replaced(tool, name):
+    # So that a small number is a constant in every version.
+    tool.write("tool.py", "VALUE = 1\ndef f(): return (1, 1234)\n")
+    change = REPLACED[name] + f"machinery.SourceFileLoader.{name} = {name}\n"
+    show = "import tool\nprint(tool.VALUE if tool.VALUE == 9 else tool.f(), type(tool.__loader__).__name__)\n"
+    outputs = with_and_without(tool, change, show, before="")
+    assert outputs[0] == outputs[1] == outputs[2]
+    assert "9" in outputs[0] and "SourceFileLoader" in outputs[0]
+
+
+def test_a_function_that_the_program_puts_back(tool):
+    script = """
+    import importlib.machinery as machinery
+    plain = machinery.SourceFileLoader.source_to_code
+    machinery.SourceFileLoader.source_to_code = lambda self, data, path, **how: compile("VALUE = 9", path, "exec")
+    import tool
+    print(tool.VALUE, type(tool.__loader__).__name__)
+    machinery.SourceFileLoader.source_to_code = plain
+    import importlib
+    print(importlib.reload(tool).VALUE, type(tool.__spec__.loader).__name__)
+    """
+    assert tool.run(script) == "9 SourceFileLoader\n1 PermacodeLoader\n"
+
+
+def test_a_function_that_is_replaced_after_the_module_was_found(tool):
+    script = """
+    import importlib.machinery as machinery, importlib.util
+    spec = importlib.util.find_spec("tool")
+    def get_code(self, name):
+        return compile("VALUE = 9", self.path, "exec")
+    machinery.SourceFileLoader.get_code = get_code
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    print(module.VALUE)
+    """
+    assert tool.same(script) == "9\n"
+
+
+def test_a_finder_that_the_program_replaced(tool):
+    change = """
+def find_spec(self, name, target=None, plain=machinery.FileFinder.find_spec):
+    spec = plain(self, name, target)
+    if spec is not None and spec.loader is not None:
+        spec.loader = Doubling(spec.loader.name, spec.loader.path)
+    return spec
+machinery.FileFinder.find_spec = find_spec
+"""
+    assert with_and_without(tool, change) == ["2 Doubling\n"] * 3
+
+
+def test_a_finder_that_only_looks_like_cpythons(tool):
+    # Its loader is one of SourceFileLoader's own, but the finder may say more than that in its spec.
+    change = """
+import importlib.util
+class Finder:
+    def find_spec(self, name, target=None):
+        if name == "tool":
+            return importlib.util.spec_from_file_location(name, folder + "/tool.py", submodule_search_locations=["/x"])
+sys.path_importer_cache[folder] = Finder()
+"""
+    show = "import tool\nprint(tool.__path__)\n"
+    assert with_and_without(tool, change, show) == ["['/x']\n"] * 3
+
+
+def test_no_folder_is_searched_for_a_sealed_archive(app):
+    app.write("package/__init__.py", "")
+    app.write("package/inner.py", "VALUE = 1\n")
+    app.bundle("--sealed")
+    script = """
+    import package.inner
+    print(permacode.stats()["hits"], [entry for entry in sys.path_importer_cache if entry.endswith("package")])
+    """
+    assert app.run(script) == "2 []\n"
