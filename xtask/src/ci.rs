@@ -15,8 +15,8 @@ const LIBRARIES: [&str; 5] =
 /// Those that have a default feature that can be left out.
 const BARE: [&str; 2] = ["permacode-reader", "permacode-writer"];
 
-/// Tests of what compares compiled files, code from archives, and outcomes of tests.
-const COMPARERS: [&str; 3] = ["test_compare.py", "test_equal.py", "test_regress_overlay.py"];
+/// Tests of what compares compiled files, code from archives, outcomes of tests, and environments.
+const COMPARERS: [&str; 4] = ["test_compare.py", "test_equal.py", "test_regress_overlay.py", "test_environment.py"];
 
 /// Runs all of it; the first step that fails is the last one.
 pub(crate) fn ci() -> Result<()> {

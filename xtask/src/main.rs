@@ -29,8 +29,9 @@ Tasks:
                  [PYTHON...]
   python         the wheel of the Python package for each interpreter, and its tests
                  [--no-tests] [PYTHON...] [-- ARGUMENTS OF PYTEST...]
-  python-proof   what CPython gets from an archive beside what it gets from its own files: code objects, its own tests,
-                 memory, damage [--equal] [--regress] [--leaks] [--damage] [--tests NAME,...] [--keep DIR] [PYTHON...]
+  python-proof   what CPython gets from an archive beside what it gets from its own files: modules of an environment,
+                 code objects, its own tests, memory, damage [--environment [--installed | --system-site-packages]]
+                 [--equal] [--regress] [--leaks] [--damage] [--tests NAME,...] [--keep DIR] [PYTHON...]
   bench-python   importing from archives, measured against CPython itself and others
                  [--rounds N] [--only load|imports|process|instructions|placement] [--instructions]
                  [--json FILE] [PYTHON...]

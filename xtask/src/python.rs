@@ -5,7 +5,7 @@
 
 use crate::{
     pythons,
-    run::{cargo, permacode, root, run, target_folder},
+    run::{cargo, output, permacode, root, run, target_folder},
 };
 use anyhow::{Context, Result, bail, ensure};
 use permacode_bundle::Interpreter;
@@ -100,11 +100,16 @@ pub(crate) fn interpreters(named: &[&str]) -> Result<Vec<Interpreter>> {
 ///
 /// A wheel that is up to date costs about a second. The environment is removed when the value is dropped.
 pub(crate) fn environment(interpreter: &Interpreter) -> Result<Environment> {
+    environment_with(interpreter, &[])
+}
+
+/// The same, with more arguments for `virtualenv`.
+pub(crate) fn environment_with(interpreter: &Interpreter, args: &[&str]) -> Result<Environment> {
     let tools = Tools::installed()?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let wheel = tools.build(interpreter, folder.path())?;
     let environment = folder.path().join("environment");
-    run(tools.virtualenv().arg("--quiet").arg("--python").arg(&interpreter.executable).arg(&environment))?;
+    run(tools.virtualenv().arg("--quiet").args(args).arg("--python").arg(&interpreter.executable).arg(&environment))?;
     let environment = Environment { python: environment.join("bin/python"), wheel, _folder: folder };
     environment.pip(["install", "--no-deps"].map(OsStr::new).into_iter().chain([environment.wheel.as_os_str()]))?;
     Ok(environment)
@@ -115,6 +120,12 @@ impl Environment {
     fn install_group(&self, group: &str) -> Result<()> {
         let file = root().join("python/pyproject.toml");
         self.pip(["install", "--group", &format!("{}:{group}", file.display())])
+    }
+
+    /// The folder that has its packages.
+    pub(crate) fn site_packages(&self) -> Result<PathBuf> {
+        let ask = "import sysconfig; print(sysconfig.get_path('purelib'), end='')";
+        Ok(output(Command::new(&self.python).args(["-I", "-c", ask]))?.into())
     }
 
     /// Runs its pip, for example to install more from PyPI.

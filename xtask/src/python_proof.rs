@@ -2,6 +2,7 @@
 //!
 //! For each interpreter: the wheel in a virtual environment, an archive of the whole standard library with its tests, and
 //!
+//! * `--environment`: each module of an environment of packages, imported with an archive of it and without;
 //! * `--equal`: each code object beside the one that marshal makes of the `.pyc` that was bundled; and what runs on them;
 //! * `--regress`: CPython's own tests with the library imported from the archive, beside the same tests without;
 //! * `--leaks`: memory that stays as it is, and a run under valgrind;
@@ -9,18 +10,23 @@
 //!
 //! Without a flag all of it. What compares is in `xtask/python/`, and is tested first: it has to find what differs.
 
+mod environment;
+
 use crate::{
     python::{self, Environment},
     run::{cargo, permacode, root, run},
     stdlib::{Library, timed},
 };
 use anyhow::{Context, Result, bail, ensure};
+use environment::Packages;
 use permacode_bundle::Interpreter;
 use std::{path::PathBuf, process::Command};
 
 /// What is asked for.
 #[derive(Debug, Default)]
 struct Wanted<'a> {
+    environment: bool,
+    packages: Packages,
     equal: bool,
     regress: bool,
     leaks: bool,
@@ -59,6 +65,12 @@ pub(crate) fn python_proof(args: &[&str]) -> Result<()> {
 }
 
 fn prove(interpreter: Interpreter, folder: PathBuf, wanted: &Wanted<'_>) -> Result<()> {
+    if wanted.environment {
+        environment::environment(&interpreter, wanted.packages, &folder.join("environment"))?;
+    }
+    if !(wanted.equal || wanted.regress || wanted.leaks || wanted.damage) {
+        return Ok(());
+    }
     let environment = python::environment(&interpreter)?;
     if wanted.damage {
         damage(&environment)?;
@@ -141,6 +153,9 @@ fn parse<'a>(args: &[&'a str]) -> Result<Wanted<'a>> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match *arg {
+            "--environment" => wanted.environment = true,
+            "--installed" => wanted.packages = Packages::Installed,
+            "--system-site-packages" => wanted.packages = Packages::System,
             "--equal" => wanted.equal = true,
             "--regress" => wanted.regress = true,
             "--leaks" => wanted.leaks = true,
@@ -153,8 +168,12 @@ fn parse<'a>(args: &[&'a str]) -> Result<Wanted<'a>> {
             python => wanted.pythons.push(python),
         }
     }
-    if !(wanted.equal || wanted.regress || wanted.leaks || wanted.damage) {
-        (wanted.equal, wanted.regress, wanted.leaks, wanted.damage) = (true, true, true, true);
+    if !(wanted.environment || wanted.equal || wanted.regress || wanted.leaks || wanted.damage) {
+        wanted = Wanted { environment: true, equal: true, regress: true, leaks: true, damage: true, ..wanted };
     }
+    ensure!(
+        wanted.environment || wanted.packages == Packages::Pinned,
+        "--installed and --system-site-packages say which packages --environment takes"
+    );
     Ok(wanted)
 }

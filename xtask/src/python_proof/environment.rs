@@ -1,0 +1,82 @@
+//! `--environment`: each module of a real environment, imported with an archive and without.
+
+use super::script;
+use crate::{
+    python::{self, Environment},
+    run::{permacode, root, run},
+    stdlib::timed,
+};
+use anyhow::{Context, Result};
+use permacode_bundle::Interpreter;
+use std::{
+    ffi::OsStr,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// The packages that take part.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Packages {
+    /// Those of `requirements.txt`, in a virtual environment.
+    #[default]
+    Pinned,
+    /// Those that the interpreter has.
+    Installed,
+    /// Those that the interpreter has, seen from a virtual environment that was made with `--system-site-packages`.
+    System,
+}
+
+/// The packages of `requirements.txt` want CPython 3.11.
+const OLDEST_PINNED: u8 = 11;
+
+/// Bundles all that the interpreter can import, sealed and unsealed, and compares.
+pub(super) fn environment(interpreter: &Interpreter, packages: Packages, folder: &Path) -> Result<()> {
+    if packages == Packages::Pinned && interpreter.version.minor() < OLDEST_PINNED {
+        println!(
+            "environment: LEFT OUT for CPython {}: the pinned packages want 3.{OLDEST_PINNED}; \
+             --installed takes what is there",
+            interpreter.version_text
+        );
+        return Ok(());
+    }
+    let environment = match packages {
+        Packages::Pinned | Packages::Installed => python::environment(interpreter)?,
+        Packages::System => python::environment_with(interpreter, &["--system-site-packages"])?,
+    };
+    run(&mut script(&environment, "test_environment.py"))?;
+    let python = match packages {
+        Packages::Installed => &interpreter.executable,
+        Packages::Pinned | Packages::System => &environment.python,
+    };
+    match packages {
+        Packages::Pinned => install_pinned(&environment)?,
+        Packages::Installed => println!("environment: the packages that {} has", python.display()),
+        Packages::System => println!("environment: a virtual environment that sees the packages of its interpreter"),
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    let sealed = bundle(python, folder, "sealed", &["--sealed"])?;
+    let unsealed = bundle(python, folder, "unsealed", &[])?;
+    let mut command = script(&environment, "environment.py");
+    command.arg("--python").arg(python).arg("--keep").arg(folder.join("differences.json"));
+    command.arg("--sealed").arg(sealed).arg("--unsealed").arg(unsealed);
+    if packages == Packages::Installed {
+        // The interpreter itself is left as it is: the package lies in the virtual environment.
+        command.arg("--package").arg(environment.site_packages()?);
+    }
+    timed("environment", || run(&mut command))
+}
+
+fn install_pinned(environment: &Environment) -> Result<()> {
+    let file = root().join("xtask/python/environment/requirements.txt");
+    println!("environment: a virtual environment with the packages of {}", file.display());
+    environment.pip([OsStr::new("install"), "--no-deps".as_ref(), "--requirement".as_ref(), file.as_os_str()])?;
+    environment.pip(["check"])
+}
+
+fn bundle(python: &Path, folder: &Path, name: &str, flags: &[&str]) -> Result<PathBuf> {
+    let archive = folder.join(name).with_extension("perma");
+    let mut command = permacode();
+    command.args(["bundle", "--site-packages", "--python"]).arg(python).arg("--output").arg(&archive).args(flags);
+    timed("bundle", || run(&mut command))?;
+    Ok(archive)
+}
