@@ -20,19 +20,13 @@ impl<'a> Verifier<'a> {
         self.checksums(|kind| kind.group() == Group::Lookup)?;
         let (mut next_module, mut next_resource) = (0u32, 0u32);
         self.name_ranges()?;
+        self.index_ranges(archive)?;
         let mut seen = BTreeSet::new();
-        let mut indexes = Ranges::default();
         // Targets may share a tag: its text is looked at once.
         let mut tags = BTreeSet::new();
         for target in archive.targets() {
             let record = target.record();
             self.target(&target, tags.insert((record.tag_offset.get(), record.tag_len.get())))?;
-            for (field, header) in [(52, &record.module_index), (76, &record.resource_index)] {
-                Index::new(self.view, header)?;
-                let at = target.offset().saturating_add(field);
-                indexes.add(header.pilots_offset.get(), header.bucket_count.get(), at);
-                indexes.add(header.slots_offset.get(), slots_len(header), at);
-            }
             let key = (record.vm, record.bytecode_magic.get(), record.vm_version.get(), record.optimization);
             if !seen.insert(key) {
                 let version = record.vm_version.get();
@@ -74,7 +68,6 @@ impl<'a> Verifier<'a> {
                 ));
             }
         }
-        indexes.apart(Rule::X1)?;
         self.code_ranges()?;
         let codes = self.view.count::<CodeRecord>(SectionKind::Code);
         let details = self.view.count::<CodeDetail>(SectionKind::Details);
@@ -101,6 +94,21 @@ impl<'a> Verifier<'a> {
             ranges.add(record.name_offset.get(), record.name_len.get(), at);
         }
         ranges.distinct(Rule::N1).map(|_| ())
+    }
+
+    /// Pilots and slots lie in their section and do not overlap. So all slots are no more than the section has.
+    fn index_ranges<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
+        let mut ranges = Ranges::default();
+        for target in archive.targets() {
+            let record = target.record();
+            for (field, header) in [(52, &record.module_index), (76, &record.resource_index)] {
+                Index::new(self.view, header)?;
+                let at = target.offset().saturating_add(field);
+                ranges.add(header.pilots_offset.get(), header.bucket_count.get(), at);
+                ranges.add(header.slots_offset.get(), slots_len(header), at);
+            }
+        }
+        ranges.apart(Rule::X1)
     }
 
     fn target(&self, target: &Target<'a>, is_new_tag: bool) -> Result<()> {
