@@ -4,6 +4,8 @@
 //! (containers): type-strict, recursive without recursion, and blind to everything else. Mutable values get an
 //! identity of their own.
 
+use std::borrow::Cow;
+
 use hashbrown::HashTable;
 use permacode_format::{Container, ObjectKind, name_hash, write_varint};
 
@@ -150,18 +152,43 @@ fn hash_of_container(value: &ContainerValue) -> u64 {
     hash
 }
 
-/// Distinct blobs of one section, kept in one allocation.
+/// Distinct blobs of one section.
 #[derive(Debug, Default)]
 pub(crate) struct Blobs {
     table: HashTable<(u64, u32)>,
-    ranges: Vec<(usize, usize)>,
+    places: Vec<Place>,
     bytes: Vec<u8>,
+    distinct_bytes: u64,
     /// Blobs and bytes that were asked for, merged or not.
     pub(crate) asked: u64,
     pub(crate) asked_bytes: u64,
 }
 
+/// Where a blob lies.
+#[derive(Debug)]
+enum Place {
+    /// Among others, in one allocation.
+    Range(usize, usize),
+    /// Where its maker put it: what is large is not copied.
+    Own(Vec<u8>),
+}
+
+/// From this length on, a blob that is given away is kept as it is.
+const LARGE: usize = 4096;
+
 impl Blobs {
+    /// The identity of a blob that is given away, if it is owned.
+    pub(crate) fn intern_cow(&mut self, blob: Cow<'_, [u8]>) -> u32 {
+        let blob = match blob {
+            Cow::Owned(bytes) if bytes.len() >= LARGE => bytes,
+            other => return self.intern(&[&other]),
+        };
+        self.asked += 1;
+        self.asked_bytes += blob.len() as u64;
+        let hash = name_hash(&blob, 0);
+        self.find(hash, &blob).unwrap_or_else(|| self.add(hash, Place::Own(blob)))
+    }
+
     /// The identity of the blob that these parts make.
     pub(crate) fn intern(&mut self, parts: &[&[u8]]) -> u32 {
         let start = self.bytes.len();
@@ -173,40 +200,53 @@ impl Blobs {
         self.asked_bytes += len as u64;
         let bytes = &self.bytes[start..];
         let hash = name_hash(bytes, 0);
-        let found = self.table.find(hash, |(_, blob)| {
-            let (start, len) = self.ranges[*blob as usize];
-            &self.bytes[start..start + len] == bytes
-        });
-        if let Some((_, blob)) = found {
-            let blob = *blob;
+        if let Some(blob) = self.find(hash, bytes) {
             self.bytes.truncate(start);
             return blob;
         }
-        let blob = self.ranges.len() as u32;
-        self.ranges.push((start, len));
+        self.add(hash, Place::Range(start, len))
+    }
+
+    fn find(&self, hash: u64, bytes: &[u8]) -> Option<u32> {
+        self.table.find(hash, |(_, blob)| self.get(*blob) == bytes).map(|(_, blob)| *blob)
+    }
+
+    fn add(&mut self, hash: u64, place: Place) -> u32 {
+        let blob = self.push_place(place);
         self.table.insert_unique(hash, (hash, blob), |(hash, _)| *hash);
         blob
+    }
+
+    fn push_place(&mut self, place: Place) -> u32 {
+        self.distinct_bytes += match &place {
+            Place::Range(_, len) => *len as u64,
+            Place::Own(bytes) => bytes.len() as u64,
+        };
+        self.places.push(place);
+        (self.places.len() - 1) as u32
     }
 
     /// A blob that is not merged with any other.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> u32 {
         self.asked += 1;
         self.asked_bytes += bytes.len() as u64;
-        self.ranges.push((self.bytes.len(), bytes.len()));
+        let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        (self.ranges.len() - 1) as u32
+        self.push_place(Place::Range(start, bytes.len()))
     }
 
     pub(crate) fn get(&self, blob: u32) -> &[u8] {
-        let (start, len) = self.ranges[blob as usize];
-        &self.bytes[start..start + len]
+        match &self.places[blob as usize] {
+            Place::Range(start, len) => &self.bytes[*start..*start + *len],
+            Place::Own(bytes) => bytes,
+        }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.ranges.len()
+        self.places.len()
     }
 
     pub(crate) fn distinct_bytes(&self) -> u64 {
-        self.bytes.len() as u64
+        self.distinct_bytes
     }
 }

@@ -31,5 +31,6 @@ mod writer;
 pub use error::{Error, ErrorKind};
 pub use permacode_format::SectionKind;
 pub use plan::Plan;
+pub use publish::{check_destination, remove_temporaries};
 pub use report::{Merged, Report};
 pub use writer::{Options, Placement, TargetId, Writer};

@@ -102,6 +102,18 @@ pub struct Resource<'a> {
     pub data: Cow<'a, [u8]>,
 }
 
+/// The same resource, borrowed.
+impl<'a> From<&'a Resource<'_>> for Resource<'a> {
+    fn from(resource: &'a Resource<'_>) -> Self {
+        Resource {
+            root: Cow::Borrowed(&resource.root),
+            path: Cow::Borrowed(&resource.path),
+            executable: resource.executable,
+            data: Cow::Borrowed(&resource.data),
+        }
+    }
+}
+
 /// A reference from a container or a code object: an index into the arena of its module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ref {

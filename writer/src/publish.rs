@@ -6,66 +6,184 @@
 
 use crate::error::Error;
 use std::{
-    fs::{self, File},
+    ffi::{OsStr, OsString},
+    fs::{self, File, Metadata},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 use tempfile::NamedTempFile;
 
 /// End of the names of temporaries; the start is a dot and the name of the file that they will become.
 const SUFFIX: &str = ".perma-tmp";
 
+/// Longest chain of links that is followed: as many as Linux follows.
+const MAX_LINKS: usize = 40;
+
+/// The temporaries of this process.
+static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
 /// Writes a file through `write` and puts it in the place of `path`.
 pub(crate) fn publish(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
-    let path = &followed(path);
-    let io = |doing| move |error| Error::io(doing, path, error);
-    if let Ok(metadata) = fs::metadata(path)
-        && !metadata.is_file()
-    {
-        return Err(io("cannot replace what is no regular file:")(io::ErrorKind::InvalidInput.into()));
-    }
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    let name = path.file_name().ok_or_else(|| io("cannot write to")(io::ErrorKind::InvalidInput.into()))?;
-    let mut prefix = std::ffi::OsString::from(".");
-    prefix.push(name);
-    prefix.push(".");
-    remove_dead(folder, prefix.as_encoded_bytes());
-
-    let mut temporary =
-        create(folder, &prefix).map_err(|error| Error::io("cannot create a temporary in", folder, error))?;
-    let mut buffer = BufWriter::with_capacity(1 << 20, temporary.as_file_mut());
+    let destination = &Destination::of(path)?;
+    let io = |doing| move |error| Error::io(doing, &destination.path, error);
+    remove_dead(&destination.folder, destination.prefix.as_encoded_bytes());
+    let mut temporary = destination.temporary()?;
+    let mut buffer = BufWriter::with_capacity(1 << 20, temporary.file.as_file_mut());
     write(&mut buffer).and_then(|()| buffer.flush()).map_err(io("cannot write the temporary of"))?;
     drop(buffer);
-    temporary.as_file().sync_all().map_err(io("cannot bring to disk the temporary of"))?;
-    temporary.persist(path).map_err(|error| Error::io("cannot replace", path, error.error))?;
+    temporary.file.as_file().sync_all().map_err(io("cannot bring to disk the temporary of"))?;
+    temporary.file.persist(&destination.path).map_err(|error| io("cannot replace")(error.error))?;
+    let folder = &destination.folder;
     sync_folder(folder).map_err(|error| Error::io("cannot bring to disk the folder", folder, error))
 }
 
-/// A link is written through, as a shell's redirection would: what it leads to is replaced, not the link.
-fn followed(path: &Path) -> PathBuf {
-    match fs::symlink_metadata(path) {
-        Ok(metadata) if metadata.is_symlink() => fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()),
-        _ => path.to_owned(),
+/// Finds out whether [`Plan::publish`](crate::Plan::publish) could write an archive to `path`: for a program that has long work
+/// to do before.
+///
+/// # Errors
+/// If the folder is not there or cannot be written to, or if something other than a file is there already.
+pub fn check_destination(path: impl AsRef<Path>) -> Result<(), Error> {
+    Destination::of(path.as_ref())?.temporary().map(drop)
+}
+
+/// Removes the temporaries of the archives that this process is writing. It is for a process that a signal is about to end:
+/// no archive can be finished or begun after this, and a thread that tries to waits for ever.
+pub fn remove_temporaries() {
+    let temporaries = temporaries();
+    for path in temporaries.iter() {
+        // Nobody is left to tell if this fails; the next writer of the archive tries again.
+        let _ = fs::remove_file(path);
+    }
+    std::mem::forget(temporaries);
+}
+
+fn temporaries() -> MutexGuard<'static, Vec<PathBuf>> {
+    TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where an archive is to be.
+#[derive(Debug)]
+struct Destination {
+    path: PathBuf,
+    folder: PathBuf,
+    /// How names of its temporaries begin.
+    prefix: OsString,
+    /// What the system says about the file that it replaces.
+    replaced: Option<Metadata>,
+}
+
+/// A temporary that is removed when it is dropped or when [`remove_temporaries`] is called.
+#[derive(Debug)]
+struct Temporary {
+    // Dropped before the entry is: a file that was removed twice is no harm, but one that stays is.
+    file: NamedTempFile,
+    _entry: Entry,
+}
+
+/// An entry of [`TEMPORARIES`].
+#[derive(Debug)]
+struct Entry(PathBuf);
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        temporaries().retain(|path| *path != self.0);
     }
 }
 
-fn create(folder: &Path, prefix: &std::ffi::OsStr) -> io::Result<NamedTempFile> {
+impl Destination {
+    fn of(path: &Path) -> Result<Self, Error> {
+        let refused = |kind, problem: &str| Error::io("cannot write to", path, io::Error::new(kind, problem));
+        let ends_with_slash = path.as_os_str().as_encoded_bytes().last().is_some_and(|last| is_separator(*last));
+        let path = &followed(path).map_err(|error| Error::io("cannot follow the link", path, error))?;
+        let replaced = match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                return Err(refused(io::ErrorKind::IsADirectory, "it is a folder; name a file in it"));
+            }
+            Ok(metadata) if !metadata.is_file() => {
+                return Err(refused(
+                    io::ErrorKind::InvalidInput,
+                    "it is no regular file, and nothing else is replaced",
+                ));
+            }
+            Ok(metadata) => Some(metadata),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(Error::io("cannot write to", path, error)),
+        };
+        let name = path.file_name().filter(|_| !ends_with_slash);
+        let name = name.ok_or_else(|| refused(io::ErrorKind::InvalidInput, "it does not name a file"))?;
+        let mut prefix = OsString::from(".");
+        prefix.push(name);
+        prefix.push(".");
+        let folder = match path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        fs::metadata(folder).map_err(|error| Error::io("cannot write to the folder", folder, error))?;
+        Ok(Destination { path: path.clone(), folder: folder.to_owned(), prefix, replaced })
+    }
+
+    /// A new temporary, which may be read and written by those who may read and write the file that it will replace.
+    fn temporary(&self) -> Result<Temporary, Error> {
+        let of_error = |error| Error::io("cannot create a temporary in", &self.folder, error);
+        let temporary = create(&self.folder, &self.prefix, self.replaced.as_ref()).map_err(of_error)?;
+        #[cfg(unix)]
+        if let Some(replaced) = &self.replaced {
+            use std::os::unix::fs::{MetadataExt, fchown};
+            let file = temporary.file.as_file();
+            let (user, group) = (replaced.uid(), replaced.gid());
+            // Only the system's administrator can give files away; groups of its own are open to everybody.
+            if fchown(file, Some(user), Some(group)).is_err() {
+                let _ = fchown(file, None, Some(group));
+            }
+            // The umask does not apply to a file that was there before.
+            file.set_permissions(mode_of(replaced)).map_err(of_error)?;
+        }
+        Ok(temporary)
+    }
+}
+
+/// A link is written through, as a shell's redirection would, also if it leads to a file that is not there yet: that file is
+/// written, and the link stays.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..=MAX_LINKS {
+        let Ok(target) = fs::read_link(&path) else { return Ok(path) };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    Err(io::Error::other("it leads to itself, or through too many links"))
+}
+
+fn is_separator(byte: u8) -> bool {
+    std::path::is_separator(char::from(byte))
+}
+
+#[cfg(unix)]
+fn mode_of(metadata: &Metadata) -> fs::Permissions {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    fs::Permissions::from_mode(metadata.mode() & 0o777)
+}
+
+fn create(folder: &Path, prefix: &OsStr, replaced: Option<&Metadata>) -> io::Result<Temporary> {
     loop {
         let mut builder = tempfile::Builder::new();
         builder.prefix(prefix).suffix(SUFFIX).rand_bytes(12);
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            // The process's umask applies, as to any file that a user makes.
-            builder.permissions(fs::Permissions::from_mode(0o666));
+            // The process's umask applies, as to any file that a user makes. What nobody else may read is never readable.
+            builder.permissions(replaced.map_or(fs::Permissions::from_mode(0o666), mode_of));
         }
-        let temporary = builder.tempfile_in(folder)?;
-        match temporary.as_file().try_lock() {
+        let _ = replaced;
+        let mut entries = temporaries();
+        let file = builder.tempfile_in(folder)?;
+        entries.push(file.path().to_owned());
+        drop(entries);
+        let entry = Entry(file.path().to_owned());
+        let temporary = Temporary { file, _entry: entry };
+        match temporary.file.as_file().try_lock() {
             // Between creation and lock another writer may have taken it for a dead one's and removed it.
-            Ok(()) if temporary.path().exists() => return Ok(temporary),
+            Ok(()) if temporary.file.path().exists() => return Ok(temporary),
             // Some file systems know no locks: there, temporaries of dead writers stay.
             Err(fs::TryLockError::Error(_)) => return Ok(temporary),
             Ok(()) | Err(fs::TryLockError::WouldBlock) => {}
@@ -128,26 +246,85 @@ mod tests {
         let path = folder.path().join("lib.perma");
         let dead = folder.path().join(".lib.perma.dead.perma-tmp");
         fs::write(&dead, "").unwrap();
-        let live = create(folder.path(), ".lib.perma.".as_ref()).unwrap();
+        let live = create(folder.path(), ".lib.perma.".as_ref(), None).unwrap();
         publish(&path, |out| out.write_all(b"new")).unwrap();
         assert!(!dead.exists());
-        assert!(live.path().exists());
+        assert!(live.file.path().exists());
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
+    fn put(path: &Path, text: &str) -> Result<(), Error> {
+        publish(path, |out| out.write_all(text.as_bytes()))
+    }
+
     #[test]
-    fn a_folder_is_not_replaced_and_a_link_is_followed() {
+    fn what_cannot_be_written_is_refused_before() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(publish(folder.path(), |_| Ok(())).is_err());
-        #[cfg(unix)]
-        {
-            let real = folder.path().join("real");
-            let link = folder.path().join("link");
-            fs::write(&real, "old").unwrap();
-            std::os::unix::fs::symlink(&real, &link).unwrap();
-            publish(&link, |out| out.write_all(b"new")).unwrap();
-            assert_eq!(fs::read(&real).unwrap(), b"new");
-            assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        let path = |name: &str| folder.path().join(name);
+        fs::write(path("file"), "").unwrap();
+        for (name, problem) in [
+            ("", "it is a folder"),
+            ("new/", "it does not name a file"),
+            ("absent/x", "cannot write to the folder"),
+            ("file/x", "Not a directory"),
+        ] {
+            let error = check_destination(path(name)).unwrap_err();
+            let source = std::error::Error::source(&error).unwrap();
+            assert!(format!("{error}: {source}").contains(problem), "{name}: {error}: {source}");
+            assert!(put(&path(name), "new").is_err(), "{name}");
+        }
+        check_destination(path("file")).unwrap();
+        check_destination(path("new")).unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_is_followed_to_a_file_that_need_not_be_there() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        fs::create_dir(path("in")).unwrap();
+        symlink("in/second", path("first")).unwrap();
+        symlink("real", path("in/second")).unwrap();
+        for text in ["new", "newer"] {
+            put(&path("first"), text).unwrap();
+            assert_eq!(fs::read_to_string(path("in/real")).unwrap(), text);
+            assert!(fs::symlink_metadata(path("first")).unwrap().is_symlink());
+            assert!(fs::symlink_metadata(path("in/second")).unwrap().is_symlink());
+        }
+        symlink("absent/real", path("nowhere")).unwrap();
+        symlink("round", path("round")).unwrap();
+        for link in ["nowhere", "round"] {
+            assert!(put(&path(link), "").is_err());
+            assert!(fs::symlink_metadata(path(link)).unwrap().is_symlink());
+        }
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 4);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_replaced_keeps_its_mode() {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lib.perma");
+        put(&path, "first").unwrap();
+        // As any new file: whatever the umask of the test is.
+        fs::write(folder.path().join("other"), "").unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
+        assert_eq!(mode(&path), mode(&folder.path().join("other")));
+        for bits in [0o600, 0o640, 0o666, 0o400, 0o777] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(bits)).unwrap();
+            let during = std::cell::Cell::new(0);
+            publish(&path, |out| {
+                let entries = fs::read_dir(folder.path()).unwrap().flatten();
+                let temporary =
+                    entries.map(|entry| entry.path()).find(|path| path.extension() == Some("perma-tmp".as_ref()));
+                during.set(mode(&temporary.unwrap()));
+                out.write_all(b"new")
+            })
+            .unwrap();
+            assert_eq!((during.get(), mode(&path)), (bits, bits), "{bits:o}");
         }
     }
 }

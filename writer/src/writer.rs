@@ -268,11 +268,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds a resource.
+    /// Adds a resource. One that is given away with bytes of its own is not copied.
     ///
     /// # Errors
     /// If the target has a resource of that root and path, they are no names of files, or a limit is exceeded.
-    pub fn resource(&mut self, target: TargetId, resource: &Resource<'_>) -> Result<(), Error> {
+    pub fn resource<'r>(&mut self, target: TargetId, resource: impl Into<Resource<'r>>) -> Result<(), Error> {
+        let resource = resource.into();
         let name = [resource.root.as_bytes(), b"/", &resource.path].concat();
         let shown = String::from_utf8_lossy(&name).into_owned();
         check_len(&shown, name.len())?;
@@ -283,8 +284,8 @@ impl Writer {
             root_len: resource.root.len() as u32,
             name,
             flags: if resource.executable { resource_flag::EXECUTABLE } else { 0 },
-            data: self.files.intern(&[&resource.data]),
             len: resource.data.len() as u64,
+            data: self.files.intern_cow(resource.data),
         };
         let target = &mut self.targets[target.0];
         if !target.resource_names.insert(entry.name.clone()) {
