@@ -9,7 +9,7 @@ use siphasher::sip::{SipHasher13, SipHasher24};
 
 use crate::{
     error::{Error, ErrorKind},
-    version::Version,
+    version::{Foreign, Version},
 };
 
 /// Length of a header in bytes.
@@ -55,7 +55,8 @@ impl Header {
         let truncated = |wanted| Error::new(ErrorKind::Truncated { wanted, available }, 0);
         let (&magic, _) = pyc.split_first_chunk::<4>().ok_or_else(|| truncated(4))?;
         let [low, high, b'\r', b'\n'] = magic else {
-            return Err(Error::new(ErrorKind::NotPyc { found: magic }, 0));
+            let kind = Foreign::of_old(magic).map_or(ErrorKind::NotPyc { found: magic }, ErrorKind::Foreign);
+            return Err(Error::new(kind, 0));
         };
         let version = Version::of_magic(u16::from_le_bytes([low, high]))
             .map_err(|foreign| Error::new(ErrorKind::Foreign(foreign), 0))?;
@@ -143,6 +144,16 @@ mod tests {
         assert_eq!(text(b"\xA7"), "4 bytes wanted, 1 available: the file is cut off (at offset 0x0)");
         assert_eq!(text(b"\xA7\x0D\r\n\0"), "16 bytes wanted, 5 available: the file is cut off (at offset 0x0)");
         assert_eq!(text(b"#!/bin/sh"), "no .pyc file: it starts with the bytes #!/b (at offset 0x0)");
+        for (old, magic) in
+            [(b"\x01\x99\x99\0", "0x999901"), (b"\x02\x99\x99\0", "0x999902"), (b"\x03\x99\x99\0", "0x999903")]
+        {
+            assert_eq!(
+                text(old),
+                format!(
+                    "compiled by CPython 0.9 to 1.1 (magic number {magic}); supported are CPython 3.8 to 3.15 (at offset 0x0)"
+                )
+            );
+        }
         assert_eq!(
             text(b"\xA7\x0D\r\n\x02\0\0\0\0\0\0\0\0\0\0\0"),
             "the header has the flags 0x2, expected 0 (timestamp), 1 or 3 (hash of the source) (at offset 0x4)"

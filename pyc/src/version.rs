@@ -36,6 +36,11 @@ const VERSIONS: [(u8, u16, u16, u16); 8] = [
 /// `pypy/interpreter/pycode.py`).
 const PYPY: [(u16, &str); 4] = [(256, "3.8"), (336, "3.9"), (384, "3.10"), (416, "3.11")];
 
+/// Magic numbers of CPython 0.9.4 to 1.1, which have no line break at their end (`MAGIC` in `Python/import.c`).
+const OLD: [u32; 6] = [0x0094_9494, 0x0099_BE2A, 0x0099_BE3A, 0x0099_9901, 0x0099_9902, 0x0099_9903];
+
+const SUPPORTED: &str = "supported are CPython 3.8 to 3.15";
+
 impl Version {
     /// The final release of Python 3.`minor`, if it is one of 3.8 to 3.15.
     #[must_use]
@@ -52,7 +57,7 @@ impl Version {
             .iter()
             .find(|&&(_, first, _, last)| (first..=last).contains(&magic))
             .map(|&(minor, ..)| Version { minor, magic })
-            .ok_or(Foreign { magic })
+            .ok_or(Foreign { magic: token(magic) })
     }
 
     /// The version that a target is for.
@@ -82,8 +87,7 @@ impl Version {
     /// The magic number as it starts a `.pyc` file, read as one little-endian number (`PYC_MAGIC_NUMBER_TOKEN`).
     #[must_use]
     pub fn magic_token(self) -> u32 {
-        let [low, high] = self.magic.to_le_bytes();
-        u32::from_le_bytes([low, high, b'\r', b'\n'])
+        token(self.magic)
     }
 
     /// Whether this is the number of a final release: instruction numbers are known only for those.
@@ -119,6 +123,12 @@ impl Version {
     pub(crate) fn has_exception_table(self) -> bool {
         self.minor >= 11
     }
+}
+
+/// A magic number as it starts a file.
+fn token(magic: u16) -> u32 {
+    let [low, high] = magic.to_le_bytes();
+    u32::from_le_bytes([low, high, b'\r', b'\n'])
 }
 
 impl fmt::Display for Version {
@@ -158,14 +168,27 @@ pub fn target_for(version: Version, hexversion: u32, optimization: u8) -> Target
 /// A magic number that belongs to no supported version of CPython. `Display` names whose it is, where that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Foreign {
-    /// The magic number.
-    pub magic: u16,
+    /// The first four bytes of the file, read as one little-endian number.
+    pub magic: u32,
+}
+
+impl Foreign {
+    /// Whose a file is that begins with these bytes, if that was before magic numbers ended in a line break.
+    pub(crate) fn of_old(magic: [u8; 4]) -> Option<Self> {
+        let magic = u32::from_le_bytes(magic);
+        OLD.contains(&magic).then_some(Foreign { magic })
+    }
 }
 
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let magic = self.magic;
+        let [low, high, b'\r', b'\n'] = self.magic.to_le_bytes() else {
+            return write!(f, "compiled by CPython 0.9 to 1.1 (magic number {:#x}); {SUPPORTED}", self.magic);
+        };
+        let magic = u16::from_le_bytes([low, high]);
         let whose = match magic {
+            // Counts down from 2997 (PYC_MAGIC_NUMBER in RustPython's crates/vm/src/version.rs).
+            2990..=2999 => "RustPython",
             // `pypy_incremental_magic` is a multiple of 16 below 3000.
             16..=2999 if magic.is_multiple_of(16) => match PYPY.iter().find(|known| known.0 == magic) {
                 Some((_, python)) => &format!("PyPy (Python {python})"),
@@ -180,10 +203,11 @@ impl fmt::Display for Foreign {
             3700..=3749 => "CPython 3.16",
             // 21000 + 10 * BYTECODE_VERSION in GraalPy's ImpModuleBuiltins.java.
             21000..=21999 => "GraalPy",
-            20121 | 50428 | 50823..=62218 => "CPython 1 or 2, or PyPy for Python 2",
+            1895 | 5892 | 11913 | 16679 | 20117 => "CPython 1.2 to 1.4",
+            20121 | 50428 | 50823..=62218 => "CPython 1.5 to 2.7, or PyPy for Python 2",
             _ => "an unknown version of Python",
         };
-        write!(f, "compiled by {whose} (magic number {magic}); supported are CPython 3.8 to 3.15")
+        write!(f, "compiled by {whose} (magic number {magic}); {SUPPORTED}")
     }
 }
 
@@ -225,7 +249,15 @@ mod tests {
             (3394, "CPython 3.7"),
             (3401, "pre-release of CPython 3.8"),
             (3700, "CPython 3.16"),
-            (62211, "CPython 1 or 2"),
+            (2997, "RustPython (magic number 2997)"),
+            (2994, "RustPython"),
+            (2992, "RustPython"),
+            (62211, "CPython 1.5 to 2.7"),
+            (20121, "CPython 1.5 to 2.7"),
+            (20117, "CPython 1.2 to 1.4"),
+            (5892, "CPython 1.2 to 1.4"),
+            (11913, "CPython 1.2 to 1.4"),
+            (16679, "CPython 1.2 to 1.4"),
             (12345, "unknown version of Python (magic number 12345)"),
         ] {
             let text = Version::of_magic(magic).unwrap_err().to_string();
