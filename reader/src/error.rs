@@ -138,11 +138,16 @@ impl fmt::Display for Error {
                 write!(f, "the archive needs a newer reader: it has a required section of the unknown kind {kind:#x}")?;
             }
             ErrorKind::WrongLength { stated, found } => {
-                write!(f, "the archive says that it has {stated} bytes, but there are {found}")?;
-                f.write_str(if found < stated { ": it was cut off" } else { "" })?;
+                write!(f, "the archive says that it has {stated} bytes, but there are ")?;
+                // Of an input that goes on nobody has read the rest.
+                if found < stated { write!(f, "{found}: it was cut off")? } else { f.write_str("more")? }
             }
             ErrorKind::OutOfBounds { start, len, available } => {
-                write!(f, "{len} wanted at {start}, {available} available")?;
+                write!(
+                    f,
+                    "a range starts at {start} and has a length of {len}, but it should end at {available} at most: the \
+                     archive is damaged, copy it again or bundle again"
+                )?;
             }
             ErrorKind::Checksum { stored, computed } => {
                 write!(f, "the checksum is {computed:#010x}, but {stored:#010x} is stored: the bytes have changed")?;
