@@ -143,7 +143,11 @@ pub(crate) fn of_reader(py: Python<'_>, archive: &Path, module: Option<&str>, er
     let message = describe(archive, module, &error);
     match error.kind() {
         reader::ErrorKind::Io(io) => match io.raw_os_error() {
-            Some(number) => PyOSError::new_err((number, io.to_string(), archive.as_os_str().to_owned())),
+            // In Python's words: those of Rust have the number in them, which Python prints as well.
+            Some(number) => match py.import("os").and_then(|os| os.call_method1("strerror", (number,))) {
+                Ok(text) => PyOSError::new_err((number, text.unbind(), archive.as_os_str().to_owned())),
+                Err(error) => error,
+            },
             None => PyOSError::new_err(message),
         },
         _ => import_error(py, archive, module, message),

@@ -231,6 +231,8 @@ def test_missing(tmp_path):
     with pytest.raises(FileNotFoundError) as caught:
         permacode.open(tmp_path / "absent.perma")
     assert caught.value.filename == str(tmp_path / "absent.perma")
+    # Python has the number in front: the text has none.
+    assert caught.value.strerror == os.strerror(caught.value.errno)
 
 
 def test_a_folder(tmp_path):
