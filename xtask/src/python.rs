@@ -161,27 +161,48 @@ fn check_stubs(environments: &[Environment]) -> Result<()> {
 #[derive(Debug)]
 struct Tools {
     folder: PathBuf,
+    /// The interpreter that installed them.
+    program: PathBuf,
 }
 
 impl Tools {
-    /// Installs them unless they are there. With `pip --target`, which works where neither `venv` nor a change of what is
-    /// installed for everybody is allowed.
+    /// Installs them with the `python3` of `PATH`, unless they are there.
     fn installed() -> Result<Self> {
-        let wanted = [&maturin_requirement()?, VIRTUALENV].join("\n");
-        let folder = target_folder().join("python/tools");
+        let wanted = [&maturin_requirement()?, VIRTUALENV];
+        let python = Interpreter::probe("python3").context("cannot use python3 to install maturin and virtualenv")?;
+        Tools::installed_with(&python, &target_folder().join("python/tools"), &wanted, |folder| {
+            // With `--target`, which works where neither `venv` nor a change of what is installed for everybody is allowed.
+            let pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--target"];
+            run(Command::new(&python.executable).args(pip).arg(folder).args(wanted))
+        })
+    }
+
+    /// What one interpreter installed need not work with another: packages have compiled parts, and versions of their own
+    /// for old interpreters. So each version has a folder, and what another interpreter of that version left there goes.
+    fn installed_with(
+        python: &Interpreter,
+        tools: &Path,
+        wanted: &[&str],
+        install: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
+        let folder = tools.join(name(python));
+        let program = python.executable.clone();
         // Written last: an installation that was cut short has none.
         let stamp = folder.join("installed.txt");
-        if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
-            return Ok(Tools { folder });
+        let installed = format!("{}\n{}\n", program.display(), wanted.join("\n"));
+        if fs::read_to_string(&stamp).is_ok_and(|found| found == installed) {
+            return Ok(Tools { folder, program });
         }
-        let pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--upgrade", "--target"];
-        run(Command::new("python3").args(pip).arg(&folder).args(wanted.lines()))?;
-        fs::write(&stamp, wanted).with_context(|| format!("cannot write {}", stamp.display()))?;
-        Ok(Tools { folder })
+        if folder.exists() {
+            fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        install(&folder)?;
+        fs::write(&stamp, installed).with_context(|| format!("cannot write {}", stamp.display()))?;
+        Ok(Tools { folder, program })
     }
 
     fn virtualenv(&self) -> Command {
-        let mut command = Command::new("python3");
+        let mut command = Command::new(&self.program);
         command.args(["-m", "virtualenv"]).env("PYTHONPATH", &self.folder);
         command
     }
@@ -240,4 +261,55 @@ fn parse<'a>(args: &[&'a str]) -> Result<Wanted<'a>> {
         }
     }
     Ok(wanted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Asks for the tools; whether they were installed for that.
+    fn installs(python: &Interpreter, tools: &Path, wanted: &[&str]) -> (Tools, bool) {
+        let mut was_installed = false;
+        let found = Tools::installed_with(python, tools, wanted, |folder| {
+            was_installed = true;
+            assert!(!folder.join("part").exists(), "what another one installed is gone");
+            fs::create_dir_all(folder)?;
+            Ok(fs::write(folder.join("part"), "")?)
+        });
+        (found.unwrap(), was_installed)
+    }
+
+    #[test]
+    fn tools_belong_to_the_interpreter_that_installed_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = permacode_bundle::interpreter::find_all();
+        let one = found.interpreters.last().expect("a CPython, 3.8 or later, takes part in this test");
+        let mut other = one.clone();
+        other.version_text = "3.99.0".to_owned();
+        let mut same_version = one.clone();
+        same_version.executable = "/elsewhere/python3".into();
+        let (first, was_installed) = installs(one, folder.path(), &["maturin", "virtualenv"]);
+        assert!(was_installed);
+        assert!(!installs(one, folder.path(), &["maturin", "virtualenv"]).1, "once is enough");
+        let (second, was_installed) = installs(&other, folder.path(), &["maturin", "virtualenv"]);
+        assert!(was_installed && second.folder != first.folder);
+        assert!(!installs(one, folder.path(), &["maturin", "virtualenv"]).1, "both stay");
+        assert!(installs(&same_version, folder.path(), &["maturin", "virtualenv"]).1);
+        assert!(installs(&same_version, folder.path(), &["maturin>=2", "virtualenv"]).1);
+        assert_eq!(installs(one, folder.path(), &["maturin"]).0.program, one.executable);
+    }
+
+    #[test]
+    fn an_installation_that_failed_is_made_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = permacode_bundle::interpreter::find_all();
+        let python = found.interpreters.last().expect("a CPython, 3.8 or later, takes part in this test");
+        let failed = Tools::installed_with(python, folder.path(), &["maturin"], |folder| {
+            fs::create_dir_all(folder)?;
+            fs::write(folder.join("part"), "")?;
+            bail!("no network")
+        });
+        assert!(failed.is_err());
+        assert!(installs(python, folder.path(), &["maturin"]).1);
+    }
 }
