@@ -11,7 +11,7 @@ use std::{
 
 use permacode_pyc::target_for;
 use permacode_writer::{
-    Options, Plan, TargetId, Writer,
+    Options, Plan, TargetId, Writer, check_destination,
     model::{Module, ModuleKind, Resource, Target},
 };
 
@@ -26,6 +26,7 @@ use crate::{
     parallel::threads,
     place::{self, Place, PlaceKind},
     progress::{Phase, Progress},
+    read::read,
     report::{self, ArchiveReport, BundleReport, NotModule, RootReport},
     text::shown,
     tree::Tree,
@@ -67,9 +68,14 @@ impl Bundle {
 ///
 /// # Errors
 /// If folders or files cannot be read (unless [`BundleOptions::keep_going`] was said), nothing matches a pattern to include,
-/// the interpreter does not work, two things that were named have the same module, or a limit of the format is exceeded. A source that does not compile is none: the report names it.
+/// the interpreter does not work, two things that were named have the same module, or a limit of the format is exceeded.
+/// If there is no memory, or the compiler is killed. If [`BundleOptions::output`] cannot be written. A source that does not
+/// compile is none: the report names it, unless [`BundleOptions::strict`] makes it one.
 pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle, Error> {
     let begin = Instant::now();
+    if let Some(output) = &options.output {
+        check_destination(output)?;
+    }
     progress.begin(Phase::Discover, 0);
     let interpreter = &options.interpreter;
     let mut places = place::of_interpreter(interpreter, options.library, options.site_packages)?;
@@ -95,7 +101,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
         kept: options.keep_compiled.as_deref().and_then(|folder| folder.canonicalize().ok()),
     };
     let found = discover(&places, &rules)?;
-    if !found.unreadable.is_empty() && !options.keep_going {
+    if !found.unreadable.is_empty() && (!options.keep_going || options.strict) {
         return Err(unreadable(found.unreadable));
     }
     let unused = filter.unused_to_include();
@@ -127,8 +133,13 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     let Discovery { items, mut skipped, other_names, .. } = found;
     let resources = join.modules(items, &found.known)?;
     join.resources(resources, &mut skipped)?;
-    if !join.report.unreadable.is_empty() && !options.keep_going {
+    // What cannot be read might be a module.
+    if !join.report.unreadable.is_empty() && (!options.keep_going || options.strict) {
         return Err(unreadable(join.report.unreadable));
+    }
+    if options.strict && !join.report.not_modules.is_empty() {
+        join.report.not_modules.sort();
+        return Err(ErrorKind::NotModules(join.report.not_modules).into());
     }
     progress.begin(Phase::Layout, 0);
     let plan = join.writer.plan()?;
@@ -163,7 +174,7 @@ impl Join<'_> {
         let is_module = |item: &Item| matches!(item.kind, ItemKind::Module { .. });
         let (sources, mut resources): (Vec<Item>, Vec<Item>) = items.into_iter().partition(is_module);
         self.progress.begin(Phase::Compile, sources.len() as u64);
-        let compiler = Compiler::new(&self.options.interpreter, self.options.optimize)?;
+        let compiler = Compiler::new(&self.options.interpreter, self.options.optimize);
         let mut added = BTreeSet::new();
         let reading = module::Reading {
             version: self.options.interpreter.version,
@@ -229,8 +240,7 @@ impl Join<'_> {
                 let root = &place.root;
                 return Err(ErrorKind::conflict(shown(&name), (root, first), (root, &item.file), &item.path).into());
             }
-            let read = fs::read(&item.file).and_then(|data| Ok((data, fs::metadata(&item.file)?)));
-            let (data, metadata) = match read {
+            let (data, metadata) = match read(&item.file) {
                 Ok(read) => read,
                 Err(error) => {
                     self.report.unreadable.push(Unreadable::new(&item.file, error));
@@ -245,7 +255,7 @@ impl Join<'_> {
                 executable: is_executable(&metadata),
                 data: data.into(),
             };
-            self.writer.resource(self.target, &resource)?;
+            self.writer.resource(self.target, resource)?;
             taken.insert(name, item.file);
         }
         Ok(())

@@ -2,11 +2,12 @@
 //!
 //! `python/compile.py` runs in a process with a fixed hash seed and without site-packages, and forks a child for each
 //! source (where the system cannot fork, one process serves one source). So a result depends on the interpreter, the
-//! file name and the source, and on nothing else: not on what was compiled before, by whom, or in which order.
+//! file name and the source, and on nothing else: not on what was compiled before, by whom, or in which order, and not
+//! on how much memory there is. A failure that the source did not cause is an error.
 
 use std::{
     fs::File,
-    io::{self, Read, Write},
+    io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Stdio},
 };
@@ -26,7 +27,7 @@ pub enum Outcome {
     Compiled(Vec<u8>),
     /// It does not compile: type and text of the exception.
     Refused(String),
-    /// The compiler died over it, twice: how.
+    /// The compiler crashed over it, twice: how.
     Died(String),
 }
 
@@ -35,34 +36,19 @@ pub enum Outcome {
 pub struct Compiler {
     program: PathBuf,
     optimize: u8,
-    /// Holds the script and is where the processes run: nobody else's modules lie there.
-    folder: tempfile::TempDir,
 }
 
 impl Compiler {
     /// A compiler for an optimisation level: 0, 1 (no assertions) or 2 (and no docstrings).
-    ///
-    /// # Errors
-    /// If no temporary folder can be made.
-    pub fn new(interpreter: &Interpreter, optimize: u8) -> Result<Self, Error> {
-        let folder = tempfile::Builder::new()
-            .prefix("permacode-")
-            .tempdir()
-            .map_err(|error| Error::io("cannot make a folder in", std::env::temp_dir(), error))?;
-        let script = folder.path().join("compile.py");
-        std::fs::write(&script, include_str!("python/compile.py"))
-            .map_err(|error| Error::io("cannot write", script, error))?;
-        Ok(Compiler { program: interpreter.executable.clone(), optimize, folder })
+    #[must_use]
+    pub fn new(interpreter: &Interpreter, optimize: u8) -> Self {
+        Compiler { program: interpreter.executable.clone(), optimize }
     }
 
     /// A worker: it starts its process when it is first needed.
     #[must_use]
     pub fn worker(&self) -> Worker<'_> {
         Worker { compiler: self, process: None }
-    }
-
-    fn failed(&self, message: impl Into<String>) -> Error {
-        ErrorKind::Compiler { program: self.program.clone(), message: message.into() }.into()
     }
 }
 
@@ -78,40 +64,68 @@ struct Process {
     child: Child,
     requests: ChildStdin,
     answers: ChildStdout,
+    /// What it writes to its standard error.
+    log: File,
     /// Serves more than one request.
     forks: bool,
 }
 
+/// What a process answers.
+enum Answer {
+    Outcome(Outcome),
+    /// A failure that is not the source's: it may go better with another process.
+    NotItsFault(String),
+    /// The compiler crashed: it may have been somebody else's doing.
+    Crashed(String),
+}
+
 impl Worker<'_> {
+    /// Starts the process, unless there is one.
+    ///
+    /// # Errors
+    /// If none can be started.
+    pub(crate) fn start(&mut self) -> Result<(), Error> {
+        if self.process.is_none() {
+            self.process = Some(self.compiler.start()?);
+        }
+        Ok(())
+    }
+
     /// Compiles a source. `filename` becomes its `co_filename`.
     ///
     /// # Errors
-    /// If no process can be started. A process that dies is no error but an [`Outcome`].
+    /// If no process can be started, and if twice in a row the process ran out of memory, was killed, or ended for another
+    /// reason that is not the source's. A compiler that crashes is no error but an [`Outcome`].
     pub fn compile(&mut self, filename: &Path, source: &[u8]) -> Result<Outcome, Error> {
-        // Once more: somebody else may have killed it.
-        for is_last in [false, true] {
+        let failed = |message| Error::from(ErrorKind::CompilerFailed { file: filename.to_owned(), message });
+        let mut is_last = false;
+        loop {
             let mut process = match self.process.take() {
                 Some(process) => process,
                 None => self.compiler.start()?,
             };
-            match process.ask(filename, source) {
-                Ok(outcome) => {
-                    if process.forks {
-                        self.process = Some(process);
-                    } else {
-                        process.end();
-                    }
-                    return Ok(outcome);
+            let answer = process.ask(filename, source);
+            if let Ok(Answer::Outcome(outcome)) = answer {
+                if process.forks {
+                    self.process = Some(process);
+                } else {
+                    process.end();
                 }
-                Err(error) => {
-                    let how = process.end();
-                    if is_last {
-                        return Ok(Outcome::Died(how.unwrap_or_else(|| error.to_string())));
-                    }
-                }
+                return Ok(outcome);
             }
+            let end = process.end();
+            let result = match answer {
+                Ok(Answer::Outcome(outcome)) => Ok(outcome),
+                Ok(Answer::Crashed(how)) => Ok(Outcome::Died(how)),
+                Ok(Answer::NotItsFault(message)) => Err(failed(message)),
+                Err(_) if end.is_crash => Ok(Outcome::Died(end.how)),
+                Err(_) => Err(failed(format!("the compiler ended: {}", end.how))),
+            };
+            if is_last {
+                return result;
+            }
+            is_last = true;
         }
-        Err(self.compiler.failed("it does not answer"))
     }
 }
 
@@ -125,37 +139,42 @@ impl Drop for Worker<'_> {
 
 impl Compiler {
     fn start(&self) -> Result<Process, Error> {
-        let log_path = self.folder.path().join("stderr");
-        let log = File::options().create(true).append(true).open(&log_path);
-        let log = log.map_err(|error| Error::io("cannot create", &log_path, error))?;
+        // Without a name, so that it is gone when the processes are, however they end.
+        let log = tempfile::tempfile().and_then(|log| Ok((log.try_clone()?, log)));
+        let (log, stderr) = log.map_err(|error| ErrorKind::Temporary { folder: std::env::temp_dir(), error })?;
         let mut child = command(&self.program)
             .env("PYTHONHASHSEED", "0")
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .args(["-s", "-S", "-B", "-X", "utf8", "-W", "ignore"])
-            .arg(self.folder.path().join("compile.py"))
+            .args(["-c", "import sys; exec(sys.argv[1])", include_str!("python/compile.py")])
             .args([&self.optimize.to_string(), "first"])
-            .current_dir(self.folder.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log)
+            .stderr(stderr)
             .spawn()
             .map_err(|error| ErrorKind::Start { program: self.program.clone(), error })?;
+        let failed = |message: String| Error::from(ErrorKind::Compiler { program: self.program.clone(), message });
         let (Some(requests), Some(mut answers)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(self.failed("it has no pipes"));
+            return Err(failed("it has no pipes".to_owned()));
         };
         let mut mode = [0];
         let answered = answers.read_exact(&mut mode);
-        let process = Process { child, requests, answers, forks: mode == *b"F" };
+        let process = Process { child, requests, answers, log, forks: mode == *b"F" };
         if answered.is_err() || !matches!(&mode, b"F" | b"S") {
-            process.end();
-            return Err(self.failed(last_line(&std::fs::read(&log_path).unwrap_or_default())));
+            return Err(failed(process.end().how));
         }
         Ok(process)
     }
 }
 
+/// How a process ended.
+struct End {
+    how: String,
+    is_crash: bool,
+}
+
 impl Process {
-    fn ask(&mut self, filename: &Path, source: &[u8]) -> io::Result<Outcome> {
+    fn ask(&mut self, filename: &Path, source: &[u8]) -> io::Result<Answer> {
         let name = filename.as_os_str().as_encoded_bytes();
         let name_len = u32::try_from(name.len()).map_err(io::Error::other)?;
         self.requests.write_all(&name_len.to_le_bytes())?;
@@ -173,21 +192,36 @@ impl Process {
         if len > MAX_ANSWER || Read::take(&mut self.answers, len).read_to_end(&mut data)? as u64 != len {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let text = |data: Vec<u8>| String::from_utf8_lossy(&data).into_owned();
         match status {
-            [0] => Ok(Outcome::Compiled(data)),
-            [1] => Ok(Outcome::Refused(String::from_utf8_lossy(&data).into_owned())),
+            [0] => Ok(Answer::Outcome(Outcome::Compiled(data))),
+            [1] => Ok(Answer::Outcome(Outcome::Refused(text(data)))),
+            [2] => Ok(Answer::NotItsFault(text(data))),
+            [3] => Ok(Answer::Crashed(text(data))),
             _ => Err(io::ErrorKind::InvalidData.into()),
         }
     }
 
-    /// Waits for its end: it ends when nothing can be asked any more. Returns how it ended, if that can be known.
-    fn end(self) -> Option<String> {
-        let Process { mut child, requests, answers, .. } = self;
+    /// Waits for its end: it ends when nothing can be asked any more.
+    fn end(self) -> End {
+        let Process { mut child, requests, answers, mut log, .. } = self;
         drop(requests);
         drop(answers);
-        let status = child.wait().ok()?;
-        // So says the script when a child of it was killed.
-        let signal = status.code().filter(|code| *code > 128).map(|code| format!("signal: {}", code - 128));
-        Some(signal.unwrap_or_else(|| status.to_string()))
+        let status = match child.wait() {
+            Ok(status) => status,
+            Err(error) => return End { how: error.to_string(), is_crash: false },
+        };
+        // A code above 128: so says the script when a child of it was killed. A negative one: so says Windows of a crash.
+        let mut how = match status.code() {
+            Some(code @ 129..=255) => format!("signal: {}", code - 128),
+            _ => status.to_string(),
+        };
+        let mut text = Vec::new();
+        if log.rewind().and_then(|()| log.read_to_end(&mut text)).is_ok()
+            && let Some(line) = last_line(&text)
+        {
+            how = format!("{how}: {line}");
+        }
+        End { how, is_crash: status.code().is_some_and(|code| code < 0) }
     }
 }

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::text::shortened;
+use crate::{report::NotModule, text::shortened};
 
 /// An error of this crate.
 #[derive(Debug)]
@@ -52,6 +52,23 @@ pub enum ErrorKind {
         /// The end of what it wrote to its standard error, or what is wrong with its answer.
         message: String,
     },
+    /// Compiling a source failed for a reason that is not the source's: memory, or somebody who killed the compiler.
+    CompilerFailed {
+        /// The source.
+        file: PathBuf,
+        /// What happened.
+        message: String,
+    },
+    /// No temporary file can be made.
+    Temporary {
+        /// The folder for temporary files.
+        folder: PathBuf,
+        /// The answer of the system.
+        error: io::Error,
+    },
+    /// Files that look like modules are not bundled as such, and [`BundleOptions::strict`](crate::BundleOptions::strict)
+    /// was asked for.
+    NotModules(Vec<NotModule>),
     /// A pattern of `include` or `exclude` is no glob.
     Pattern(globset::Error),
     /// The name of a root is empty or no plain name.
@@ -102,7 +119,7 @@ pub enum ErrorKind {
         /// Its bytecode magic.
         magic: u32,
     },
-    /// The archive has several targets, or none, and none was chosen.
+    /// The archive has several targets, or none, and the choice was none of them.
     TargetChoice {
         /// How many it has.
         count: u64,
@@ -219,6 +236,29 @@ impl fmt::Display for Error {
             ErrorKind::Compiler { program, message } => {
                 write!(f, "{} does not compile: {message}", program.display())
             }
+            ErrorKind::CompilerFailed { file, message } => write!(
+                f,
+                "cannot compile {}: {message}; the source is not the reason: free some memory or raise the limits of the \
+                 process, or leave the file out with a pattern to exclude",
+                file.display()
+            ),
+            ErrorKind::Temporary { folder, .. } => write!(
+                f,
+                "no temporary file can be made in {}: name another folder in the environment variable {}",
+                folder.display(),
+                if cfg!(windows) { "TMP" } else { "TMPDIR" }
+            ),
+            ErrorKind::NotModules(files) => {
+                let (count, are) = (
+                    files.len(),
+                    if files.len() == 1 {
+                        "file looks like a module and is"
+                    } else {
+                        "files look like modules and are"
+                    },
+                );
+                write!(f, "{count} {are} not bundled as such")
+            }
             ErrorKind::Pattern(_) => f.write_str("not a pattern"),
             ErrorKind::RootName(name) => {
                 write!(f, "{name:?} cannot name a root: letters, digits, '-', '_' and '.' after the first are possible")
@@ -245,7 +285,7 @@ impl fmt::Display for Error {
                 files.iter().try_for_each(|Unreadable { file, error }| write!(f, "\n  {}: {error}", file.display()))
             }
             ErrorKind::Io { doing, path, .. } => write!(f, "{doing} {}", path.display()),
-            ErrorKind::Write(_) => f.write_str("cannot make the archive"),
+            ErrorKind::Write(error) => error.fmt(f),
             ErrorKind::Read(_) => f.write_str("cannot read the archive"),
             ErrorKind::Pyc { module, .. } => write!(f, "cannot write module {:?} as a .pyc file", shortened(module)),
             ErrorKind::Target { vm, magic } => {
@@ -254,8 +294,12 @@ impl fmt::Display for Error {
                     "a target for {vm:?} with magic {magic:#010x}; .pyc files can be written for CPython 3.8 to 3.15"
                 )
             }
-            ErrorKind::TargetChoice { count: 0 } => f.write_str("the archive has no target of that number"),
-            ErrorKind::TargetChoice { count } => write!(f, "the archive has {count} targets: say which"),
+            ErrorKind::TargetChoice { count: 0 } => {
+                f.write_str("the archive has no targets, so there is nothing to extract")
+            }
+            ErrorKind::TargetChoice { count } => {
+                write!(f, "the archive has {count} targets, and no number below {count} says which one is meant")
+            }
             ErrorKind::UnsafeName { name, problem } => {
                 write!(f, "{:?} cannot be the name of a file: {problem}", shortened(name))
             }
@@ -277,9 +321,12 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self.kind() {
-            ErrorKind::Start { error, .. } | ErrorKind::Io { error, .. } => Some(error),
+            ErrorKind::Start { error, .. } | ErrorKind::Temporary { error, .. } | ErrorKind::Io { error, .. } => {
+                Some(error)
+            }
             ErrorKind::Pattern(error) => Some(error),
-            ErrorKind::Write(error) => Some(error),
+            // It speaks for itself above.
+            ErrorKind::Write(error) => std::error::Error::source(error),
             ErrorKind::Read(error) => Some(error),
             ErrorKind::Pyc { error, .. } => Some(error),
             _ => None,

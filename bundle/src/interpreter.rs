@@ -59,6 +59,7 @@ pub struct PackagesFolder {
 struct Answer {
     implementation: String,
     version: String,
+    #[serde(default)]
     hexversion: u32,
     executable: Option<PathBuf>,
     magic: Option<Vec<u8>>,
@@ -111,22 +112,22 @@ impl Interpreter {
     /// Runs a program and asks what it is.
     ///
     /// A program without a folder in its name is searched for as the shell would. It is started without the variables
-    /// by which Python can be told where to look for modules, in an empty folder. The packages of the user are searched.
+    /// by which Python can be told where to look for modules. Those of the current folder are not imported. The packages of
+    /// the user are searched.
     ///
     /// # Errors
     /// If it cannot be started, is no Python, or is not CPython 3.8 to 3.15; the error says what it is instead.
     pub fn probe(program: impl AsRef<Path>) -> Result<Self, Error> {
         let program = absolute_program(program.as_ref())?;
-        let folder = tempfile::tempdir().map_err(|error| Error::io("cannot create", std::env::temp_dir(), error))?;
         let output = command(&program)
             .args(["-E", "-B", "-c", include_str!("python/probe.py")])
-            .current_dir(folder.path())
             .stdin(Stdio::null())
             .output()
             .map_err(|error| ErrorKind::Start { program: program.clone(), error })?;
         let refused = |message: String| Error::from(ErrorKind::Probe { program: program.clone(), message });
         if !output.status.success() {
-            return Err(refused(format!("{}: {}", output.status, last_line(&output.stderr))));
+            let line = last_line(&output.stderr).unwrap_or_else(|| "it said nothing".to_owned());
+            return Err(refused(format!("{}: {line}", output.status)));
         }
         // What site or a .pth file prints stands before it.
         let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -186,13 +187,12 @@ pub(crate) fn command(program: &Path) -> Command {
 }
 
 /// The last line that is not empty: of a traceback, the one that says what happened.
-pub(crate) fn last_line(text: &[u8]) -> String {
+pub(crate) fn last_line(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
-    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty());
-    line.unwrap_or("it said nothing").to_owned()
+    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(ToOwned::to_owned)
 }
 
-/// It is started from another folder; only what has a folder in its name is affected by that.
+/// The program stays the same if the current folder changes. A name without a folder is looked up in `PATH`.
 fn absolute_program(program: &Path) -> Result<PathBuf, Error> {
     if program.components().count() <= 1 {
         return Ok(program.to_owned());
@@ -219,6 +219,7 @@ mod tests {
                 r#"{"implementation":"Python 2","version":"2.7.18","hexversion":51,"executable":null}"#,
                 "Python 2 2.7.18",
             ),
+            (r#"{"implementation":"rustpython","version":"3.14.0"}"#, "py is rustpython 3.14.0; supported are CPython"),
             (
                 r#"{"implementation":"cpython","version":"3.7.16","hexversion":51,"executable":null,"magic":[66,13,13,10]}"#,
                 "py is cpython 3.7.16; supported are CPython 3.8 to 3.15",
@@ -227,6 +228,17 @@ mod tests {
             let error = answer(json).unwrap_err().to_string();
             assert!(error.contains(text), "{error}");
         }
+    }
+
+    #[test]
+    fn another_implementation_is_named_even_if_it_has_no_library() {
+        let found = find_all();
+        let interpreter = found.interpreters.last().expect("a CPython, 3.8 or later, takes part in this test");
+        let pretend = "import sys\nsys.implementation.name = 'rustpython'\nsys.modules['json'] = None\n";
+        let script = format!("{pretend}{}", include_str!("python/probe.py"));
+        let output = Command::new(&interpreter.executable).args(["-I", "-c", &script]).output().unwrap();
+        let error = answer(std::str::from_utf8(&output.stdout).unwrap()).unwrap_err().to_string();
+        assert_eq!(error, format!("py is rustpython {}; supported are CPython 3.8 to 3.15", interpreter.version_text));
     }
 
     #[test]

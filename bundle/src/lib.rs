@@ -39,6 +39,7 @@ mod options;
 mod parallel;
 mod place;
 mod progress;
+mod read;
 mod report;
 mod text;
 mod tree;
@@ -52,6 +53,7 @@ pub use extract::{ExtractOptions, extract};
 pub use extract_report::{ExtractReport, ExtractedRoot, LeftOut, WhyLeftOut};
 pub use interpreter::{Interpreter, PackagesFolder};
 pub use options::BundleOptions;
+pub use permacode_writer::{ErrorKind as WriteErrorKind, remove_temporaries};
 pub use progress::{Phase, Progress};
 pub use report::{
     ArchiveReport, BundleReport, MergedReport, NotModule, OtherName, RootReport, SectionReport, Skipped,

@@ -33,6 +33,7 @@ pub struct BundleOptions {
     pub(crate) resources: bool,
     pub(crate) mtime: bool,
     pub(crate) sealed: bool,
+    pub(crate) strict: bool,
     pub(crate) threads: Option<usize>,
     pub(crate) keep_compiled: Option<PathBuf>,
     pub(crate) output: Option<PathBuf>,
@@ -56,6 +57,7 @@ impl BundleOptions {
             resources: true,
             mtime: false,
             sealed: false,
+            strict: false,
             threads: None,
             keep_compiled: None,
             output: None,
@@ -165,6 +167,14 @@ impl BundleOptions {
         self
     }
 
+    /// Whether a file that looks like a module and is not bundled as one is an error. The error names all such files; the
+    /// report of a bundle that is not strict has them in [`not_modules`](crate::BundleReport::not_modules).
+    #[must_use]
+    pub fn strict(mut self, wanted: bool) -> Self {
+        self.strict = wanted;
+        self
+    }
+
     /// The number of processes that compile; otherwise one for each processor. It does not show in the archive.
     #[must_use]
     pub fn threads(mut self, count: usize) -> Self {
@@ -184,6 +194,7 @@ impl BundleOptions {
 
     /// Says which file the archive will be written to: should it lie in a folder that is bundled, then neither it nor a
     /// temporary of its writer is part of the bundle. (Otherwise the archive of the second time would hold that of the first.)
+    /// That it can be written is checked before anything else is done.
     #[must_use]
     pub fn output(mut self, file: impl Into<PathBuf>) -> Self {
         self.output = Some(file.into());

@@ -29,22 +29,28 @@ pub(crate) fn for_each<S>(
     let next = AtomicUsize::new(0);
     let failed = AtomicBool::new(false);
     let errors = Mutex::new(Vec::new());
-    thread::scope(|scope| {
-        for _ in 0..threads.min(count) {
-            scope.spawn(|| {
-                let mut state = state();
-                while !failed.load(Ordering::Relaxed) {
-                    let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= count {
-                        break;
-                    }
-                    if let Err(error) = work(&mut state, number) {
-                        failed.store(true, Ordering::Relaxed);
-                        errors.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((number, error));
-                    }
-                }
-            });
+    let work = || {
+        let mut state = state();
+        while !failed.load(Ordering::Relaxed) {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                break;
+            }
+            if let Err(error) = work(&mut state, number) {
+                failed.store(true, Ordering::Relaxed);
+                errors.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((number, error));
+            }
         }
+    };
+    thread::scope(|scope| {
+        for _ in 1..threads.min(count) {
+            // The system may allow fewer threads.
+            if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
+        }
+        // This thread is one of them, and may be the only one.
+        work();
     });
     let mut errors = errors.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     errors.sort_by_key(|(number, _)| *number);

@@ -3,7 +3,7 @@
 use std::{
     borrow::Cow,
     collections::BTreeMap,
-    fs, io,
+    io,
     sync::{
         atomic::{AtomicUsize, Ordering},
         mpsc::{SyncSender, sync_channel},
@@ -21,6 +21,7 @@ use crate::{
     discover::{Item, ItemKind, Why},
     error::Error,
     layout::Kind,
+    read::read,
     report::VerbatimFilename,
     text,
 };
@@ -55,11 +56,23 @@ impl Reading<'_> {
     /// Hands over each item in the order of `items`.
     pub(super) fn run(&self, mut sink: impl FnMut(&Item, Read) -> Result<(), Error>) -> Result<(), Error> {
         let next = AtomicUsize::new(0);
+        let wanted = self.threads.min(self.items.len());
+        // Threads that work, and those that will be.
+        let working = AtomicUsize::new(wanted);
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel(READ_AHEAD);
-            for _ in 0..self.threads.min(self.items.len()) {
-                let (sender, next) = (sender.clone(), &next);
-                scope.spawn(move || self.work(next, &sender));
+            for number in 0..wanted {
+                let (sender, next, working) = (sender.clone(), &next, &working);
+                let work = move || self.work(next, working, &sender);
+                if thread::Builder::new().spawn_scoped(scope, work).is_err() {
+                    // The system allows no more threads. The others do the work; if there are none, this one does.
+                    let missing = wanted - number;
+                    if working.fetch_sub(missing, Ordering::Relaxed) == missing {
+                        let mut worker = self.compiler.worker();
+                        return self.items.iter().try_for_each(|item| sink(item, self.compile(&mut worker, item)?));
+                    }
+                    break;
+                }
             }
             drop(sender);
             // When this returns early, the receiver goes, and the threads end at their next result.
@@ -76,8 +89,12 @@ impl Reading<'_> {
         })
     }
 
-    fn work(&self, next: &AtomicUsize, sender: &SyncSender<(usize, Result<Read, Error>)>) {
+    fn work(&self, next: &AtomicUsize, working: &AtomicUsize, sender: &SyncSender<(usize, Result<Read, Error>)>) {
         let mut worker = self.compiler.worker();
+        // The system may allow no more processes. The others do the work, and the last one says what is wrong.
+        if worker.start().is_err() && working.fetch_sub(1, Ordering::Relaxed) > 1 {
+            return;
+        }
         while let number = next.fetch_add(1, Ordering::Relaxed)
             && let Some(item) = self.items.get(number)
         {
@@ -88,9 +105,8 @@ impl Reading<'_> {
     }
 
     fn compile(&self, worker: &mut Worker<'_>, item: &Item) -> Result<Read, Error> {
-        // Read once: what is compiled is what is carried, whatever happens to the file meanwhile.
-        let read = fs::read(&item.file).and_then(|source| Ok((source, fs::metadata(&item.file)?)));
-        let (source, metadata) = match read {
+        // What is compiled is what is carried, whatever happens to the file meanwhile.
+        let (source, metadata) = match read(&item.file) {
             Ok(read) => read,
             Err(error) => return Ok(Read::Unreadable(error)),
         };

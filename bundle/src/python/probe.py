@@ -1,12 +1,18 @@
 # Says what an interpreter is and where its library lies: one JSON object on stdout.
 # It runs under anything that calls itself Python, so that what is not supported can be refused by its name.
-import json
 import sys
+
+# "python -c" puts the current folder first: a module that lies there is not the one that is meant below.
+sys.path = [entry for entry in sys.path if entry]
 
 
 def implementation():
     found = getattr(sys, "implementation", None)
     return found.name if found else "Python 2"
+
+
+def version():
+    return "%d.%d.%d" % tuple(sys.version_info[:3])
 
 
 def packages():
@@ -52,24 +58,29 @@ def folders():
 
 
 def about():
+    import importlib.machinery
+    import importlib.util
+
     result = {
         "implementation": implementation(),
-        "version": "%d.%d.%d" % sys.version_info[:3],
+        "version": version(),
         "hexversion": sys.hexversion,
         "executable": sys.executable or None,
+        "magic": list(importlib.util.MAGIC_NUMBER),
+        "tag": sys.implementation.cache_tag,
+        "extension_suffixes": importlib.machinery.EXTENSION_SUFFIXES,
+        "source_suffixes": importlib.machinery.SOURCE_SUFFIXES,
+        "bytecode_suffixes": importlib.machinery.BYTECODE_SUFFIXES,
     }
-    if result["implementation"] == "cpython":
-        import importlib.machinery
-        import importlib.util
-
-        result["magic"] = list(importlib.util.MAGIC_NUMBER)
-        result["tag"] = sys.implementation.cache_tag
-        result["extension_suffixes"] = importlib.machinery.EXTENSION_SUFFIXES
-        result["source_suffixes"] = importlib.machinery.SOURCE_SUFFIXES
-        result["bytecode_suffixes"] = importlib.machinery.BYTECODE_SUFFIXES
-        result.update(folders())
+    result.update(folders())
     return result
 
 
-# ASCII only: a path that is no text comes out with lone surrogates, which the reader of this refuses.
-print(json.dumps(about()))
+if implementation() == "cpython":
+    import json
+
+    # ASCII only: a path that is no text comes out with lone surrogates, which the reader of this refuses.
+    print(json.dumps(about()))
+else:
+    # Nothing is imported: RustPython may be installed without a library.
+    print('{"implementation": "%s", "version": "%s"}' % (implementation(), version()))
