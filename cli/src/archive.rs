@@ -1,12 +1,14 @@
 //! Opening: a file is mapped, `-` is read from standard input.
 
 use anyhow::{Context, Result};
-use permacode_reader::{Archive, Block, Mapping};
+use permacode_format::{GenericHeader, MAGIC};
+use permacode_reader::{Archive, Mapping};
 use std::{
     fmt,
-    io::Read,
+    io::{self, Read},
     path::{Path, PathBuf},
 };
+use zerocopy::FromBytes;
 
 /// The argument that names an archive.
 #[derive(Debug, Clone, clap::Args)]
@@ -20,14 +22,14 @@ pub(crate) struct ArchiveArg {
 #[derive(Debug)]
 pub(crate) enum Storage {
     Mapped(Mapping),
-    Read(Block),
+    Read(Vec<u8>),
 }
 
 impl AsRef<[u8]> for Storage {
     fn as_ref(&self) -> &[u8] {
         match self {
             Storage::Mapped(mapping) => mapping.as_ref(),
-            Storage::Read(block) => block.as_ref(),
+            Storage::Read(bytes) => bytes,
         }
     }
 }
@@ -36,14 +38,12 @@ impl ArchiveArg {
     /// The bytes, not looked at yet.
     pub(crate) fn storage(&self) -> Result<Storage> {
         if self.is_stdin() {
-            let mut bytes = Vec::new();
-            std::io::stdin().lock().read_to_end(&mut bytes).context("cannot read standard input")?;
-            return Ok(Storage::Read(Block::copy_of(&bytes)));
+            return read(io::stdin().lock()).map(Storage::Read).context("cannot read standard input");
         }
         let is_empty = std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
         if is_empty {
             // Nothing can be mapped; that nothing is no archive is for the reader to say.
-            return Ok(Storage::Read(Block::copy_of(&[])));
+            return Ok(Storage::Read(Vec::new()));
         }
         Mapping::open(&self.path).map(Storage::Mapped).with_context(|| format!("cannot open {self}"))
     }
@@ -62,8 +62,46 @@ impl ArchiveArg {
     }
 }
 
+/// Reads an archive. What does not begin like one is read no further, and what goes on after its stated end by one byte only,
+/// so that an input that never ends does not fill the memory. What is wrong then is for the reader to say.
+fn read(mut input: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    input.by_ref().take(size_of::<GenericHeader>() as u64).read_to_end(&mut bytes)?;
+    if let Ok((header, _)) = GenericHeader::read_from_prefix(&bytes)
+        && header.magic == MAGIC
+    {
+        let rest = header.file_len.get().saturating_add(1).saturating_sub(bytes.len() as u64);
+        input.take(rest).read_to_end(&mut bytes)?;
+    }
+    Ok(bytes)
+}
+
 impl fmt::Display for ArchiveArg {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_stdin() { f.write_str("standard input") } else { write!(f, "{:?}", self.path) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An input that begins with these bytes and never ends.
+    fn endless(start: &[u8]) -> impl Read + '_ {
+        start.chain(io::repeat(0))
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_first_bytes_ask_for() {
+        assert_eq!(read(endless(b"")).unwrap().len(), size_of::<GenericHeader>());
+        let mut header = [0; size_of::<GenericHeader>()];
+        header[..8].copy_from_slice(&MAGIC);
+        header[16..24].copy_from_slice(&100_000u64.to_le_bytes());
+        assert_eq!(read(endless(&header)).unwrap().len(), 100_001);
+        assert_eq!(read(&header[..]).unwrap(), header);
+        assert_eq!(read(&header[..10]).unwrap(), header[..10]);
+        // Shorter than its own header.
+        header[16..24].copy_from_slice(&3u64.to_le_bytes());
+        assert_eq!(read(endless(&header)).unwrap().len(), size_of::<GenericHeader>());
     }
 }

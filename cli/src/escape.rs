@@ -46,6 +46,25 @@ pub(crate) fn escape_short(name: &[u8]) -> String {
     format!("{}… ({} bytes) …{}", escape(&name[..head]), grouped(name.len() as u64), escape(&name[tail..]))
 }
 
+/// Text for people that is made of sentences and names, some of which may have been escaped already: everything that is
+/// not printable becomes an escape, line breaks as well; backslashes stay.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_harmless(character) {
+            safe.push(character);
+        } else {
+            safe.extend(character.escape_debug());
+        }
+    }
+    safe
+}
+
+/// Whether a character only shows itself.
+pub(crate) fn is_harmless(character: char) -> bool {
+    "\"'\\".contains(character) || character.is_alphanumeric() || character.escape_debug().len() == 1
+}
+
 /// Whether bytes are text that a terminal shows and does not obey.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes)
@@ -75,6 +94,15 @@ mod tests {
         assert_eq!(short, format!("a{}… (258 bytes) …{}b", "é".repeat(63), "é".repeat(31)));
         let bytes = escape_short(&[0xBF; 300]);
         assert_eq!(bytes, format!("{}… (300 bytes) …{}", r"\xbf".repeat(HEAD), r"\xbf".repeat(TAIL)));
+    }
+
+    #[test]
+    fn what_was_escaped_once_is_not_escaped_again() {
+        for name in [&b"a\x1b[31m\nb"[..], b"odd\xff", "caf\u{e9} \u{202e}\u{9b}".as_bytes(), b"it's \"x\""] {
+            let once = escape(name);
+            assert_eq!(harmless(&once), once);
+        }
+        assert_eq!(harmless("a\x1b[31m\nb\u{202e}"), r"a\u{1b}[31m\nb\u{202e}");
     }
 
     #[test]

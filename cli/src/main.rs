@@ -1,5 +1,5 @@
 //! The command `permacode`: arguments in, tables out. All the work is done by the libraries.
-#![forbid(unsafe_code)]
+// No code here is unsafe: the lints of the workspace deny it. `forbid` would refuse the macro of `ctor`.
 
 mod archive;
 mod command;
@@ -8,13 +8,16 @@ mod near;
 mod output;
 mod progress;
 mod report;
+mod signals;
 mod table;
 mod target;
 
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use anyhow::Result;
+use clap::{Parser, Subcommand};
 use command::{bundle, cat, extract, info, list, verify};
+use escape::{escape, harmless};
 use output::Output;
-use std::process::ExitCode;
+use std::{ffi::OsString, path::Path, process::ExitCode};
 
 /// One mapped file for the compiled modules of a whole Python standard library.
 #[derive(Debug, Parser)]
@@ -41,7 +44,17 @@ Examples:
 Exit status:
   0  done, or the answer is yes
   1  the answer is no: not valid, not found
-  2  wrong usage, or something could not be read or written";
+  2  wrong usage, or something could not be read or written
+
+Errors:
+  With --json, an error (exit status 2) is a line of JSON on standard error:
+    kind     a word: usage, not-found, permission-denied, no-space, io, not-an-archive,
+             unsupported-format, damaged, interpreter, compiler, unreadable, not-modules,
+             conflict, not-empty, limit, other
+    message  what would be printed otherwise
+    file     the file in question, or null
+    offset   where in the archive, or null
+    rule     the rule of the format that the archive breaks, or null";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -62,16 +75,39 @@ enum Answer {
     No,
 }
 
+impl Command {
+    /// The file that an error is about, unless the error itself names another.
+    fn file(&self) -> Option<&Path> {
+        let archive = match self {
+            Command::Bundle(_) => return None,
+            Command::List(args) => &args.archive,
+            Command::Info(args) => &args.archive,
+            Command::Verify(args) => &args.archive,
+            Command::Cat(args) => &args.archive,
+            Command::Extract(args) => &args.archive,
+        };
+        Some(&archive.path)
+    }
+}
+
 fn main() -> ExitCode {
-    let cli = match Cli::command().try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
-        Ok(cli) => cli,
-        Err(error) => {
-            // Nobody is left to tell if this fails.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let wants_json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
+    let format = if wants_json { report::Format::Json } else { report::Format::Text };
     let mut out = Output::stdout();
+    let cli = match Cli::try_parse_from(&args) {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            let error = harmless_usage(error, &args);
+            match format {
+                report::Format::Json => report::print_usage_as_json(&error.render().to_string()),
+                // Nobody is left to tell if this fails.
+                report::Format::Text => drop(error.print()),
+            }
+            return ExitCode::from(2);
+        }
+        Err(help) => return exit_code(print_help(&help, &mut out), None, format),
+    };
     let result = match &cli.command {
         Command::Bundle(args) => bundle::run(args, &mut out),
         Command::List(args) => list::run(args, &mut out),
@@ -80,22 +116,47 @@ fn main() -> ExitCode {
         Command::Cat(args) => cat::run(args, &mut out),
         Command::Extract(args) => extract::run(args, &mut out),
     };
-    match result.and_then(|answer| out.finish().map(|()| answer)) {
+    let finished = out.finish();
+    // What was found before an error is worth having, but the error comes first.
+    exit_code(result.and_then(|answer| finished.map(|()| answer)), cli.command.file(), format)
+}
+
+fn exit_code(result: Result<Answer>, file: Option<&Path>, format: report::Format) -> ExitCode {
+    match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            // What was found before the error is worth having.
-            let _ = out.finish();
-            report::print(&error);
+            report::print(&error, file.filter(|_| !output::is_of_stdout(&error)), format);
             ExitCode::from(2)
         }
+    }
+}
+
+/// Prints help or the version, in colours on a terminal.
+fn print_help(help: &clap::Error, out: &mut Output) -> Result<Answer> {
+    let text = help.render();
+    let text = if out.is_styled() { text.ansi().to_string() } else { text.to_string() };
+    out.bytes(text.as_bytes())?;
+    out.finish().map(|()| Answer::Yes)
+}
+
+/// The same error about arguments in which nothing can do anything to a terminal.
+fn harmless_usage(error: clap::Error, args: &[OsString]) -> clap::Error {
+    let harmless = |arg: &OsString| match arg.to_str() {
+        Some(text) => harmless(text),
+        None => escape(arg.as_encoded_bytes()),
+    };
+    match Cli::try_parse_from(args.iter().map(harmless)) {
+        Err(again) if again.kind() == error.kind() => again,
+        _ => error,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::CommandFactory;
 
     #[test]
     fn the_arguments_are_consistent() {

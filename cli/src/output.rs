@@ -1,5 +1,6 @@
 //! Standard output: buffered, as text or JSON, and silent when its reader has gone.
 
+use crate::escape::{harmless, is_harmless};
 use anyhow::Result;
 use serde::Serialize;
 use std::{
@@ -8,9 +9,8 @@ use std::{
 };
 
 /// Standard output of a command.
-#[derive(Debug)]
 pub(crate) struct Output {
-    inner: BufWriter<io::Stdout>,
+    inner: BufWriter<Box<dyn Write>>,
     is_terminal: bool,
 }
 
@@ -30,10 +30,66 @@ impl std::error::Error for StdoutError {
     }
 }
 
+/// Standard output that is closed.
+#[derive(Debug)]
+struct Closed;
+
+impl Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::Error::other("it is closed"))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(unix)]
+mod stdout {
+    use std::{
+        fs::File,
+        io::{self, Write},
+        os::fd::AsFd,
+        sync::atomic::{AtomicBool, Ordering},
+    };
+
+    static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+    // Before `main` Rust opens /dev/null in place of a standard stream that is closed, and results would be lost in silence.
+    #[ctor::ctor(unsafe)]
+    fn look_at_standard_output() {
+        // No library of Rust is used, as none need be ready: this is one system call.
+        IS_CLOSED.store(rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err(), Ordering::Relaxed);
+    }
+
+    pub(super) fn open() -> io::Result<Box<dyn Write>> {
+        if IS_CLOSED.load(Ordering::Relaxed) {
+            return Ok(Box::new(super::Closed));
+        }
+        // Rust's own standard output takes an error for success where the stream is open for reading only.
+        Ok(Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)))
+    }
+}
+
+#[cfg(not(unix))]
+mod stdout {
+    use std::io::{self, Write};
+
+    pub(super) fn open() -> io::Result<Box<dyn Write>> {
+        Ok(Box::new(io::stdout()))
+    }
+}
+
 impl Output {
     pub(crate) fn stdout() -> Self {
-        let stdout = io::stdout();
-        Output { is_terminal: stdout.is_terminal(), inner: BufWriter::with_capacity(1 << 16, stdout) }
+        let inner = stdout::open().unwrap_or_else(|_| Box::new(io::stdout()));
+        Output { is_terminal: io::stdout().is_terminal(), inner: BufWriter::with_capacity(1 << 16, inner) }
+    }
+
+    /// Standard error, for what is a result where standard output is taken.
+    pub(crate) fn stderr() -> Self {
+        let stderr = io::stderr();
+        Output { is_terminal: stderr.is_terminal(), inner: BufWriter::new(Box::new(stderr)) }
     }
 
     /// Whether a person reads along.
@@ -51,17 +107,29 @@ impl Output {
         self.inner.write_all(bytes).map_err(|error| StdoutError(error).into())
     }
 
+    /// A line of text, whatever names are in it: nothing of it can do anything to a terminal.
     pub(crate) fn line(&mut self, line: impl fmt::Display) -> Result<()> {
+        self.styled(harmless(&line.to_string()))
+    }
+
+    /// A line that has escape sequences of our own; names in it have been escaped.
+    pub(crate) fn styled(&mut self, line: impl fmt::Display) -> Result<()> {
         writeln!(self.inner, "{line}").map_err(|error| StdoutError(error).into())
     }
 
     /// Writes a value as indented JSON and a line break, piece by piece: as text it may be far larger than in memory.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
-        match serde_json::to_writer_pretty(&mut self.inner, value) {
+        let result = serde_json::to_writer_pretty(HarmlessJson(&mut self.inner), value);
+        match result {
             Err(error) if error.is_io() => Err(StdoutError(error.into()).into()),
             Err(error) => Err(error.into()),
-            Ok(()) => self.line(""),
+            Ok(()) => self.styled(""),
         }
+    }
+
+    /// Hands standard output to a writer of bytes.
+    pub(crate) fn write_with(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        write(&mut self.inner).map_err(|error| StdoutError(error).into())
     }
 
     pub(crate) fn finish(&mut self) -> Result<()> {
@@ -69,9 +137,47 @@ impl Output {
     }
 }
 
+/// JSON in which everything that a terminal might obey is escaped: DEL, the control characters beyond ASCII, and what
+/// changes the direction of text. The others are escaped in any case, and none stands outside of a string.
+pub(crate) fn harmless_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if character == '\n' || is_harmless(character) {
+            text.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                text.push_str(&format!("\\u{unit:04x}"));
+            }
+        }
+    }
+    text
+}
+
+/// Writes [`harmless_json`] of what serde_json writes, which is whole characters each time.
+struct HarmlessJson<W>(W);
+
+impl<W: Write> Write for HarmlessJson<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match std::str::from_utf8(bytes) {
+            Ok(text) if !text.chars().all(is_harmless) => self.0.write_all(harmless_json(text).as_bytes())?,
+            _ => self.0.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
 /// Whether the error is that the reader of standard output has gone.
 pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<StdoutError>().is_some_and(|error| error.0.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Whether standard output refused.
+pub(crate) fn is_of_stdout(error: &anyhow::Error) -> bool {
+    error.is::<StdoutError>()
 }
 
 /// Digits in groups of three, `1,234,567`.
@@ -117,6 +223,16 @@ pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_says_the_same_and_does_nothing_to_a_terminal() {
+        let value = "a\x1b[31m\n\x7f\u{9b}1m \u{202e}\u{e0001} caf\u{e9} \\ \"";
+        let mut json = Vec::new();
+        serde_json::to_writer_pretty(HarmlessJson(&mut json), &[value]).unwrap();
+        let json = String::from_utf8(json).unwrap();
+        assert_eq!(serde_json::from_str::<[String; 1]>(&json).unwrap()[0], value);
+        assert!(json.contains("caf\u{e9}") && json.chars().all(|c| c == '\n' || is_harmless(c)), "{json}");
+    }
 
     #[test]
     fn numbers_are_grouped_from_the_right() {

@@ -49,7 +49,10 @@ impl Progress for Bar {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_message(what);
-        bar.enable_steady_tick(Duration::from_millis(100));
+        // Where nobody looks, no thread is needed; and indicatif panics if it cannot start one.
+        if !bar.is_hidden() && std::thread::Builder::new().spawn(|| ()).is_ok() {
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
         self.replace(bar);
     }
 

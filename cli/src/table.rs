@@ -48,7 +48,7 @@ impl Rows {
             column.set_cell_alignment(cell_alignment(*align));
         }
         for line in table.lines() {
-            out.line(line.trim_end())?;
+            out.styled(line.trim_end())?;
         }
         Ok(())
     }

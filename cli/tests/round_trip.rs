@@ -181,7 +181,7 @@ fn equal_files_come_out_and_too_much_is_refused_with_the_option_that_helps() {
 fn what_cannot_work_is_an_error_before_anything_is_written() {
     let fixture = Fixture::new();
     for (args, text) in [
-        (&["bundle", "-o", "absent/x.perma"][..], "is no folder"),
+        (&["bundle", "-o", "absent/x.perma"][..], "cannot write to the folder absent"),
         (&["bundle", "src", "--python", "/no/such/python", "-o", "x.perma"], "cannot start /no/such/python"),
         (&["bundle", "src", "-o", "x.perma", "--optimize", "3"], "3 is not in 0..=2"),
         (&["extract", "absent.perma", "-o", "out"], "cannot open \"absent.perma\""),

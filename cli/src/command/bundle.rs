@@ -2,12 +2,15 @@
 
 use crate::{
     Answer,
-    escape::escape,
     output::{Output, counted, grouped, percent, size},
     progress::Bar,
+    signals::clean_up_at_end,
 };
-use anyhow::{Context, Result, anyhow, bail};
-use permacode_bundle::{Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, ErrorKind, Interpreter, NotModule, Rule, Why, bundle};
+use anyhow::{Context, Result, bail};
+use clap_lex::OsStrExt;
+use permacode_bundle::{
+    Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, Interpreter, NotModule, Rule, Why, bundle,
+};
 use serde_json::Value;
 use std::{
     ffi::{OsStr, OsString},
@@ -18,7 +21,7 @@ use std::{
 /// Bundle a standard library, folders and files into an archive
 ///
 /// Without a PATH it is the standard library of the interpreter, its test suite included and installed packages left out.
-/// A file that is there already is replaced in one go: who has it open keeps the old one.
+/// A file that is there already is replaced in one go: who has it open keeps the old one. The new one has its mode.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -29,7 +32,7 @@ pub(crate) struct Args {
     #[arg(value_name = "[ROOT=]PATH")]
     paths: Vec<OsString>,
 
-    /// The archive to write
+    /// The archive to write; `-` writes it to standard output, and the summary to standard error
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -96,6 +99,10 @@ pub(crate) struct Args {
     #[arg(long)]
     sealed: bool,
 
+    /// Fail if a file that looks like a module is not bundled as one, for whatever reason
+    #[arg(long)]
+    strict: bool,
+
     /// Keep what the compiler made as .pyc files below this folder, for comparison
     #[arg(long, value_name = "DIR")]
     keep_compiled: Option<PathBuf>,
@@ -108,7 +115,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     verbose: bool,
 
-    /// Print the summary as JSON
+    /// Print the summary as JSON, and errors as well
     #[arg(long)]
     json: bool,
 }
@@ -119,50 +126,55 @@ Examples:
   permacode bundle --python python3.13 -o small.perma --exclude test --exclude '**/tests'
   permacode bundle --python .venv/bin/python --site-packages -o all.perma
   permacode bundle src/ scripts/tool.py -o app.perma
+  permacode bundle src/ --strict -o - | ssh host 'cat > app.perma'
 
 Exit status:
   0  the archive was written
   1  the archive was written, but not all files and folders could be read (--keep-going)
-  2  wrong usage, or something could not be read or written; no archive was touched";
+  2  wrong usage, or something could not be read, compiled or written; no archive was touched";
 
 /// How many of a list are shown unless all are asked for.
 const SHOWN: usize = 5;
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
-    let folder = args.output.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        // Before minutes of compiling, not after.
-        bail!("cannot write {:?}: {folder:?} is no folder", args.output);
+    let to_stdout = args.output == Path::new("-");
+    if to_stdout && out.is_terminal() {
+        bail!("an archive is no text, and standard output is a terminal: send it to a file, or name one with --output");
     }
+    clean_up_at_end();
     let interpreter = Interpreter::probe(&args.python).with_context(|| format!("cannot use {:?}", args.python))?;
-    let options = options(args, interpreter)?;
+    let options = options(args, interpreter);
+    let options = if to_stdout { options } else { options.output(&args.output) };
     let bundle = {
         let bar = Bar::new();
-        let bundle =
-            bundle(&options, &bar).map_err(advised).with_context(|| format!("cannot make {:?}", args.output))?;
-        bundle.publish(&args.output).with_context(|| format!("cannot write {:?}", args.output))?;
+        let bundle = bundle(&options, &bar).with_context(|| format!("cannot make {:?}", args.output))?;
+        if to_stdout {
+            out.write_with(|out| bundle.plan().write_to(out))?;
+        } else {
+            bundle.publish(&args.output).with_context(|| format!("cannot write {:?}", args.output))?;
+        }
         bundle
+    };
+    let mut stderr;
+    let out = if to_stdout {
+        out.finish()?;
+        stderr = Output::stderr();
+        &mut stderr
+    } else {
+        out
     };
     if args.json {
         out.json(&json(args, &bundle)?)?;
     } else {
         print(args, bundle.report(), out)?;
     }
+    out.finish()?;
     Ok(if bundle.report().unreadable.is_empty() { Answer::Yes } else { Answer::No })
 }
 
-/// The error, with the option that helps.
-fn advised(error: permacode_bundle::Error) -> anyhow::Error {
-    match error.kind() {
-        ErrorKind::Unreadable(_) => anyhow!("{error}\nTo bundle the rest, use --keep-going"),
-        _ => error.into(),
-    }
-}
-
-fn options(args: &Args, interpreter: Interpreter) -> Result<BundleOptions> {
+fn options(args: &Args, interpreter: Interpreter) -> BundleOptions {
     let library = !args.no_stdlib && (args.stdlib || args.paths.is_empty());
     let mut options = BundleOptions::new(interpreter)
-        .output(&args.output)
         .library(library)
         .site_packages(args.site_packages)
         .hidden(args.hidden)
@@ -171,7 +183,8 @@ fn options(args: &Args, interpreter: Interpreter) -> Result<BundleOptions> {
         .source(!args.no_source)
         .resources(!args.no_resources)
         .mtime(args.mtime)
-        .sealed(args.sealed);
+        .sealed(args.sealed)
+        .strict(args.strict);
     for path in &args.paths {
         options = match split_root(path) {
             // A file of that very name is meant, where there is one.
@@ -187,12 +200,14 @@ fn options(args: &Args, interpreter: Interpreter) -> Result<BundleOptions> {
     if let Some(jobs) = args.jobs {
         options = options.threads(jobs.get());
     }
-    Ok(options)
+    options
 }
 
 /// `ROOT=PATH`, taken apart.
 pub(crate) fn split_root(path: &OsStr) -> Option<(&str, &Path)> {
-    let (root, folder) = path.to_str()?.split_once('=')?;
+    // The name of a root is text, the path need not be.
+    let (root, folder) = path.split_once("=")?;
+    let root = root.to_str()?;
     let is_name = !root.is_empty() && !root.contains(std::path::is_separator);
     is_name.then_some((root, Path::new(folder)))
 }
@@ -235,7 +250,7 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     print_not_modules(args, report, out)?;
     print_skipped(args, report, out)?;
     for path in &report.not_kept {
-        out.line(format_args!("not kept: {}: its name is too long for the file system", escape(path.as_bytes())))?;
+        out.line(format_args!("not kept: {path}: its name is too long for the file system"))?;
     }
     let others = &report.other_names;
     if !others.is_empty() {
@@ -244,7 +259,6 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
         print_list(args, others.iter().map(|other| format!("{} is {}", other.name, other.folder)), out)?;
     }
     for pattern in &report.unmatched {
-        let pattern = escape(pattern.as_bytes());
         out.line(format_args!("nothing matches --exclude '{pattern}': paths start below a root"))?;
     }
     let unreadable = &report.unreadable;
@@ -252,8 +266,7 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
         let files = counted(unreadable.len() as u64, "file or folder", "files or folders");
         out.line(format_args!("left out: {files} that cannot be read:"))?;
         for file in unreadable {
-            let line = format!("{}: {}", file.file.display(), file.error);
-            out.line(format_args!("  {}", escape(line.as_bytes())))?;
+            out.line(format_args!("  {}: {}", file.file.display(), file.error))?;
         }
     }
     Ok(())
@@ -289,8 +302,7 @@ fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Re
     let are = if count == 1 { "is no module" } else { "are no modules" };
     let fate = if args.no_resources { "left out" } else { "carried as resources" };
     out.line(format_args!("{} {are}, and {fate}:", counted(count as u64, "source", "sources")))?;
-    let line = |file: &NotModule| format!("{}/{}: {}", file.root, file.path, why(&file.why));
-    print_list(args, report.not_modules.iter().map(line), out)
+    print_list(args, report.not_modules.iter().map(not_module), out)
 }
 
 fn print_skipped(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
@@ -308,12 +320,17 @@ fn print_list(args: &Args, lines: impl ExactSizeIterator<Item = String>, out: &m
     let count = lines.len();
     let shown = if args.verbose { count } else { SHOWN.min(count) };
     for line in lines.take(shown) {
-        out.line(format_args!("  {}", escape(line.as_bytes())))?;
+        out.line(format_args!("  {line}"))?;
     }
     if shown < count {
         out.line(format_args!("  and {} more, which --verbose names", count - shown))?;
     }
     Ok(())
+}
+
+/// A file that is no module, and why.
+pub(crate) fn not_module(file: &NotModule) -> String {
+    format!("{}/{}: {}", file.root, file.path, why(&file.why))
 }
 
 fn why(why: &Why) -> String {
@@ -322,7 +339,7 @@ fn why(why: &Why) -> String {
         Why::Shadowed { by } => format!("CPython imports {by} instead"),
         Why::OnlyBytecode => "bytecode without a source".to_owned(),
         Why::NotCompiled { message } => format!("does not compile: {message}"),
-        Why::CompilerDied { message } => format!("the compiler died: {message}"),
+        Why::CompilerDied { message } => format!("the compiler crashed: {message}"),
         Why::NotDecoded { message } => format!("what the compiler made of it cannot be decoded: {message}"),
         other => format!("{other:?}"),
     }

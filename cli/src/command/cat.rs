@@ -18,7 +18,7 @@ use std::ffi::OsString;
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    archive: ArchiveArg,
+    pub(crate) archive: ArchiveArg,
 
     /// A module such as `json.decoder`, or the path of a resource
     name: OsString,

@@ -22,7 +22,7 @@ use std::{ffi::OsString, num::NonZero, path::PathBuf};
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    archive: ArchiveArg,
+    pub(crate) archive: ArchiveArg,
 
     /// The folder to write to: absent or empty, unless --overwrite is given
     #[arg(short, long, value_name = "DIR")]
@@ -79,6 +79,9 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let archive = args.archive.open()?;
     let targets = args.target.choose(&archive)?;
     let [(description, _)] = &targets[..] else {
+        if targets.is_empty() {
+            bail!("{} has no targets, so there is nothing to extract", args.archive);
+        }
         let all = names(&targets);
         bail!("{} has {} targets, choose one with --target: {all}", args.archive, targets.len());
     };

@@ -19,7 +19,7 @@ use serde::Serialize;
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    archive: ArchiveArg,
+    pub(crate) archive: ArchiveArg,
 
     /// Print JSON
     #[arg(long)]

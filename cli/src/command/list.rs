@@ -28,7 +28,7 @@ use std::{ffi::OsString, fmt};
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    archive: ArchiveArg,
+    pub(crate) archive: ArchiveArg,
 
     /// A module or package, a folder of resources, or the beginning of names
     name: Option<OsString>,
@@ -288,8 +288,10 @@ fn print(listing: &Listing<'_>, resources: bool, out: &mut Output) -> Result<()>
     let is_single = listing.targets.len() == 1;
     for (index, target) in listing.targets.iter().filter(|target| target.entries.count > 0).enumerate() {
         if !is_single {
-            let line = format!("target {}: {}", target.target.number, target.target.line());
-            out.line(if index == 0 { line } else { format!("\n{line}") })?;
+            if index > 0 {
+                out.line("")?;
+            }
+            out.line(format_args!("target {}: {}", target.target.number, target.target.line()))?;
         }
         if resources { print_resources(&target.entries, out)? } else { print_modules(&target.entries, out)? }
     }

@@ -6,11 +6,11 @@ use crate::{
     escape::escape,
     near::Names,
     output::{Output, counted},
-    report::note,
+    report::{advice, note},
     target::TargetArg,
 };
 use anyhow::Result;
-use permacode_reader::{Archive, Error, ErrorKind};
+use permacode_reader::{Archive, Error};
 use serde::Serialize;
 
 /// Check an archive: everything, its structure alone, or one module
@@ -21,7 +21,7 @@ use serde::Serialize;
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    archive: ArchiveArg,
+    pub(crate) archive: ArchiveArg,
 
     /// Check the structure alone
     #[arg(long)]
@@ -179,23 +179,6 @@ fn what_was_checked(verdict: &Verdict, checked: Checked) -> String {
             let resources = counted(checked.resources, "resource", "resources");
             let hint = if verdict.depth == "structure" { "; --quick does not check what is in them" } else { "" };
             format!("{} of {modules} and {resources}{hint}", verdict.depth)
-        }
-    }
-}
-
-/// What to do about it.
-fn advice(fault: &Error) -> &'static str {
-    match fault.kind() {
-        ErrorKind::NotAnArchive => "Is it the file that was meant? Archives are made by `permacode bundle`.",
-        ErrorKind::UnsupportedVersion { .. } | ErrorKind::UnknownBits { .. } | ErrorKind::UnknownSection { .. } => {
-            "Use a version of permacode that knows this format, or bundle again."
-        }
-        ErrorKind::WrongLength { .. } => "Copy it again from where it came from, or bundle again.",
-        ErrorKind::Checksum { .. } => {
-            "It was damaged after it was written: copy it again from where it came from, or bundle again."
-        }
-        _ => {
-            "Do not use this archive; bundle again. If permacode itself wrote it like this, that is a mistake worth reporting."
         }
     }
 }
