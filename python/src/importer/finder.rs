@@ -180,7 +180,7 @@ impl PermacodeFinder {
             py,
             &format!(
                 "{archive}: {name} is not imported from the archive: its root {root:?} {reason}. permacode.stats() names all \
-                 such roots; there is no other warning"
+                 such roots; this warning is given once"
             ),
         )
     }
