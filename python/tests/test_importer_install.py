@@ -141,13 +141,23 @@ def test_an_archive_that_will_not_do_is_an_error_if_strict(tool, spoil, said):
     assert ("FileNotFoundError" in error) == (spoil is missing)
 
 
-def damage_constants(app):
+def spoil_constants(data):
     """Makes the kinds of all constants unknown."""
+    for _, kind, offset, length, _ in archive_file.sections(data):
+        if kind == CONSTANTS:
+            data[offset : offset + length] = b"\xff" * length
+
+
+def damage_constants(app):
+    changed(app, spoil_constants)
+
+
+def forge_constants(app):
+    """The same, with checksums that are right."""
 
     def change(data):
-        for _, kind, offset, length, _ in archive_file.sections(data):
-            if kind == CONSTANTS:
-                data[offset : offset + length] = b"\xff" * length
+        spoil_constants(data)
+        archive_file.repair(data)
 
     changed(app, change)
 
@@ -158,7 +168,7 @@ def damage_index(app):
 
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=list(KINDS))
-@pytest.mark.parametrize("damage, rule", [(damage_constants, "O-"), (damage_index, "T-6")])
+@pytest.mark.parametrize("damage, rule", [(damage_constants, "K-1"), (forge_constants, "O-"), (damage_index, "T-6")])
 def test_damage_that_shows_later(tool, damage, rule, options):
     tool.bundle(*options)
     damage(tool)

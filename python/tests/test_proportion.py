@@ -95,7 +95,7 @@ def in_a_key(levels):
 @pytest.mark.parametrize("where", [in_a_constant, in_a_set, in_a_key])
 def test_out_of_proportion(child, command, victim, where):
     path = victim(*where(LEVELS))
-    command("verify", "--deep", path)
+    command("verify", path)
     answer = child(SCRIPT, path, timeout=60)
     assert answer.startswith(f"refused: {path}: module victim: ") and "[P-6]" in answer and "0x" in answer, answer
 
