@@ -72,7 +72,7 @@ pub(super) fn bases(seed: u64) -> Result<Bases> {
         ("containers as deep as can be", containers_in_containers()),
         ("as many parents as can be", parents(&vec!["f".into(); MAX_PARENTS as usize])),
         ("a qualified name as long as can be", parents(&halves_of_a_qualname())),
-        ("lists as long as can be", shared_lists()?),
+        ("lists as long as can be", shared_lists()),
         ("sections of several chunks", large_sections()),
     ];
     let large = large.into_iter().map(|(name, bytes)| base(name.into(), bytes)).collect::<Result<_>>()?;
@@ -158,30 +158,34 @@ fn halves_of_a_qualname() -> [String; 2] {
 }
 
 /// Code objects that share one list, and have exactly as many items as [C-9] allows.
-fn shared_lists() -> Result<Vec<u8>> {
-    const ITEMS: usize = 4000;
-    /// Items before the constants: local kinds and name.
-    const BEFORE: usize = 2;
-    let of_codes = |count: usize| {
-        let mut module = shapes::plain("m");
-        module.codes[0].constants = vec![Ref::Object(1); ITEMS];
-        module.codes = vec![module.codes[0].clone(); count];
-        module.root = Some(count as u32 - 1);
-        let mut sections = Sections::of(&write(module));
-        // Room for lists that go on: item 0 is object 0.
-        sections.section(SectionKind::Lists).extend([0; 2 * 2 * ITEMS]);
-        sections.archive()
-    };
-    let left = |count: usize| {
-        let bytes = of_codes(count);
-        let left = (LIST_BUDGET as usize * bytes.len()).checked_sub(count * (BEFORE + ITEMS));
-        left.map(|left| (left, bytes))
-    };
-    let (left, bytes) = (1..).map_while(left).last().context("not even one list fits")?;
-    let mut archive = Edited(bytes);
-    archive.set("code[0].constant_count", (ITEMS + left) as u64);
+fn shared_lists() -> Vec<u8> {
+    const CODES: u32 = 40;
+    /// Items that the list has room for.
+    const ROOM: u64 = 8000;
+    /// Local kinds and name.
+    const HEAD: u64 = 2;
+    let mut module = shapes::plain("m");
+    module.codes = vec![shapes::code(0, vec![]); CODES as usize];
+    module.codes.push(shapes::code(0, (0..CODES).map(Ref::Code).collect()));
+    module.root = Some(CODES);
+    let mut sections = Sections::of(&write(module));
+    let record = sections.section(SectionKind::Code)[offset_of!(CodeRecord, list_offset)..][..4].to_vec();
+    let old = 2 * u32::from_le_bytes([record[0], record[1], record[2], record[3]]) as usize;
+    let lists = sections.section(SectionKind::Lists);
+    let new = lists.len() as u64 / 2;
+    lists.extend_from_within(old..old + 2 * HEAD as usize);
+    // Item 0 is object 0.
+    lists.resize(lists.len() + 2 * ROOM as usize, 0);
+    let mut archive = Edited(sections.archive());
+    let mut left = LIST_BUDGET * archive.0.len() as u64 - HEAD - u64::from(CODES);
+    for code in 0..CODES {
+        let count = (left - HEAD * u64::from(CODES - code)).min(ROOM - 100);
+        archive.set(&format!("code[{code}].list_offset"), new);
+        archive.set(&format!("code[{code}].constant_count"), count);
+        left -= HEAD + count;
+    }
     archive.repair(Repair::Chunks);
-    Ok(archive.0)
+    archive.0
 }
 
 /// What is larger than a chunk.
@@ -195,4 +199,22 @@ fn large_sections() -> Vec<u8> {
         code.bytecode = large.clone().into();
     }
     shapes::write(3, &[(shapes::target(0), vec![module], vec![shapes::resource(b"large", &large)])])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use permacode_format::Rule;
+
+    #[test]
+    fn one_more_item_of_a_list_is_too_many() {
+        let bytes = shared_lists();
+        assert!(Archive::open(&bytes[..]).unwrap().verify().is_ok());
+        let mut archive = Edited(bytes);
+        let path = "code[1].constant_count";
+        archive.set(path, archive.get(path) + 1);
+        archive.repair(Repair::Chunks);
+        let error = Archive::open(&archive.0[..]).unwrap().verify().unwrap_err();
+        assert_eq!(error.rule(), Some(Rule::C9), "{error}");
+    }
 }
