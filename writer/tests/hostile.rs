@@ -125,7 +125,14 @@ fn one_source_for_all_modules_and_sources_that_overlap() {
         let path = Path { root: None, path: Str::plain("s.py") };
         let (size, digest) = (text.len() as u64, digest(&text));
         Module {
-            source: Some(Source { path, size, digest, mtime: None, executable: false, text: Some(text.clone().into()) }),
+            source: Some(Source {
+                path,
+                size,
+                digest,
+                mtime: None,
+                executable: false,
+                text: Some(text.clone().into()),
+            }),
             ..shapes::namespace(&name)
         }
     };
