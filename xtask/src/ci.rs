@@ -13,7 +13,7 @@ const LIBRARIES: [&str; 5] =
     ["permacode-format", "permacode-reader", "permacode-writer", "permacode-pyc", "permacode-bundle"];
 
 /// Those that have a default feature that can be left out.
-const BARE: [&str; 2] = ["permacode-reader", "permacode-writer"];
+const BARE: [&str; 3] = ["permacode-format", "permacode-reader", "permacode-writer"];
 
 /// Tests of what compares compiled files, code from archives, outcomes of tests, and environments.
 const COMPARERS: [&str; 4] = ["test_compare.py", "test_equal.py", "test_regress_overlay.py", "test_environment.py"];
