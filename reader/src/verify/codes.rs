@@ -25,7 +25,8 @@ impl<'a> Verifier<'a> {
             }
         }
         self.sources(archive)?;
-        self.signatures()
+        self.signature_order()?;
+        self.signature_texts()
     }
 
     /// The digest of each distinct text of a source [M-7].
@@ -86,17 +87,26 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    fn signatures(&self) -> Result<()> {
+    /// Which signature is that of a code object follows from the order [G-1].
+    pub(super) fn signature_order(&self) -> Result<()> {
         let codes = self.view.count::<CodeRecord>(SectionKind::Code);
-        let mut ranges = Ranges::default();
         let mut before = None;
         for (index, record) in self.view.records::<SignatureRecord>(SectionKind::Signatures)?.iter().enumerate() {
             let code = record.code.get();
-            let at = self.view.offset_of(SectionKind::Signatures, index as u64);
             if before.is_some_and(|before| before >= code) || u64::from(code) >= codes {
+                let at = self.view.offset_of(SectionKind::Signatures, index as u64);
                 return Err(Error::value(Rule::G1, at, "the code object of a signature", code));
             }
             before = Some(code);
+        }
+        Ok(())
+    }
+
+    /// Each distinct text of a signature [G-2].
+    fn signature_texts(&self) -> Result<()> {
+        let mut ranges = Ranges::default();
+        for (index, record) in self.view.records::<SignatureRecord>(SectionKind::Signatures)?.iter().enumerate() {
+            let at = self.view.offset_of(SectionKind::Signatures, index as u64);
             ranges.add(record.offset.get(), record.len.get(), at);
         }
         for (start, len, _) in ranges.distinct(Rule::G2)? {

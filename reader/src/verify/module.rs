@@ -15,6 +15,7 @@ impl<'a> Verifier<'a> {
     ///
     /// Its view checks each chunk that this touches.
     pub(super) fn module(&self, module: &Module<'a>) -> Result<()> {
+        self.signature_order()?;
         let mut budget = module.budget();
         let mut listed: BTreeSet<u32> = module.objects().collect();
         for code in module.codes() {

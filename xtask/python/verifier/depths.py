@@ -53,6 +53,8 @@ def check_by_depth(data):
     yield
 
     # One module [V-2], for each module.
+    if modules:
+        codes.check_signature_order()
     codes.check_list_budget(modules)
     sources = Sources(archive, checksums)
     for index, module in enumerate(modules):
@@ -66,6 +68,7 @@ def check_by_depth(data):
     # Everything [V-3].
     checksums.check_all()
     sources.ranges.check()
+    codes.check_signature_order()
     codes.check_signatures()
     objects.check_all()
     yield

@@ -41,7 +41,7 @@ const FEW: u64 = 4000;
 const BLOCK: u64 = 100;
 
 /// What a verifier of a module may notice while it bounds its work, and need not notice before it verifies everything [V-2].
-const EARLY: [&str; 5] = ["O-1", "M-6", "C-9", "G-1", "G-2"];
+const EARLY: [&str; 4] = ["O-1", "M-6", "C-9", "G-2"];
 
 /// What is asked for.
 #[derive(Debug)]
