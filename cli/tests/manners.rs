@@ -379,6 +379,15 @@ fn send(signal: &str, child: &Child) {
     assert!(status.success());
 }
 
+/// The command with no signal ignored, as jobs in the background and under `nohup` inherit that.
+fn with_default_signals(command: &Command) -> Command {
+    let mut wrapped = Command::new("env");
+    wrapped.arg("--default-signal=INT,TERM,HUP").arg(command.get_program()).args(command.get_args());
+    wrapped.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.get_current_dir().map(|folder| wrapped.current_dir(folder));
+    wrapped
+}
+
 #[test]
 fn a_signal_leaves_no_temporaries_behind() {
     let fixture = Fixture::new();
@@ -395,7 +404,8 @@ fn a_signal_leaves_no_temporaries_behind() {
         // While it compiles.
         fs::remove_file(fixture.path().join("compiling")).unwrap();
         let mut bundle = fixture.command(&["bundle", "src", "-o", "x.perma", "--python"]);
-        bundle.arg(&python).env("TMPDIR", temporary.path()).stderr(Stdio::piped());
+        let mut bundle = with_default_signals(bundle.arg(&python));
+        bundle.env("TMPDIR", temporary.path()).stderr(Stdio::piped());
         let mut child = bundle.spawn().unwrap();
         wait_until("compiling", || fixture.path().join("compiling").exists());
         send(signal, &child);
@@ -404,7 +414,7 @@ fn a_signal_leaves_no_temporaries_behind() {
         assert_eq!(fixture.names(), before, "{signal}");
 
         // While it writes.
-        let mut bundle = fixture.bundle(&["-o", "x.perma"]);
+        let mut bundle = with_default_signals(&fixture.bundle(&["-o", "x.perma"]));
         bundle.env("TMPDIR", temporary.path()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = bundle.spawn().unwrap();
         wait_until("writing", || {
