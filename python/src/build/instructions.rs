@@ -173,9 +173,9 @@ pub(super) fn check(bytecode: &PermaBytes<'_>) -> Result<()> {
 /// Whether there are [`INTERNAL`] opcodes. No branch leaves the loop, so that it looks at eight units at a time.
 fn has_internal(units: &[[u8; 2]]) -> bool {
     let (first, other) = INTERNAL;
-    let highest = units.iter().fold(0, |highest: i16, unit| {
+    let (highest, has_other) = units.iter().fold((0, false), |(highest, has_other): (i16, bool), unit| {
         let opcode = i16::from_le_bytes(*unit) & 0xff;
-        highest.max(if Some(opcode) == other { first } else { opcode })
+        (highest.max(opcode), has_other | (Some(opcode) == other))
     });
-    highest >= first
+    highest >= first || has_other
 }
