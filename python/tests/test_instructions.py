@@ -76,9 +76,8 @@ def internal():
     """Opcodes that are only for a running interpreter."""
     if sys.version_info < (3, 12):
         return set()
-    numbers = {name: number for number, name in enumerate(opcode.opname)}
-    names = ["INSTRUMENTED_LINE", "INSTRUMENTED_INSTRUCTION", "ENTER_EXECUTOR"]
-    return {numbers[name] for name in names if name in numbers}
+    executor = {number for number, name in enumerate(opcode.opname) if name == "ENTER_EXECUTOR"}
+    return executor | set(range(opcode.MIN_INSTRUMENTED_OPCODE, 256))
 
 
 def caches(number):
@@ -94,7 +93,7 @@ def test_the_interpreter_has_caches():
     """Otherwise the tests below would test nothing."""
     counts = {caches(number) for number in range(1, 256) if number not in internal()}
     assert (max(counts) > 8) == (sys.version_info >= (3, 11))
-    assert len(internal()) == (0 if sys.version_info < (3, 12) else 2 if sys.version_info < (3, 13) else 3)
+    assert bool(internal()) == (sys.version_info >= (3, 12))
 
 
 def test_caches_behind_the_end(attempts):

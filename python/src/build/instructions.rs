@@ -113,25 +113,22 @@ const OPCODES: Opcodes = &[
     (9, &[79, 183, 184, 185, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195]),
 ];
 
-/// Opcodes that CPython itself writes into code objects and that no file has: `INSTRUMENTED_LINE`, `INSTRUMENTED_INSTRUCTION`
-/// and, from 3.13 on, `ENTER_EXECUTOR`. It looks up in tables of the code object which opcode each of them stands for.
-#[cfg(not(Py_3_11))]
-const INTERNAL: [u8; 0] = [];
-
-#[cfg(all(Py_3_11, not(Py_3_12)))]
-const INTERNAL: [u8; 0] = [];
+/// The first of the opcodes that CPython itself writes into code objects, to trace them (`MIN_INSTRUMENTED_OPCODE`), and one below
+/// that (`ENTER_EXECUTOR`). No file has them. What some of them stand for is looked up in tables of the code object.
+#[cfg(not(Py_3_12))]
+const INTERNAL: (i16, Option<i16>) = (i16::MAX, None);
 
 #[cfg(all(Py_3_12, not(Py_3_13)))]
-const INTERNAL: [u8; 2] = [253, 254];
+const INTERNAL: (i16, Option<i16>) = (237, None);
 
 #[cfg(all(Py_3_13, not(Py_3_14)))]
-const INTERNAL: [u8; 3] = [70, 247, 254];
+const INTERNAL: (i16, Option<i16>) = (236, Some(70));
 
 #[cfg(all(Py_3_14, not(Py_3_15)))]
-const INTERNAL: [u8; 3] = [238, 254, 255];
+const INTERNAL: (i16, Option<i16>) = (234, None);
 
 #[cfg(Py_3_15)]
-const INTERNAL: [u8; 3] = [237, 253, 254];
+const INTERNAL: (i16, Option<i16>) = (233, None);
 
 /// Number of caches of each opcode.
 const CACHES: [u8; 256] = {
@@ -166,11 +163,19 @@ pub(super) fn check(bytecode: &PermaBytes<'_>) -> Result<()> {
     if units.iter().rev().take(MOST.into()).enumerate().any(is_cut_off) {
         return Err(Error::unsupported("instructions that end before their last cache", bytecode.offset()));
     }
-    // Without a way out of the loop, so that it looks at many units at a time.
-    let is_internal = |[opcode, _]: &[u8; 2]| INTERNAL.iter().fold(false, |is, internal| is | (opcode == internal));
-    if units.iter().fold(false, |is, unit| is | is_internal(unit)) {
+    if cfg!(Py_3_12) && has_internal(units) {
         let what = "instructions in files that only a running interpreter has";
         return Err(Error::unsupported(what, bytecode.offset()));
     }
     Ok(())
+}
+
+/// Whether there are [`INTERNAL`] opcodes. No branch leaves the loop, so that it looks at eight units at a time.
+fn has_internal(units: &[[u8; 2]]) -> bool {
+    let (first, other) = INTERNAL;
+    let (highest, has_other) = units.iter().fold((0, false), |(highest, has_other): (i16, bool), unit| {
+        let opcode = i16::from_le_bytes(*unit) & 0xff;
+        (highest.max(opcode), has_other | (Some(opcode) == other))
+    });
+    highest >= first || has_other
 }
