@@ -294,7 +294,7 @@ def set_in_target(field, value):
     def change(data):
         (offset,) = [offset for _, kind, offset, _, _ in archive_file.sections(data) if kind == archive_file.TARGETS]
         data[offset + field : offset + field + len(value)] = value
-        archive_file.seal(data)
+        archive_file.repair(data)
 
     return change
 

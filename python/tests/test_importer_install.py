@@ -168,7 +168,7 @@ def damage_index(app):
 
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=list(KINDS))
-@pytest.mark.parametrize("damage, rule", [(damage_constants, "K-1"), (forge_constants, "O-"), (damage_index, "T-6")])
+@pytest.mark.parametrize("damage, rule", [(damage_constants, "K-1"), (forge_constants, "O-"), (damage_index, "X-3")])
 def test_damage_that_shows_later(tool, damage, rule, options):
     tool.bundle(*options)
     damage(tool)
@@ -215,7 +215,7 @@ with os.fdopen(read) as shown:
 """
 
 
-@pytest.mark.parametrize("spoil, said", [(lambda app: missing(app), "missing.perma"), (lambda app: damage_constants(app), "O-")])
+@pytest.mark.parametrize("spoil, said", [(lambda app: missing(app), "missing.perma"), (lambda app: damage_constants(app), "K-1")])
 @pytest.mark.parametrize("flags", [[], ["-X", "dev"]], ids=["default", "dev"])
 def test_the_warning_is_shown_by_default_and_once(tool, spoil, said, flags):
     spoil(tool)
