@@ -168,7 +168,7 @@ def damage_index(app):
 
 
 @pytest.mark.parametrize("options", KINDS.values(), ids=list(KINDS))
-@pytest.mark.parametrize("damage, rule", [(damage_constants, "K-1"), (forge_constants, "O-"), (damage_index, "T-6")])
+@pytest.mark.parametrize("damage, rule", [(damage_constants, "K-1"), (forge_constants, "O-"), (damage_index, "X-3")])
 def test_damage_that_shows_later(tool, damage, rule, options):
     tool.bundle(*options)
     damage(tool)
