@@ -39,7 +39,8 @@ pub enum ElsewhereKind {
     EditableFinder,
     /// A distribution that was installed as editable, as its `direct_url.json` says.
     Editable,
-    /// It is a folder of installed packages, but has none of the roles by which an interpreter would find its root again.
+    /// It is a folder of installed packages, but has none of the roles by which an interpreter would find its root
+    /// again.
     UnknownFolder,
 }
 
@@ -77,8 +78,8 @@ pub(crate) fn find(interpreter: &Interpreter, places: &[Place]) -> Result<Vec<El
     Ok(found.into_iter().collect())
 }
 
-/// Reads a `.pth` file as `site` does: a line is a comment, an import, or a folder. `site` passes over a file that it cannot
-/// read, and over folders that are not there. A folder that has a place is bundled.
+/// Reads a `.pth` file as `site` does: a line is a comment, an import, or a folder. `site` passes over a file that it
+/// cannot read, and over folders that are not there. A folder that has a place is bundled.
 fn add_path_file(folder: &Path, file: &Path, places: &[Place], found: &mut BTreeSet<Elsewhere>) {
     let Ok(text) = fs::read(file) else { return };
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);

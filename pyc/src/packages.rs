@@ -2,8 +2,8 @@
 
 /// The parts of the paths that CPython's `site` searches for installed packages.
 ///
-/// Each such folder has a root name that says its role and not its number, so an archive and the interpreter that imports
-/// from it agree on the folder even where the interpreter, or the environment, lies elsewhere:
+/// Each such folder has a root name that says its role and not its number, so an archive and the interpreter that
+/// imports from it agree on the folder even where the interpreter, or the environment, lies elsewhere:
 ///
 /// ```
 /// use permacode_pyc::PackagesFolders;

@@ -23,14 +23,15 @@ use crate::{
 
 /// Opens an archive: a mapping from module names to code objects.
 ///
-/// The archive must have code for this very interpreter, patch release and optimisation level included. With `exact=False` it may
-/// be for another release or level, as long as this interpreter runs its bytecode; the attribute `target` says for which it is.
+/// The archive must have code for this very interpreter, patch release and optimisation level included. With
+/// `exact=False` it may be for another release or level, as long as this interpreter runs its bytecode; the attribute
+/// `target` says for which it is.
 ///
-/// The file is mapped, not read, and must neither be written to nor cut off while the archive is open; writers of archives
-/// replace files and never write into them.
+/// The file is mapped, not read, and must neither be written to nor cut off while the archive is open; writers of
+/// archives replace files and never write into them.
 ///
-/// Raises OSError if the file cannot be opened, and ImportError if it is no archive, is damaged, or has no code for this
-/// interpreter. Raises the audit event `open`, as the function `open` does.
+/// Raises OSError if the file cannot be opened, and ImportError if it is no archive, is damaged, or has no code for
+/// this interpreter. Raises the audit event `open`, as the function `open` does.
 #[pyfunction]
 #[pyo3(signature = (path, *, exact=true))]
 pub(crate) fn open(py: Python<'_>, path: PathBuf, exact: bool) -> PyResult<Archive> {
@@ -39,7 +40,8 @@ pub(crate) fn open(py: Python<'_>, path: PathBuf, exact: bool) -> PyResult<Archi
     Ok(Archive { path: library.path().to_owned(), library: Mutex::new(Some(Arc::new(library))) })
 }
 
-/// Makes the class a `collections.abc.Mapping` where that is imported already, as it is unless Python was started with `-S`.
+/// Makes the class a `collections.abc.Mapping` where that is imported already, as it is unless Python was started with
+/// `-S`.
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     let modules = py.import("sys")?.getattr("modules")?;

@@ -61,8 +61,8 @@ impl Library {
     /// Maps an archive and finds the target for this interpreter.
     ///
     /// # Errors
-    /// `OSError` if the file cannot be opened; `ImportError` if it is no archive, is damaged, or has no target that fits; what
-    /// an audit hook raises.
+    /// `OSError` if the file cannot be opened; `ImportError` if it is no archive, is damaged, or has no target that
+    /// fits; what an audit hook raises.
     pub(crate) fn open(py: Python<'_>, path: &Path, fit: Fit) -> PyResult<Library> {
         let path = std::path::absolute(path)?;
         // The event of the function `open`, before the file is opened.

@@ -15,7 +15,8 @@ use pyo3::{
 /// What stands between the components of a path.
 pub(crate) const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
 
-/// Names of roots, and the folders they stand for, without a separator at the end; text as CPython's `surrogatepass` has it.
+/// Names of roots, and the folders they stand for, without a separator at the end; text as CPython's `surrogatepass`
+/// has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Roots {
     folders: Vec<(String, Vec<u8>)>,
@@ -141,8 +142,8 @@ fn path_text(path: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     }
 }
 
-/// The folder of the standard library. From 3.11 on `sys` says it; before, `encodings` lies in it, which every interpreter imports at
-/// start. (Not so `os`: with `-S` nobody has imported that.)
+/// The folder of the standard library. From 3.11 on `sys` says it; before, `encodings` lies in it, which every
+/// interpreter imports at start. (Not so `os`: with `-S` nobody has imported that.)
 fn library_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
     let said = py.import("sys")?.getattr_opt(intern!(py, "_stdlib_dir"))?;
     if let Some(folder) = said.as_ref().and_then(|folder| folder.cast::<PyString>().ok()) {
@@ -158,8 +159,8 @@ pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
     path.iter().rposition(|byte| *byte == SEPARATOR).and_then(|end| path.get(..end))
 }
 
-/// Where this interpreter keeps installed packages. This is what `site` goes by; with `-S` nobody has imported that, and to
-/// import it would change `builtins`, so `sys` is asked.
+/// Where this interpreter keeps installed packages. This is what `site` goes by; with `-S` nobody has imported that,
+/// and to import it would change `builtins`, so `sys` is asked.
 fn packages_folders(py: Python<'_>, library: &[u8]) -> PyResult<PackagesFolders> {
     let sys = py.import("sys")?;
     let of_sys = |name: &str| match sys.getattr_opt(name)?.and_then(|value| value.cast_into::<PyString>().ok()) {
@@ -177,8 +178,8 @@ fn packages_folders(py: Python<'_>, library: &[u8]) -> PyResult<PackagesFolders>
     })
 }
 
-/// The folder of the user's own packages, as `site` worked it out when the interpreter started. Without `site` there is none
-/// in `sys.path`.
+/// The folder of the user's own packages, as `site` worked it out when the interpreter started. Without `site` there is
+/// none in `sys.path`.
 fn user_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
     let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
     let Ok(modules) = modules.cast::<PyDict>() else { return Ok(None) };

@@ -32,8 +32,8 @@ use crate::{
 
 /// Finds modules in an archive: those that CPython would find in the files that the archive was made from.
 ///
-/// It stands directly before PathFinder in sys.meta_path, and takes a module only if what PathFinder would find is what the
-/// archive holds; for all others it finds nothing, and PathFinder is asked.
+/// It stands directly before PathFinder in sys.meta_path, and takes a module only if what PathFinder would find is what
+/// the archive holds; for all others it finds nothing, and PathFinder is asked.
 #[pyclass(frozen, module = "permacode._permacode")]
 pub(crate) struct PermacodeFinder {
     library: Library,
@@ -44,8 +44,8 @@ pub(crate) struct PermacodeFinder {
     was_warned: AtomicBool,
     /// Whether a warning said that a root is not searched.
     was_root_named: AtomicBool,
-    /// The loader of the last module whose file was looked at, and what the file was then: the code is asked for next, and as
-    /// long as the file is that, it need not be read again.
+    /// The loader of the last module whose file was looked at, and what the file was then: the code is asked for next,
+    /// and as long as the file is that, it need not be read again.
     looked_at: Mutex<Option<(Py<PyAny>, State)>>,
 }
 
@@ -156,7 +156,8 @@ impl PermacodeFinder {
         Ok(false)
     }
 
-    /// Warns once if a module that the archive has is not imported from it because `sys.path` does not have the folder of its root.
+    /// Warns once if a module that the archive has is not imported from it because `sys.path` does not have the folder
+    /// of its root.
     fn warn_if_unsearched(
         &self,
         importlib: &Importlib,
@@ -179,14 +180,14 @@ impl PermacodeFinder {
         warn(
             py,
             &format!(
-                "{archive}: {name} is not imported from the archive: its root {root:?} {reason}. permacode.stats() names all \
-                 such roots; this warning is given once"
+                "{archive}: {name} is not imported from the archive: its root {root:?} {reason}. \
+                 permacode.stats() names all such roots; this warning is given once"
             ),
         )
     }
 
-    /// The module of this name, if the archive has it, with code. Damage is passed over as if it had not, unless `strict` was
-    /// asked for.
+    /// The module of this name, if the archive has it, with code. Damage is passed over as if it had not, unless
+    /// `strict` was asked for.
     fn find(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<InArchive<'_>> {
         // A name with lone surrogates is in no archive.
         let Ok(name) = name.to_str() else { return Ok(InArchive::Nothing) };
@@ -219,11 +220,11 @@ impl PermacodeFinder {
         warn(py, &format!("{}: the file is imported instead; there is no other warning", damage.value(py)))
     }
 
-    /// Asks the finder of each entry that PathFinder would ask before the folder of the archived file, and for an archive that is
-    /// not sealed also the finder of that folder: a package or an extension module may be there by now.
+    /// Asks the finder of each entry that PathFinder would ask before the folder of the archived file, and for an
+    /// archive that is not sealed also the finder of that folder: a package or an extension module may be there by now.
     ///
-    /// The folder must be searched by CPython's own finder, and the file loaded by CPython's own loader: the program may have put
-    /// others in their place.
+    /// The folder must be searched by CPython's own finder, and the file loaded by CPython's own loader: the program
+    /// may have put others in their place.
     fn look<'py>(
         &self,
         importlib: &Importlib,
@@ -397,7 +398,8 @@ fn spec_found_by<'py>(
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = finder.py();
     let Some(find_spec) = finder.getattr_opt(intern!(py, "find_spec"))? else {
-        // A finder from before 3.4, which old versions of CPython still ask in other words. They will: it is Python's None.
+        // A finder from before 3.4, which old versions of CPython still ask in other words. They will: it is Python's
+        // None.
         return Ok(Some(py.None().into_bound(py)));
     };
     let spec = find_spec.call1((name, target))?;

@@ -16,8 +16,8 @@ use super::{loader, stock::Stock};
 
 /// Parts of `importlib` and `sys`.
 ///
-/// The modules are asked for by the names of their frozen selves: `importlib` itself is a package that a program may never
-/// import.
+/// The modules are asked for by the names of their frozen selves: `importlib` itself is a package that a program may
+/// never import.
 pub(super) struct Importlib {
     /// `sys`
     sys: Py<PyModule>,
@@ -46,8 +46,8 @@ impl Importlib {
     /// Claims the process for this interpreter.
     ///
     /// # Errors
-    /// `ImportError` if another interpreter did so before. An interpreter that was finalized and initialized again is another
-    /// one, although it has the same number: what the package looked up and keeps belongs to the first.
+    /// `ImportError` if another interpreter did so before. An interpreter that was finalized and initialized again is
+    /// another one, although it has the same number: what the package looked up and keeps belongs to the first.
     pub(super) fn claim(py: Python<'_>) -> PyResult<()> {
         static IS_CLAIMED: AtomicBool = AtomicBool::new(false);
         // SAFETY: attached, which is all that it asks.
@@ -68,7 +68,8 @@ impl Importlib {
     /// All of them; the first call looks them up.
     ///
     /// # Errors
-    /// `ImportError` in another interpreter of this process than that of the first call: objects are not shared between them.
+    /// `ImportError` in another interpreter of this process than that of the first call: objects are not shared between
+    /// them.
     pub(super) fn get(py: Python<'_>) -> PyResult<&Importlib> {
         static IMPORTLIB: PyOnceLock<Importlib> = PyOnceLock::new();
         let importlib = IMPORTLIB.get_or_try_init(py, || Importlib::new(py))?;
@@ -145,8 +146,8 @@ impl Importlib {
 }
 
 fn refused() -> PyErr {
-    let message = "permacode serves the first interpreter of a process that imports it, and no other: not a second one beside \
-                   it, and none after Py_Finalize";
+    let message = "permacode serves the first interpreter of a process that imports it, and no other: not a second \
+                   one beside it, and none after Py_Finalize";
     PyImportError::new_err(message)
 }
 
@@ -160,8 +161,9 @@ fn interpreter(_py: Python<'_>) -> i64 {
 
 /// The class `PermacodeLoader`: a `SourceFileLoader` whose code objects come from the archive.
 ///
-/// It has nothing of its own but that, and no state but the name and the path that `SourceFileLoader` has, so all that asks a
-/// loader of files works: `inspect`, `linecache`, `pkgutil`, `importlib.resources`, `runpy`, pickling and copying.
+/// It has nothing of its own but that, and no state but the name and the path that `SourceFileLoader` has, so all that
+/// asks a loader of files works: `inspect`, `linecache`, `pkgutil`, `importlib.resources`, `runpy`, pickling and
+/// copying.
 fn loader_type<'py>(file_loader: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyType>> {
     let py = file_loader.py();
     let method = |function: Bound<'py, PyCFunction>| {

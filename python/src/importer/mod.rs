@@ -4,6 +4,7 @@
 //!   sys.meta_path: [.., PermacodeFinder, PathFinder]
 //!                        │
 //!                        ├─ place: where the file of a module lies, and whether a folder that is searched is its folder
+//!                        ├─ stock: whether CPython's own finder and loader would import that file
 //!                        ├─ source: whether that file is what the archive was made from
 //!                        └─ spec: what the import system is told; its loader is a PermacodeLoader (loader)
 //! ```
@@ -53,16 +54,16 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Imports come from an archive from now on, wherever it has what CPython would import. True if so.
 ///
-/// The files stay where they are: the archive spares finding, reading and unmarshalling their compiled form, and all that can
-/// be seen of a module is what it would be without. A file that is not what the archive was made from is imported as ever,
-/// unless the archive is sealed: then nobody looks.
+/// The files stay where they are: the archive spares finding, reading and unmarshalling their compiled form, and all
+/// that can be seen of a module is what it would be without. A file that is not what the archive was made from is
+/// imported as ever, unless the archive is sealed: then nobody looks.
 ///
-/// An archive that is missing, damaged or for another interpreter is a PermacodeWarning, and False is returned; with `strict`
-/// it is an ImportError, and so is damage that shows only later. One archive can be installed at a time; to install the
-/// same again changes nothing.
+/// An archive that is missing, damaged or for another interpreter is a PermacodeWarning, and False is returned; with
+/// `strict` it is an ImportError, and so is damage that shows only later. One archive can be installed at a time; to
+/// install the same again changes nothing.
 ///
-/// `roots` says which folders the roots of the archive stand for: a mapping of names to folders as they stand in sys.path.
-/// Those of the standard library and of installed packages are known.
+/// `roots` says which folders the roots of the archive stand for: a mapping of names to folders as they stand in
+/// sys.path. Those of the standard library and of installed packages are known.
 #[pyfunction]
 #[pyo3(signature = (path, strict=false, *, roots=None))]
 pub(crate) fn install(py: Python<'_>, path: PathBuf, strict: bool, roots: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
@@ -137,8 +138,8 @@ pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
 
 /// What is installed, and how code objects are made.
 ///
-/// A dict: `method` ("tables", "marshal", or None if nothing is installed), `constructor`, `archive`, `target`, `sealed`,
-/// `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed.
+/// A dict: `method` ("tables", "marshal", or None if nothing is installed), `constructor`, `archive`, `target`,
+/// `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed.
 #[pyfunction]
 pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let status = PyDict::new(py);
@@ -158,11 +159,12 @@ pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 
 /// What became of imports since an archive was installed.
 ///
-/// A dict of counts: `hits` (code objects that came from the archive), `misses` (modules that it does not have, or whose folder
-/// is not searched), `shadowed` (modules that an earlier entry of the path has, or whose finder or loader is not CPython's own),
-/// `stale` (files that changed), `fallbacks` (damage that was passed over). `sealed` says that the archive is, and then `note`
-/// that edits are not seen. `unsearched` has the roots of the archive whose folders are not in sys.path, with these folders (None:
-/// the root stands for no folder): no module of theirs is imported from the archive.
+/// A dict of counts: `hits` (code objects that came from the archive), `misses` (modules that it does not have, or
+/// whose folder is not searched), `shadowed` (modules that an earlier entry of the path has, or whose finder or loader
+/// is not CPython's own), `stale` (files that changed), `fallbacks` (damage that was passed over). `sealed` says that
+/// the archive is, and then `note` that edits are not seen. `unsearched` has the roots of the archive whose folders are
+/// not in sys.path, with these folders (None: the root stands for no folder): no module of theirs is imported from the
+/// archive.
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = count::all(py)?;

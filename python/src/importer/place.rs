@@ -7,8 +7,8 @@ use pyo3::{prelude::*, types::PyString};
 
 use crate::roots::{self, Roots};
 
-/// The file of a module, and the folder that somebody must search to find it: for `json.decoder` in `/lib/json/decoder.py`,
-/// that is `/lib/json`; for the package `json` in `/lib/json/__init__.py` it is `/lib`.
+/// The file of a module, and the folder that somebody must search to find it: for `json.decoder` in
+/// `/lib/json/decoder.py`, that is `/lib/json`; for the package `json` in `/lib/json/__init__.py` it is `/lib`.
 ///
 /// Text is as `roots` has it.
 pub(super) struct Place {
@@ -18,8 +18,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The place of a module: where its source was found, or, if nothing is known of a source, the file that its code objects
-    /// report. `None` if the file is not called after the module, so that nobody finds it by that name.
+    /// The place of a module: where its source was found, or, if nothing is known of a source, the file that its code
+    /// objects report. `None` if the file is not called after the module, so that nobody finds it by that name.
     pub(super) fn of(module: &Module<'_>, source: Option<&Source<'_>>, roots: &Roots) -> Result<Option<Place>> {
         let path = match source {
             Some(source) => Some(source.path),

@@ -40,7 +40,8 @@ impl State {
     }
 }
 
-/// The state of the file if it is the source: it has its size, and its time if the archive knows that, otherwise its digest.
+/// The state of the file if it is the source: it has its size, and its time if the archive knows that, otherwise its
+/// digest.
 ///
 /// A file that cannot be read is none.
 pub(super) fn look(file: &Bound<'_, PyString>, source: &Source<'_>) -> PyResult<Option<State>> {

@@ -27,8 +27,8 @@ impl CompiledFiles {
         Ok(CompiledFiles { implementation: implementation.unbind(), tag: tag.unbind(), suffix })
     }
 
-    /// The compiled file of a source (`importlib.util.cache_from_source`), where that is simply a folder away. `None`: importlib
-    /// will work it out if somebody asks.
+    /// The compiled file of a source (`importlib.util.cache_from_source`), where that is simply a folder away. `None`:
+    /// importlib will work it out if somebody asks.
     fn of<'py>(&self, importlib: &Importlib, file: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
         let py = file.py();
         let tag = self.implementation.bind(py).getattr(intern!(py, "cache_tag"))?;

@@ -1,7 +1,8 @@
 //! Whether CPython's own finder and its own loader would import a file.
 //!
-//! A program can change how files are imported: a hook in `sys.path_hooks` gives a folder a finder or a loader of its own, and
-//! a function of `SourceFileLoader` can be replaced. What such a program imports is not what the archive holds.
+//! A program can change how files are imported: a hook in `sys.path_hooks` gives a folder a finder or a loader of its
+//! own, and a function of `SourceFileLoader` can be replaced. What such a program imports is not what the archive
+//! holds.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
