@@ -10,7 +10,7 @@ use crate::{
     string::Str,
     view::View,
 };
-use permacode_format::{CodeRecord, ModuleRecord, NONE, Record, Rule, SectionKind, U32, is_module_name, module_flag};
+use permacode_format::{CodeRecord, ModuleRecord, NONE, Rule, SectionKind, U32, is_module_name, module_flag};
 
 /// One module of a target (spec.md 5.5).
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,8 @@ pub struct Source<'a> {
     pub mtime: Option<i64>,
     /// Whether the owner of the file may execute it.
     pub executable: bool,
-    /// Its text, if it was kept.
-    pub text: Option<PermaBytes<'a>>,
+    /// Whether its text was kept: [`Module::source_text`].
+    pub has_text: bool,
 }
 
 impl<'a> Module<'a> {
@@ -56,12 +56,8 @@ impl<'a> Module<'a> {
     where
         'a: 'b,
     {
-        view.touch(
-            SectionKind::Modules,
-            (self.index as u64).saturating_mul(ModuleRecord::LEN as u64),
-            ModuleRecord::LEN as u64,
-        )?;
-        Ok(Module { view, ..*self })
+        let record = view.record(SectionKind::Modules, self.index)?.unwrap_or(self.record);
+        Ok(Module::new(view, record, self.index))
     }
 
     pub(crate) fn view(&self) -> View<'a> {
@@ -188,16 +184,22 @@ impl<'a> Module<'a> {
             return Ok(None);
         };
         let flags = self.record.flags.get();
-        let size = self.record.source_size.get();
-        let text = if flags & module_flag::SOURCE_TEXT != 0 {
-            let start = self.record.source_offset.get();
-            Some(PermaBytes::new(self.view.range(SectionKind::Sources, start, size, Rule::M6)?))
-        } else {
-            None
-        };
         let mtime = (flags & module_flag::SOURCE_MTIME != 0).then(|| self.record.source_mtime.get());
         let executable = flags & module_flag::SOURCE_EXECUTABLE != 0;
-        Ok(Some(Source { path, size, digest: self.record.source_digest, mtime, executable, text }))
+        let (size, digest) = (self.record.source_size.get(), self.record.source_digest);
+        Ok(Some(Source { path, size, digest, mtime, executable, has_text: flags & module_flag::SOURCE_TEXT != 0 }))
+    }
+
+    /// Text of the source, if it was kept. It is touched here and not by [`Module::source`], which an importer asks for each module.
+    ///
+    /// # Errors
+    /// `[M-6]`
+    pub fn source_text(&self) -> Result<Option<PermaBytes<'a>>> {
+        if !self.source()?.is_some_and(|source| source.has_text) {
+            return Ok(None);
+        }
+        let (start, len) = (self.record.source_offset.get(), self.record.source_size.get());
+        self.view.range(SectionKind::Sources, start, len, Rule::M6).map(|text| Some(PermaBytes::new(text)))
     }
 
     fn path(&self, path: U32, root: U32, rule: Rule, field: u64) -> Result<Option<Path<'a>>> {
@@ -254,7 +256,7 @@ impl<'a> Module<'a> {
         if self.filename()?.is_none() && !self.is_namespace() {
             return Err(Error::value(Rule::M5, self.offset().saturating_add(24), "the file name", NONE));
         }
-        self.source()?;
+        self.source_text()?;
         Ok(())
     }
 

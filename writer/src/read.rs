@@ -54,13 +54,14 @@ pub fn module<'a>(module: &reader::Module<'a>) -> Result<Module<'a>> {
         (true, false) => ModuleKind::Package,
         (false, false) => ModuleKind::Module,
     };
+    let text = module.source_text()?;
     let source = module.source()?.map(|source| Source {
         path: path(&source.path),
         size: source.size,
         digest: source.digest,
         mtime: source.mtime,
         executable: source.executable,
-        text: source.text.map(|text| Cow::Borrowed(text.as_slice())),
+        text: text.map(|text| Cow::Borrowed(text.as_slice())),
     });
     Ok(Module {
         name: module.name()?.to_owned(),

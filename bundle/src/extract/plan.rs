@@ -72,7 +72,7 @@ impl<'a> Plan<'a> {
         for (module, root) in modules {
             let kind = if module.is_package() { Kind::Package } else { Kind::Module };
             let name = module.name()?;
-            let has_text = module.source()?.is_some_and(|source| source.text.is_some());
+            let has_text = module.source()?.is_some_and(|source| source.has_text);
             let source = has_text.then(|| layout.source(root, name, kind)).transpose()?;
             let compiled = if has_text { layout.cached(root, name, kind) } else { layout.sourceless(root, name, kind) };
             things.push(Thing::Module { module, source, compiled: Some(compiled?) });
@@ -149,7 +149,7 @@ impl<'a> Plan<'a> {
                             base.saturating_add(path.path.bytes().len() as u64)
                         }
                     };
-                    let source = module.source()?.and_then(|source| source.text).map_or(0, |text| text.len() as u64);
+                    let source = module.source_text()?.map_or(0, |text| text.len() as u64);
                     sizes.module(module, filename)?.saturating_add(source)
                 }
             });

@@ -108,7 +108,7 @@ fn look_up<'a>(args: &Args, name: &[u8], target: &Target<'a>, found: &mut Found<
             Err(_) => None,
         };
         if let Some(module) = module {
-            found.module = module.source()?.and_then(|source| source.text);
+            found.module = module.source_text()?;
             if found.module.is_none() {
                 found.no_source = Some(if module.is_namespace() {
                     "a namespace package has no code"

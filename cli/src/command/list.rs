@@ -138,7 +138,7 @@ impl<'a> Entry<'a> {
             },
             code_objects: module.code_count(),
             bytes: source.as_ref().map(|source| source.size),
-            is_kept: source.as_ref().is_some_and(|source| source.text.is_some()),
+            is_kept: source.as_ref().is_some_and(|source| source.has_text),
             root: path.and_then(|path| path.root).map(text),
             path: path.map(|path| text(path.path)),
             is_executable: source.is_some_and(|source| source.executable),

@@ -36,7 +36,7 @@ impl<'a> Verifier<'a> {
         for target in archive.targets() {
             for module in target.modules() {
                 let module = module?;
-                if let Some(text) = module.source()?.and_then(|source| source.text) {
+                if let Some(text) = module.source_text()? {
                     ranges.add(text.offset(), text.len() as u64, module.offset());
                     sourced.push((text, module));
                 }

@@ -32,7 +32,7 @@ impl<'a> Verifier<'a> {
         let known = self.reached(listed, &mut budget)?;
         let first_codes = known.iter().filter_map(|(id, facts)| Some((*id, facts.first_code?))).collect();
         self.codes_of(module, &mut module.budget(), &first_codes)?;
-        if let Some(text) = module.source()?.and_then(|source| source.text) {
+        if let Some(text) = module.source_text()? {
             module.verify_digest(digest(&text))?;
         }
         Ok(())

@@ -111,6 +111,7 @@ fn of_module(target: &Target<'_>, module: &Module<'_>, reached: &mut Reached) {
     }
     reached.get(module.filename());
     reached.get(module.source());
+    reached.get(module.source_text());
     reached.get(module.root());
     for number in [0, module.code_count().wrapping_sub(1), u32::MAX] {
         reached.get(module.code(number));

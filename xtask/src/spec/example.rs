@@ -117,7 +117,8 @@ fn parts(archive: &Archive<&[u8]>, kind: SectionKind, bytes: &[u8]) -> Result<Ve
     })
 }
 
-fn record_of(kind: SectionKind) -> Option<&'static str> {
+/// Name of the record that a section is an array of.
+pub(crate) fn record_of(kind: SectionKind) -> Option<&'static str> {
     Some(match kind {
         SectionKind::Targets => "TargetRecord",
         SectionKind::Modules => "ModuleRecord",

@@ -7,6 +7,7 @@ use super::{
     },
     bases::Base,
 };
+use crate::spec::record_of;
 use fastrand::Rng;
 use permacode_format::{Field, HEADER_LEN, Header, RECORDS, Record, SectionEntry, SectionKind};
 use std::{borrow::Cow, ops::Range};
@@ -106,22 +107,17 @@ fn edit(bytes: &mut [u8], rng: &mut Rng) {
 
 /// A change in a section as its kind would have it.
 fn edit_kind(bytes: &mut [u8], parts: &Parts, kind: SectionKind, section: Range<usize>, rng: &mut Rng) {
-    let record = match kind {
-        SectionKind::Targets => "TargetRecord",
-        SectionKind::Modules => "ModuleRecord",
-        SectionKind::Resources => "ResourceRecord",
-        SectionKind::Code => "CodeRecord",
-        SectionKind::Wide => "WideCode",
-        SectionKind::Details => "CodeDetail",
-        SectionKind::Signatures => "SignatureRecord",
-        SectionKind::Lists => return edit_number(bytes, parts, section, [2, 2, 2, 4][rng.usize(..4)], rng),
+    if let Some(record) = record_of(kind) {
+        return edit_record(bytes, parts, section, record, rng);
+    }
+    match kind {
+        SectionKind::Lists => edit_number(bytes, parts, section, [2, 2, 2, 4][rng.usize(..4)], rng),
         SectionKind::Objects | SectionKind::Checksums | SectionKind::Index => {
-            return edit_number(bytes, parts, section, 4, rng);
+            edit_number(bytes, parts, section, 4, rng);
         }
-        SectionKind::Constants | SectionKind::Docstrings => return edit_object(bytes, parts, rng),
-        _ => return edit_byte(bytes, section, rng),
-    };
-    edit_record(bytes, parts, section, record, rng);
+        SectionKind::Constants | SectionKind::Docstrings => edit_object(bytes, parts, rng),
+        _ => edit_byte(bytes, section, rng),
+    }
 }
 
 /// Another value for a field of one of the records.
