@@ -70,7 +70,7 @@ impl Bundle {
 /// If folders or files cannot be read (unless [`BundleOptions::keep_going`] was said), nothing matches a pattern to include,
 /// the interpreter does not work, two things that were named have the same module, or a limit of the format is exceeded.
 /// If there is no memory, or the compiler is killed. If [`BundleOptions::output`] cannot be written. A source that does not
-/// compile is none: the report names it, unless [`BundleOptions::strict`] makes it one.
+/// compile is an error only with [`BundleOptions::strict`]; otherwise the report names it.
 pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle, Error> {
     let begin = Instant::now();
     if let Some(output) = &options.output {

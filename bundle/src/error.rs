@@ -174,7 +174,7 @@ impl Unreadable {
 impl ErrorKind {
     /// A conflict of two files with the names of their roots. `path` is what is to be left out of the second root.
     pub(crate) fn conflict(name: String, first: (&str, &Path), second: (&str, &Path), path: &[u8]) -> Self {
-        // A path that is no text is a pattern with `?` for each byte that is none.
+        // In a path that is not UTF-8, `?` matches each replacement character.
         let path = globset::escape(&String::from_utf8_lossy(path)).replace(char::REPLACEMENT_CHARACTER, "?");
         let pattern = (first.0 != second.0).then(|| format!("{}={path}", second.0));
         ErrorKind::Conflict { name, first: first.1.to_owned(), second: second.1.to_owned(), pattern }

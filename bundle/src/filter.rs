@@ -85,7 +85,7 @@ fn matches(patterns: &[Pattern], root: &str, path: &[u8], name: Option<&str>) ->
     if patterns.is_empty() {
         return false;
     }
-    // A path that is no text has the replacement character where it is none.
+    // Patterns are text. In a path that is not UTF-8, the replacement character stands for invalid bytes.
     let path = String::from_utf8_lossy(path);
     patterns.iter().filter(|pattern| pattern.matches(root, &path, name)).count() > 0
 }

@@ -65,7 +65,7 @@ impl Reading<'_> {
                 let (sender, next, working) = (sender.clone(), &next, &working);
                 let work = move || self.work(next, working, &sender);
                 if thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                    // The system allows no more threads. The others do the work; if there are none, this one does.
+                    // The system allows no more threads. Those that run do the work. If no thread runs, this one does it.
                     let missing = wanted - number;
                     if working.fetch_sub(missing, Ordering::Relaxed) == missing {
                         let mut worker = self.compiler.worker();

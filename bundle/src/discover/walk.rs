@@ -111,7 +111,7 @@ impl Walk<'_> {
         })
     }
 
-    /// Visits a folder and what is below it, but for links. No recursion: how deep a tree is, is up to the tree.
+    /// Visits a folder and everything below it except links. It does not recurse, because a tree can be deeper than the stack.
     fn tree(&mut self, top: Folder) {
         let mut folders = vec![top];
         while let Some(folder) = folders.pop() {

@@ -13,8 +13,8 @@ const CODE: u64 = 1 + 7 * 4 + 11 * REFERENCE;
 
 /// Adds up what modules take at most.
 ///
-/// It takes time and memory in proportion to the archive, however large the files are: each object of the archive is looked
-/// at once, whoever shares it, and so is the list of each code object.
+/// It takes time and memory in proportion to the archive, however large the files are: it looks at each object of
+/// the archive once, however many containers share it, and at the list of each code object once.
 pub(super) struct PycSizes {
     has_qualnames: bool,
     /// Of each object that was met: the bytes of it and of all it holds, as if nothing in it were shared; 0 if it was not met.

@@ -21,7 +21,7 @@ use std::{
 /// Bundle a standard library, folders and files into an archive
 ///
 /// Without a PATH it is the standard library of the interpreter, its test suite included and installed packages left out.
-/// A file that is there already is replaced in one go: who has it open keeps the old one. The new one has its mode.
+/// An existing file is replaced atomically: processes that have it open keep the old one. The new file has the same mode.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {

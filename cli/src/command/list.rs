@@ -110,7 +110,7 @@ struct Entry<'a> {
     is_executable: bool,
 }
 
-/// Bytes that are text as a rule. In JSON, U+FFFD stands for what is none.
+/// Bytes that are usually UTF-8. In JSON, U+FFFD stands for invalid bytes.
 #[derive(Debug, Clone, Copy)]
 struct Text<'a>(&'a [u8]);
 
