@@ -100,7 +100,8 @@ def test_caches_behind_the_end(attempts):
     """Every opcode with every number of units behind it. What lies before it moves the end to other places in a block."""
     cases = [(number, behind) for number in range(1, 256) for behind in range(12) if number not in internal()]
     answers = attempts([NOP * (number % 4) + [number, 0] + [0, 0] * behind for number, behind in cases])
-    for (number, behind), answer in zip(cases, answers, strict=True):
+    assert len(answers) == len(cases)
+    for (number, behind), answer in zip(cases, answers):
         assert (answer == "refused") == (caches(number) > behind), (number, behind, answer)
 
 
