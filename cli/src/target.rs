@@ -46,7 +46,7 @@ impl<'a> Description<'a> {
             vm_version: target.vm_version(),
             bytecode_magic: target.bytecode_magic(),
             optimization: target.optimization(),
-            tag: target.tag()?,
+            tag: target.cache_tag()?,
             sealed: target.is_sealed(),
             modules: target.module_count(),
             resources: target.resource_count(),

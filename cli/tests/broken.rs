@@ -93,7 +93,7 @@ fn a_file_name_is_no_object() {
 
 #[test]
 fn a_tag_lies_nowhere() {
-    let broken = Broken::new("targets[1].tag_offset", 0xFFFF);
+    let broken = Broken::new("targets[1].cache_tag_offset", 0xFFFF);
     broken.fails("T-5", &[LIST[0], LIST[1], INFO[0], INFO[1], EXTRACT, &["cat", "a.perma", "tools"]]);
 }
 

@@ -26,7 +26,7 @@ record! {
     /// One slot of an index (spec.md 5.6).
     pub struct Slot[8] {
         /// Low half of the hash of the name; zero in an empty slot.
-        0 tag: U32,
+        0 fingerprint: U32,
         /// Index of the record, counted from the first one of the target; [`crate::NONE`] in an empty slot.
         4 record: U32,
     }
@@ -50,7 +50,7 @@ pub const fn slot_of(hash: u64, pilot: u8, slot_count: u32) -> u32 {
 /// The tag of a hash.
 #[must_use]
 #[inline]
-pub const fn tag_of(hash: u64) -> u32 {
+pub const fn fingerprint_of(hash: u64) -> u32 {
     hash as u32
 }
 

@@ -60,7 +60,7 @@ pub use hash::{digest, name_hash};
 pub use header::{
     FORMAT_VERSION, GENERIC_HEADER_LEN, GenericHeader, HEADER_LEN, Header, MAGIC, PAGE_LEN, PAGE_LOG2, compat, incompat,
 };
-pub use index::{IndexHeader, Slot, bucket_of, slot_of, tag_of};
+pub use index::{IndexHeader, Slot, bucket_of, fingerprint_of, slot_of};
 pub use le::{I32, I64, U16, U32, U64};
 pub use limits::*;
 pub use module::{ModuleRecord, NONE, module_flag};

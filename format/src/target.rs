@@ -22,9 +22,9 @@ record! {
         /// [`crate::ExceptionEncoding`] [T-4].
         27 exception_encoding: u8,
         /// Offset in the names section of the tag of compiled files [T-5].
-        28 tag_offset: U32,
+        28 cache_tag_offset: U32,
         /// Length of the tag in bytes [T-5].
-        32 tag_len: U32,
+        32 cache_tag_len: U32,
         /// Index of its first module record [T-6].
         36 first_module: U32,
         /// Number of its module records, which follow each other [T-6].

@@ -486,7 +486,7 @@ fn varints_of_the_text_are_right() {
 #[test]
 fn index_vectors_of_the_text_are_right() {
     let spec = Spec::read();
-    let table = spec.only_table("Name|Seed|Hash|Buckets|Bucket|Pilot|Slots|Slot|Tag");
+    let table = spec.only_table("Name|Seed|Hash|Buckets|Bucket|Pilot|Slots|Slot|Fingerprint");
     let text: Vec<String> = table.rows.iter().map(|row| row.join(" | ")).collect();
     let code: Vec<String> = table
         .rows
@@ -494,9 +494,9 @@ fn index_vectors_of_the_text_are_right() {
         .map(|row| {
             let (buckets, pilot, slots) = (number(&row[3]) as u32, number(&row[5]) as u8, number(&row[6]) as u32);
             let hash = name_hash(plain(&row[0]).as_bytes(), number(&row[1]));
-            let (bucket, slot, tag) = (bucket_of(hash, buckets), slot_of(hash, pilot, slots), tag_of(hash));
+            let (bucket, slot, fingerprint) = (bucket_of(hash, buckets), slot_of(hash, pilot, slots), fingerprint_of(hash));
             let (name, seed) = (&row[0], &row[1]);
-            format!("{name} | {seed} | {hash:#018X} | {buckets} | {bucket} | {pilot} | {slots} | {slot} | {tag:#010X}")
+            format!("{name} | {seed} | {hash:#018X} | {buckets} | {bucket} | {pilot} | {slots} | {slot} | {fingerprint:#010X}")
                 .replace("0X", "0x")
         })
         .collect();

@@ -5,7 +5,9 @@ use crate::{
     error::{Error, Result},
     view::View,
 };
-use permacode_format::{IndexHeader, NONE, Rule, SectionKind, Slot, U32, bucket_of, name_hash, slot_of, tag_of};
+use permacode_format::{
+    IndexHeader, NONE, Rule, SectionKind, Slot, U32, bucket_of, fingerprint_of, name_hash, slot_of,
+};
 
 /// One index.
 #[derive(Debug, Clone, Copy)]
@@ -54,7 +56,7 @@ impl<'a> Index<'a> {
         let in_slots = u64::from(number).saturating_mul(len);
         self.view.touch(SectionKind::Index, start.saturating_add(in_slots), len)?;
         let record = slot.record.get();
-        if slot.tag.get() != tag_of(hash) || record == NONE {
+        if slot.fingerprint.get() != fingerprint_of(hash) || record == NONE {
             return Ok(None);
         }
         if record >= count {
@@ -74,9 +76,9 @@ impl<'a> Index<'a> {
         for (index, slot) in self.slots.iter().enumerate() {
             if slot.record.get() != NONE {
                 used = used.saturating_add(1);
-            } else if slot.tag.get() != 0 {
+            } else if slot.fingerprint.get() != 0 {
                 let offset = self.slots_offset.saturating_add((index as u64).saturating_mul(size_of::<Slot>() as u64));
-                return Err(Error::value(Rule::X3, offset, "the tag of an empty slot", slot.tag.get()));
+                return Err(Error::value(Rule::X3, offset, "the fingerprint of an empty slot", slot.fingerprint.get()));
             }
         }
         if used != count {

@@ -112,14 +112,14 @@ impl<'a> Module<'a> {
     ///
     /// # Errors
     /// `[M-3]`, `[C-*]`
-    pub fn root(&self) -> Result<Option<Code<'a>>> {
+    pub fn body(&self) -> Result<Option<Code<'a>>> {
         match self.code_count().checked_sub(1) {
             Some(last) => self.code(last).map(Some),
             None => Ok(None),
         }
     }
 
-    /// The code object at this place; children come before their parents, the root last.
+    /// The code object at this place; children come before their parents, the body last.
     ///
     /// # Errors
     /// `[M-3]`, `[C-*]`
@@ -135,7 +135,7 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// All code objects, children before their parents, the root last.
+    /// All code objects, children before their parents, the body last.
     pub fn codes(&self) -> impl DoubleEndedIterator<Item = Result<Code<'a>>> + ExactSizeIterator + use<'a> {
         let module = *self;
         let available = self.view.count::<CodeRecord>(SectionKind::Code).saturating_add(1);

@@ -97,11 +97,11 @@ impl<'a> Target<'a> {
     ///
     /// # Errors
     /// `[T-5]`
-    pub fn tag(&self) -> Result<&'a str> {
-        let range = (self.record.tag_offset.get().into(), self.record.tag_len.get().into());
+    pub fn cache_tag(&self) -> Result<&'a str> {
+        let range = (self.record.cache_tag_offset.get().into(), self.record.cache_tag_len.get().into());
         let bytes = self.view.range(SectionKind::Names, range.0, range.1, Rule::T5)?;
         if range.1 > u64::from(MAX_NAME_LEN) {
-            return Err(Error::value(Rule::T5, self.offset().saturating_add(32), "the length of a tag", range.1));
+            return Err(Error::value(Rule::T5, self.offset().saturating_add(32), "the length of a cache tag", range.1));
         }
         core::str::from_utf8(bytes.data()).map_err(|error| {
             Error::value(Rule::T5, bytes.offset(), "the length of the part that is UTF-8", error.valid_up_to() as u64)

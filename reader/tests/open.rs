@@ -54,7 +54,7 @@ fn opening_and_finding_allocate_nothing_however_many_modules_there_are() {
             let target = archive.targets().next().unwrap();
             let module = target.find("m0").unwrap().unwrap();
             assert!(target.find("absent").unwrap().is_none());
-            let root = module.root().unwrap().unwrap();
+            let root = module.body().unwrap().unwrap();
             assert_eq!(root.bytecode().unwrap().as_slice(), b"run\0");
             assert_eq!(root.constants().unwrap().iter().count(), 1);
             assert!(root.has_qualname(b"<module>").unwrap());

@@ -85,7 +85,7 @@ fn chunks_that_share_a_checksum_are_each_compared_with_it() {
     archive.set("section:bytecode.first_chunk", archive.get("section:code.first_chunk"));
     archive.repair(Repair::Sections);
     let checked = Archive::open(&archive.0[..]).unwrap().checked().unwrap();
-    let code = module(&checked, 4).root().unwrap().unwrap();
+    let code = module(&checked, 4).body().unwrap().unwrap();
     assert_eq!(code.bytecode().unwrap_err().rule(), Some(Rule::K1));
     assert_eq!(checked.verify_module(&module(&checked, 4)).unwrap_err().rule(), Some(Rule::K1));
 }

@@ -39,7 +39,7 @@ fn a_value_that_is_in_a_tuple_a_thousand_times_is_shown_in_short() {
     archive.verify().unwrap();
     let module = archive.targets().next().unwrap().find("m").unwrap().unwrap();
     let mut shown = Vec::new();
-    for item in module.root().unwrap().unwrap().constants().unwrap().iter() {
+    for item in module.body().unwrap().unwrap().constants().unwrap().iter() {
         shown.push(format!("{:?}", item.unwrap().constant().unwrap()));
     }
     for (text, part) in shown.iter().zip([

@@ -32,7 +32,7 @@ fn every_shape_is_valid_at_every_depth_and_every_accessor_answers() {
     let whole = Archive::open(&archive[..]).unwrap();
     let target = whole.targets().next().unwrap();
     let module = target.find("pkg.mod").unwrap().unwrap();
-    let code = module.root().unwrap().unwrap();
+    let code = module.body().unwrap().unwrap();
     let shown = format!("{whole:?}{target:?}{module:?}{:?}{:?}", whole.object(0), code.constants());
     assert!(shown.len() < 4000, "{shown}");
     assert!(reached.targets == 2 && reached.codes > 8 && reached.containers >= 10, "{reached:?}");

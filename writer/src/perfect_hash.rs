@@ -5,7 +5,7 @@
 //! about 100,000 names.
 
 use crate::error::{Error, ErrorKind};
-use permacode_format::{NONE, Slot, U32, bucket_of, name_hash, slot_of, tag_of};
+use permacode_format::{NONE, Slot, U32, bucket_of, fingerprint_of, name_hash, slot_of};
 use std::collections::VecDeque;
 
 /// Names a bucket holds on average.
@@ -91,11 +91,11 @@ fn build_with_seed(names: &[&[u8]], seed: u64) -> Option<PerfectHash> {
         }
     }
 
-    let empty = Slot { tag: U32::new(0), record: U32::new(NONE) };
+    let empty = Slot { fingerprint: U32::new(0), record: U32::new(NONE) };
     let mut slots = vec![empty; slot_count as usize];
     for (name, hash) in hashes.iter().enumerate() {
         let slot = slot_of(*hash, pilots[bucket_of(*hash, bucket_count) as usize], slot_count);
-        slots[slot as usize] = Slot { tag: U32::new(tag_of(*hash)), record: U32::new(name as u32) };
+        slots[slot as usize] = Slot { fingerprint: U32::new(fingerprint_of(*hash)), record: U32::new(name as u32) };
     }
     Some(PerfectHash { seed, pilots, slots })
 }
@@ -134,7 +134,7 @@ mod tests {
         let pilot = index.pilots[bucket_of(hash, index.pilots.len() as u32) as usize];
         let slot = index.slots[slot_of(hash, pilot, index.slots.len() as u32) as usize];
         let record = slot.record.get();
-        (slot.tag.get() == tag_of(hash) && names.get(record as usize) == Some(&name)).then_some(record)
+        (slot.fingerprint.get() == fingerprint_of(hash) && names.get(record as usize) == Some(&name)).then_some(record)
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub fn target(target: &reader::Target<'_>) -> Result<Target> {
         bytecode_magic: target.bytecode_magic(),
         vm_version: target.vm_version(),
         optimization: target.optimization(),
-        tag: target.tag()?.to_owned(),
+        tag: target.cache_tag()?.to_owned(),
         unit_size: target.unit_size(),
         line_encoding: target.line_encoding()?,
         exception_encoding: target.exception_encoding()?,

@@ -63,7 +63,7 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
         let target = &entry.target;
         let mut vm = [0; 16];
         vm[..target.vm.len()].copy_from_slice(target.vm.as_bytes());
-        let (tag_offset, tag_len) = names.add(target.tag.as_bytes())?;
+        let (cache_tag_offset, cache_tag_len) = names.add(target.tag.as_bytes())?;
         records.targets.push(TargetRecord {
             vm,
             bytecode_magic: target.bytecode_magic.into(),
@@ -72,8 +72,8 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
             unit_size: target.unit_size,
             line_encoding: target.line_encoding as u8,
             exception_encoding: target.exception_encoding as u8,
-            tag_offset,
-            tag_len,
+            cache_tag_offset,
+            cache_tag_len,
             first_module: first_module.into(),
             module_count: (modules.len() as u32).into(),
             first_resource: first_resource.into(),

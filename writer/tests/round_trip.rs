@@ -308,7 +308,7 @@ fn equal_values_of_other_types_stay_apart_and_equal_ones_are_one() {
     let bytes = program.write();
     let archive = Archive::open(&bytes[..]).unwrap();
     assert!(canonical(&Program::read(&archive).unwrap()) == canonical(&program));
-    let root = archive.targets().next().unwrap().module(0).unwrap().root().unwrap().unwrap();
+    let root = archive.targets().next().unwrap().module(0).unwrap().body().unwrap().unwrap();
     let ids: Vec<u32> = root
         .constants()
         .unwrap()

@@ -26,7 +26,7 @@ impl<'a> Verifier<'a> {
         let mut tags = BTreeSet::new();
         for target in archive.targets() {
             let record = target.record();
-            self.target(&target, tags.insert((record.tag_offset.get(), record.tag_len.get())))?;
+            self.target(&target, tags.insert((record.cache_tag_offset.get(), record.cache_tag_len.get())))?;
             let key = (record.vm, record.bytecode_magic.get(), record.vm_version.get(), record.optimization);
             if !seen.insert(key) {
                 let version = record.vm_version.get();
@@ -83,7 +83,7 @@ impl<'a> Verifier<'a> {
         let mut ranges = Ranges::default();
         for (index, record) in self.view.records::<TargetRecord>(SectionKind::Targets)?.iter().enumerate() {
             let at = self.view.offset_of(SectionKind::Targets, index as u64);
-            ranges.add(record.tag_offset.get(), record.tag_len.get(), at);
+            ranges.add(record.cache_tag_offset.get(), record.cache_tag_len.get(), at);
         }
         for (index, record) in self.view.records::<ModuleRecord>(SectionKind::Modules)?.iter().enumerate() {
             let at = self.view.offset_of(SectionKind::Modules, index as u64);
@@ -115,7 +115,7 @@ impl<'a> Verifier<'a> {
         let record: &TargetRecord = target.record();
         target.vm()?;
         if is_new_tag {
-            target.tag()?;
+            target.cache_tag()?;
         }
         target.line_encoding()?;
         target.exception_encoding()?;

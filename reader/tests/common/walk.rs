@@ -65,7 +65,7 @@ pub fn walk<D: AsRef<[u8]>>(archive: &Archive<D>) -> Reached {
 
 fn of_target(target: &Target<'_>, reached: &mut Reached) {
     reached.get(target.vm());
-    reached.get(target.tag());
+    reached.get(target.cache_tag());
     reached.get(target.line_encoding());
     reached.get(target.exception_encoding());
     black_box((
@@ -112,7 +112,7 @@ fn of_module(target: &Target<'_>, module: &Module<'_>, reached: &mut Reached) {
     reached.get(module.filename());
     reached.get(module.source());
     reached.get(module.source_text());
-    reached.get(module.root());
+    reached.get(module.body());
     for number in [0, module.code_count().wrapping_sub(1), u32::MAX] {
         reached.get(module.code(number));
     }

@@ -20,8 +20,8 @@ class Target(NamedTuple):
     unit_size: int
     line_encoding: int
     exception_encoding: int
-    tag_offset: int
-    tag_len: int
+    cache_tag_offset: int
+    cache_tag_len: int
     first_module: int
     module_count: int
     first_resource: int
@@ -67,21 +67,21 @@ class Names:
     def __init__(self, archive):
         self.text = archive.section(t.NAMES)
         self.ranges = Apart("N-1", "the text", len(self.text))
-        self._tags = set()
+        self._cache_tags = set()
         self._names = {}
         self._module_names = set()
         self._resource_names = set()
 
-    def tag(self, target):
-        end = target.tag_offset + target.tag_len
-        if end > len(self.text) or target.tag_len > t.MAX_NAME_LEN:
-            raise Violation("T-5", f"a tag lies at {target.tag_offset:#x} and has {target.tag_len} bytes")
-        pair = (target.tag_offset, end)
-        if pair not in self._tags:
-            self._tags.add(pair)
+    def cache_tag(self, target):
+        end = target.cache_tag_offset + target.cache_tag_len
+        if end > len(self.text) or target.cache_tag_len > t.MAX_NAME_LEN:
+            raise Violation("T-5", f"a cache tag lies at {target.cache_tag_offset:#x} and has {target.cache_tag_len} bytes")
+        pair = (target.cache_tag_offset, end)
+        if pair not in self._cache_tags:
+            self._cache_tags.add(pair)
             self.ranges.add(*pair)
-            if not is_utf8(self.text[target.tag_offset : end]):
-                raise Violation("T-5", f"the tag at {target.tag_offset:#x} is not UTF-8")
+            if not is_utf8(self.text[target.cache_tag_offset : end]):
+                raise Violation("T-5", f"the cache tag at {target.cache_tag_offset:#x} is not UTF-8")
 
     def name(self, record):
         """The name of a module or of a resource."""
@@ -159,7 +159,7 @@ def check_targets(targets, names):
             raise Violation("T-3", "unit_size is 0")
         if target.line_encoding not in t.LINE_ENCODINGS or target.exception_encoding not in t.EXCEPTION_ENCODINGS:
             raise Violation("T-4", f"the encodings are {target.line_encoding} and {target.exception_encoding}")
-        names.tag(target)
+        names.cache_tag(target)
         if target.flags & ~t.TARGET_FLAGS:
             raise Violation("T-7", f"the flags of a target are {target.flags:#x}")
 
