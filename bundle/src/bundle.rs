@@ -9,11 +9,9 @@ use std::{
     time::Instant,
 };
 
+use permacode_model::{Module, ModuleKind, Resource, Target};
 use permacode_pyc::target_for;
-use permacode_writer::{
-    Options, Plan, TargetId, Writer, check_destination,
-    model::{Module, ModuleKind, Resource, Target},
-};
+use permacode_writer::{Options, Plan, TargetId, Writer, check_destination};
 
 use crate::{
     compile::Compiler,

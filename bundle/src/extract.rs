@@ -10,9 +10,9 @@ use std::{
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
+use permacode_model::Module;
 use permacode_pyc::{Header, Validation, Version, encode_pyc, source_hash};
 use permacode_reader::{self as reader, Archive};
-use permacode_writer::{model, read};
 
 use self::plan::{Plan, Thing};
 use crate::{
@@ -224,7 +224,7 @@ impl Work<'_> {
         source_path: Option<&[u8]>,
         compiled_path: Option<&[u8]>,
     ) -> Result<(), Error> {
-        let model = read::module(module)?;
+        let model = Module::try_from(module)?;
         let filename = self.filename(&model)?;
         let source = model.source.as_ref();
         let text = source.and_then(|source| source.text.as_deref());
@@ -267,7 +267,7 @@ impl Work<'_> {
     }
 
     /// The `co_filename` of a module: generalised UTF-8.
-    fn filename(&self, model: &model::Module<'_>) -> Result<Vec<u8>, Error> {
+    fn filename(&self, model: &Module<'_>) -> Result<Vec<u8>, Error> {
         let Some(filename) = &model.filename else { return Ok(Vec::new()) };
         let Some(root) = &filename.root else { return Ok(filename.path.text.to_vec()) };
         let mut text = text::of_path(&base(self.options, self.folder, self.layout, Some(root)));

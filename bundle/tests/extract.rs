@@ -10,9 +10,10 @@ use archives::assemble::Sections;
 use common::{archive_of, extracted, files, folder, newest, tree};
 use permacode_bundle::{ErrorKind, ExtractOptions, Interpreter, WhyLeftOut, extract};
 use permacode_format::SectionKind;
+use permacode_model::{Module, Resource, Str, Target};
 use permacode_pyc::{HEADER_LEN, Validation, decode_pyc};
 use permacode_reader::Archive;
-use permacode_writer::{Options, Writer, model};
+use permacode_writer::{Options, Writer};
 
 fn small_tree() -> tempfile::TempDir {
     tree(&[
@@ -159,9 +160,9 @@ fn archive_with(tag: &str, root: &str, modules: &[&str], resources: &[&str]) -> 
     let tree = tree(&[("m.py", "x = 1\n")]);
     let (good, _) = archive_of(&folder(tree.path()));
     let target = good.targets().next().unwrap();
-    let mut module = permacode_writer::read::module(&target.find("m").unwrap().unwrap()).unwrap();
+    let mut module = Module::try_from(&target.find("m").unwrap().unwrap()).unwrap();
     let mut writer = Writer::new(Options::default());
-    let mut model = permacode_writer::read::target(&target).unwrap();
+    let mut model = Target::try_from(&target).unwrap();
     model.tag = tag.to_owned();
     let target = writer.target(&model).map_err(|error| error.to_string())?;
     for name in modules {
@@ -171,7 +172,7 @@ fn archive_with(tag: &str, root: &str, modules: &[&str], resources: &[&str]) -> 
         writer.module(target, &module).map_err(|error| error.to_string())?;
     }
     for path in resources {
-        let resource = model::Resource {
+        let resource = Resource {
             root: "stdlib".into(),
             path: path.as_bytes().into(),
             executable: false,
@@ -240,14 +241,13 @@ fn a_choice_of_target_must_be_possible() {
 fn equal_files(count: usize, len: usize) -> Archive<Vec<u8>> {
     let tree = small_tree();
     let (good, _) = archive_of(&folder(tree.path()));
-    let target = permacode_writer::read::target(&good.targets().next().unwrap()).unwrap();
+    let target = Target::try_from(&good.targets().next().unwrap()).unwrap();
     let mut writer = Writer::new(Options::default());
     let id = writer.target(&target).unwrap();
     let data = vec![b'x'; len];
     for number in 0..count {
         let path = format!("{number}/file").into_bytes();
-        let resource =
-            model::Resource { root: "r".into(), path: path.into(), executable: false, data: (&data[..]).into() };
+        let resource = Resource { root: "r".into(), path: path.into(), executable: false, data: (&data[..]).into() };
         writer.resource(id, &resource).unwrap();
     }
     Archive::open(writer.plan().unwrap().to_bytes()).unwrap()
@@ -407,10 +407,10 @@ fn a_file_name_that_code_objects_share_is_in_memory_once() {
     let tree = tree(&[("m.py", "def f(): pass\n")]);
     let (good, _) = archive_of(&folder(tree.path()));
     let target = good.targets().next().unwrap();
-    let mut module = permacode_writer::read::module(&target.find("m").unwrap().unwrap()).unwrap();
-    module.filename = Some(model::Path { root: None, path: model::Str::plain("f".repeat(100_000)) });
+    let mut module = Module::try_from(&target.find("m").unwrap().unwrap()).unwrap();
+    module.filename = Some(permacode_model::Path { root: None, path: Str::plain("f".repeat(100_000)) });
     let mut writer = Writer::new(Options::default());
-    let id = writer.target(&permacode_writer::read::target(&target).unwrap()).unwrap();
+    let id = writer.target(&Target::try_from(&target).unwrap()).unwrap();
     for number in 0..20 {
         module.name = format!("m{number}");
         writer.module(id, &module).unwrap();

@@ -11,8 +11,8 @@ use archives::{
     shapes::{namespace, resource, target, write},
 };
 use permacode_format::{ModuleRecord, Record, ResourceRecord, SectionKind, TargetRecord};
+use permacode_model::{Code, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target};
 use permacode_reader::Archive;
-use permacode_writer::model::{Code, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target};
 use std::{
     io::Read,
     mem::offset_of,

@@ -1,6 +1,6 @@
 //! Whole `.pyc` files.
 
-use permacode_writer::model::Module;
+use permacode_model::Module;
 
 use crate::{
     code,
@@ -15,7 +15,7 @@ pub struct Pyc<'a> {
     /// Who compiled it, and how it is compared with its source.
     pub header: Header,
     /// The module. A `.pyc` file does not know its name, whether it is a package, or its source: `name` is empty, `kind` is
-    /// [`ModuleKind::Module`](permacode_writer::model::ModuleKind::Module), and `filename` is `co_filename` as it stands.
+    /// [`ModuleKind::Module`](permacode_model::ModuleKind::Module), and `filename` is `co_filename` as it stands.
     pub module: Module<'a>,
 }
 

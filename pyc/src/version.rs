@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use permacode_writer::model::{ExceptionEncoding, LineEncoding, Target};
+use permacode_model::{ExceptionEncoding, LineEncoding, Target};
 
 /// A version of CPython whose `.pyc` files this crate can read and write: 3.8 to 3.15.
 ///

@@ -3,13 +3,10 @@
 //! What `later.rs` says of the model holds of the archive too, since both files are encoded from equal models; so it is enough
 //! that the bytes are equal.
 
+use permacode_model::{Container, Module, Object, Ref};
 use permacode_pyc::{decode_pyc, encode_pyc, target_for};
 use permacode_reader::Archive;
-use permacode_writer::{
-    Options, Writer,
-    model::{Container, Object, Ref},
-    read,
-};
+use permacode_writer::{Options, Writer};
 use std::{fs, path::Path};
 
 #[test]
@@ -43,7 +40,7 @@ fn through_an_archive(bytes: &[u8], name: &str) {
     let archive = Archive::open(&archive_bytes).unwrap();
     archive.verify().unwrap();
     let module = archive.targets().next().unwrap().find("features").unwrap().unwrap();
-    let module = read::module(&module).unwrap();
+    let module = Module::try_from(&module).unwrap();
     assert_eq!(encode_pyc(&module, &pyc.header, &filename).unwrap(), expected, "{name}");
 }
 

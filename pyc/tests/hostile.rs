@@ -2,8 +2,8 @@
 
 use std::{fs, path::PathBuf, time::Instant};
 
+use permacode_model::{Code, Container, Module, ModuleKind, Object, Qualname, Ref, Str};
 use permacode_pyc::{Header, Validation, Version, decode_pyc, encode_pyc};
-use permacode_writer::model::{Code, Container, Module, ModuleKind, Object, Qualname, Ref, Str};
 use proptest::prelude::*;
 
 fn real_files() -> Vec<Vec<u8>> {

@@ -3,8 +3,8 @@
 use std::{borrow::Cow, fs, path::PathBuf};
 
 use permacode_format::{Container, local_kind};
+use permacode_model::{Code, Module, Object, Qualname, Ref};
 use permacode_pyc::{Header, Pyc, Validation, Version, decode_pyc, encode_pyc, source_hash};
-use permacode_writer::model::{Code, Module, Object, Qualname, Ref};
 use serde_json::Value;
 
 const VERSIONS: [u8; 2] = [14, 15];

@@ -11,8 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use permacode_model::{Module, Object, Ref};
 use permacode_pyc::{Header, Validation, Version, decode_pyc, encode_pyc, source_hash};
-use permacode_writer::model::{Module, Object, Ref};
 
 /// About how many modules of each library; `PERMACODE_MODULES` may say another number.
 const MODULES: &str = "200";

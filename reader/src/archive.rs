@@ -18,7 +18,8 @@ use permacode_format::{CodeRecord, SectionKind, TargetRecord, U32};
 /// [`Archive::verify`] checks everything at once.
 ///
 /// ```
-/// # use permacode_writer::{model::*, Options, Writer};
+/// # use permacode_model::*;
+/// # use permacode_writer::{Options, Writer};
 /// # let mut writer = Writer::new(Options::default());
 /// # let target = writer.target(&Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
 /// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false })?;
@@ -64,7 +65,8 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// microsecond for each chunk of 4 KiB, and one bit of memory. The chunks of the targets are checked at once.
     ///
     /// ```
-    /// # use permacode_writer::{model::*, Options, Writer};
+    /// # use permacode_model::*;
+    /// # use permacode_writer::{Options, Writer};
     /// # let mut writer = Writer::new(Options::default());
     /// # let target = writer.target(&Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
     /// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false })?;

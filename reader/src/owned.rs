@@ -17,7 +17,8 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// A handle to bytes of this archive; `None` if they are not of this archive.
     ///
     /// ```
-    /// # use permacode_writer::{model::*, Options, Writer};
+    /// # use permacode_model::*;
+    /// # use permacode_writer::{Options, Writer};
     /// # let mut writer = Writer::new(Options::default());
     /// # let target = writer.target(&Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
     /// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false })?;

@@ -10,8 +10,8 @@ use common::{
     shapes,
 };
 use permacode_format::{RULES, Rule, SectionKind};
+use permacode_model::{Object, Ref};
 use permacode_reader::{Archive, Constant, Error, ObjectKind};
-use permacode_writer::model::{Object, Ref};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 

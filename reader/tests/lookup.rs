@@ -3,8 +3,8 @@
 mod common;
 
 use common::shapes;
+use permacode_model::Module;
 use permacode_reader::Archive;
-use permacode_writer::model::Module;
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,8 +3,8 @@
 mod common;
 
 use common::shapes::{target, write};
+use permacode_model::*;
 use permacode_reader::Archive;
-use permacode_writer::model::*;
 
 #[test]
 fn a_value_that_is_in_a_tuple_a_thousand_times_is_shown_in_short() {

@@ -7,9 +7,9 @@
 use crate::{
     error::{Error, ErrorKind},
     intern::{ContainerValue, Handle, Interner, Item},
-    model::{Code, Module, Object, Qualname, Ref, Str},
 };
 use permacode_format::{MAX_DEPTH, MAX_PARENTS, ObjectKind, is_shortest_int, object_flag, string_kind};
+use permacode_model::{Code, Module, Object, Qualname, Ref, Str};
 
 /// What the walk over a module found.
 #[derive(Debug, Default)]

@@ -4,9 +4,9 @@
 //! model -> collect (one module: walk, intern) -> Writer -> order (ids), placement -> plan (sections) -> publish
 //! ```
 //!
-//! A module is handed over as a [`model::Module`], which names no virtual machine; `permacode-pyc` makes one from a
-//! `.pyc` file. [`Writer`] has an example. What is written is read by `permacode-reader`; the feature `read` turns an
-//! archive back into the model.
+//! The writer takes a [`Module`](permacode_model::Module), which names no virtual machine; `permacode-pyc` makes one from a
+//! `.pyc` file. [`Writer`] has an example. `permacode-reader` reads the archive, and `permacode-model` turns it back into
+//! modules.
 //!
 //! Same input, same bytes: no clock, no order of a hash table and no order of calls shows in the archive.
 #![forbid(unsafe_code)]
@@ -15,15 +15,12 @@ mod codes;
 mod collect;
 mod error;
 mod intern;
-pub mod model;
 mod objects;
 mod order;
 mod perfect_hash;
 mod placement;
 mod plan;
 mod publish;
-#[cfg(feature = "read")]
-pub mod read;
 mod records;
 mod report;
 mod writer;

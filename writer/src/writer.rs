@@ -4,13 +4,13 @@ use crate::{
     collect::{CollectedCode, collect, intern_str},
     error::{Error, ErrorKind},
     intern::{Blobs, Handle, Interner, Item},
-    model::{Code, Module, ModuleKind, Object, Path, Qualname, Resource, Str, Target},
 };
 use hashbrown::HashSet;
 use permacode_format::{
     LOCAL_SEPARATOR, MAX_NAME_LEN, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, NONE, QualnameForm, code_form, digest,
     is_module_name, is_resource_name, module_flag, resource_flag,
 };
+use permacode_model::{Code, Module, ModuleKind, Object, Path, Qualname, Resource, Str, Target};
 
 /// How an archive is laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,7 +49,8 @@ pub struct TargetId(pub(crate) usize);
 /// been handed over. The order in which things are handed over does not show in the archive.
 ///
 /// ```
-/// use permacode_writer::{model::*, Options, Writer};
+/// use permacode_model::*;
+/// use permacode_writer::{Options, Writer};
 ///
 /// let mut writer = Writer::new(Options::default());
 /// let target = writer.target(&Target {

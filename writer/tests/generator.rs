@@ -1,5 +1,4 @@
 //! The generator of programs must make everything that the model can say, or the properties say nothing.
-#![cfg(feature = "read")]
 
 mod common;
 
@@ -8,7 +7,8 @@ use common::{
     canonical::{Canonical, Node},
 };
 use permacode_format::name_hash;
-use permacode_writer::{Options, model::*};
+use permacode_model::*;
+use permacode_writer::Options;
 use std::collections::BTreeMap;
 
 #[test]

@@ -1,7 +1,6 @@
 //! Small archives that ask for much: all checksums are right, and every check of a single record may be passed.
 //!
 //! Each was, or could have been, quadratic: seconds to hours at the sizes here, where what is allowed takes milliseconds.
-#![cfg(feature = "read")]
 
 #[path = "../../reader/tests/common/mod.rs"]
 mod common;
@@ -12,8 +11,8 @@ use common::{
     shapes, walk,
 };
 use permacode_format::{SectionKind, digest};
+use permacode_model::*;
 use permacode_reader::{Archive, Error, Rule};
-use permacode_writer::{model::*, read};
 use std::time::{Duration, Instant};
 
 /// Ample for what is linear in a debug build on a busy machine, far from enough for what is not.
@@ -28,7 +27,7 @@ fn all(bytes: &[u8]) -> [Option<Error>; 3] {
     let first = archive.targets().flat_map(|target| target.modules().take(1).collect::<Vec<_>>()).next();
     let module = first.map(|module| module.unwrap());
     let one = module.and_then(|module| archive.verify_module(&module).err());
-    let back = module.and_then(|module| read::module(&module).err());
+    let back = module.and_then(|module| Module::try_from(&module).err());
     let target = archive.targets().next().unwrap();
     assert!(target.children("").count() < 2_000_000 && target.modules().count() < 2_000_000);
     println!("{} bytes: {:?}: {everything:?} {one:?} {back:?}", bytes.len(), started.elapsed());
@@ -291,7 +290,7 @@ fn a_container_that_reaches_the_code_of_another_module() {
     let opened = Archive::open(&broken.0).unwrap();
     let second = opened.targets().next().unwrap().module(1).unwrap();
     breaks(&opened.verify_module(&second).err(), Rule::C11);
-    breaks(&read::module(&second).err(), Rule::C11);
+    breaks(&Module::try_from(&second).err(), Rule::C11);
     assert!(walk::walk(&opened).errors > 0);
 }
 

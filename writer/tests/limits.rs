@@ -1,11 +1,11 @@
 //! What the writer refuses: each time by name, and a file that is there stays as it is.
-#![cfg(feature = "read")]
 
 #[path = "../../reader/tests/common/mod.rs"]
 mod common;
 
 use common::shapes;
-use permacode_writer::{Error, ErrorKind, Options, Writer, model::*};
+use permacode_model::*;
+use permacode_writer::{Error, ErrorKind, Options, Writer};
 
 type Part = (Target, Vec<Module<'static>>, Vec<Resource<'static>>);
 

@@ -3,7 +3,8 @@
 mod common;
 
 use common::program::Program;
-use permacode_writer::{Options, Placement, model::*};
+use permacode_model::*;
+use permacode_writer::{Options, Placement};
 use std::borrow::Cow;
 
 /// Instructions, line tables and strings of each code object say whose they are.

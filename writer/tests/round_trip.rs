@@ -1,5 +1,4 @@
 //! What is written is read; what is read is written as it was.
-#![cfg(feature = "read")]
 
 mod common;
 
@@ -7,8 +6,9 @@ use common::{
     Choices, Program,
     canonical::{Canonical, Node},
 };
+use permacode_model::*;
 use permacode_reader::{Archive, Block, Item, Mapping};
-use permacode_writer::{Options, Placement, model::*};
+use permacode_writer::{Options, Placement};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

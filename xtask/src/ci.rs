@@ -9,11 +9,17 @@ use anyhow::{Context, Result};
 use std::{env, ffi::OsString, process::Command, time::Instant};
 
 /// Each library has to build alone: what another crate happens to turn on must not be needed.
-const LIBRARIES: [&str; 5] =
-    ["permacode-format", "permacode-reader", "permacode-writer", "permacode-pyc", "permacode-bundle"];
+const LIBRARIES: [&str; 6] = [
+    "permacode-format",
+    "permacode-reader",
+    "permacode-model",
+    "permacode-writer",
+    "permacode-pyc",
+    "permacode-bundle",
+];
 
 /// Those that have a default feature that can be left out.
-const BARE: [&str; 3] = ["permacode-format", "permacode-reader", "permacode-writer"];
+const BARE: [&str; 2] = ["permacode-format", "permacode-reader"];
 
 /// Tests of what compares compiled files, code from archives, outcomes of tests, and environments.
 const COMPARERS: [&str; 4] = ["test_compare.py", "test_equal.py", "test_regress_overlay.py", "test_environment.py"];

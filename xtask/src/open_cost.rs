@@ -2,10 +2,8 @@
 
 use crate::run::{cargo, output, release_folder, run};
 use anyhow::{Context, Result, ensure};
-use permacode_writer::{
-    Options, Writer,
-    model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target},
-};
+use permacode_model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target};
+use permacode_writer::{Options, Writer};
 use std::process::Command;
 
 /// Counts under callgrind and compares, within one percent.

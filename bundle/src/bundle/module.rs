@@ -12,8 +12,8 @@ use std::{
     time::UNIX_EPOCH,
 };
 
+use permacode_model::{ModuleKind, Object, Path, Source, Str};
 use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash};
-use permacode_writer::model::{ModuleKind, Object, Path, Source, Str};
 
 use super::{Join, is_executable};
 use crate::{

@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use permacode_model::Target;
 use permacode_pyc::Version;
 use permacode_reader::{self as reader, Archive};
-use permacode_writer::{model, read};
 
 use super::{ExtractOptions, base, size::PycSizes};
 use crate::{
@@ -44,7 +44,7 @@ impl<'a> Plan<'a> {
     /// Decides on all paths, and that none of them is needed twice.
     pub(super) fn new<D: AsRef<[u8]>>(archive: &'a Archive<D>, options: &ExtractOptions) -> Result<Self, Error> {
         let target = choose(archive, options.target)?;
-        let model = read::target(&target)?;
+        let model = Target::try_from(&target)?;
         let version = Version::of_target(&model)
             .ok_or_else(|| ErrorKind::Target { vm: model.vm.clone(), magic: model.bytecode_magic })?;
         let (mut modules, mut resources, mut namespaces) = (Vec::new(), Vec::new(), 0);
@@ -181,7 +181,7 @@ fn choose<D: AsRef<[u8]>>(archive: &Archive<D>, number: Option<usize>) -> Result
     Ok(target?)
 }
 
-fn layout(roots: &BTreeSet<&str>, target: &model::Target) -> Result<Layout, Error> {
+fn layout(roots: &BTreeSet<&str>, target: &Target) -> Result<Layout, Error> {
     Layout::new(roots.clone(), &target.tag, target.optimization)
 }
 

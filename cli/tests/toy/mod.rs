@@ -1,12 +1,10 @@
 //! A small archive, built by hand: the same bytes on every machine.
 
 use permacode_format::digest;
-use permacode_writer::{
-    Options, Writer,
-    model::{
-        Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target,
-    },
+use permacode_model::{
+    Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target,
 };
+use permacode_writer::{Options, Writer};
 
 /// An archive of two targets, with names that are nasty to print.
 pub(crate) fn archive() -> Vec<u8> {

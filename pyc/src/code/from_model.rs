@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use permacode_format::{Container, local_kind};
-use permacode_writer::model::{self, Module, Object, Qualname, Ref, Str};
+use permacode_model::{Module, Object, Qualname, Ref, Str};
 
 use super::qualname::{LOCALS, MAX_DERIVED, MEMBER};
 use crate::{
@@ -326,7 +326,7 @@ impl<'m, 'a> Builder<'m, 'a> {
         Ok(id)
     }
 
-    fn constants(&mut self, code: &model::Code<'_>) -> Result<NodeId, Error> {
+    fn constants(&mut self, code: &permacode_model::Code<'_>) -> Result<NodeId, Error> {
         let mut items = Vec::with_capacity(code.constants.len());
         for &reference in &code.constants {
             let object = match reference {

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use permacode_writer::model::{Object, Qualname};
+use permacode_model::{Object, Qualname};
 
 use super::{
     check::{Checked, text},

@@ -2,7 +2,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use permacode_writer::model::{Code, Module, ModuleKind, Object, Path, Qualname, Ref, Str};
+use permacode_model::{Code, Module, ModuleKind, Object, Path, Qualname, Ref, Str};
 
 use super::{
     check::{Checked, check, text, wrong_type},

@@ -2,7 +2,6 @@
 
 use permacode_pyc::{Header, Validation, Version, encode_pyc};
 use permacode_reader::{Item, Module};
-use permacode_writer::read;
 use pyo3::{
     exceptions::PyImportError,
     prelude::*,
@@ -56,7 +55,7 @@ impl Build for Marshal {
         filename: &Bound<'py, PyString>,
     ) -> Result<Bound<'py, PyAny>> {
         self.check(module)?;
-        let model = read::module(module)?;
+        let model = permacode_model::Module::try_from(module)?;
         let failed = |error: &dyn std::fmt::Display| {
             PyImportError::new_err(format!("module {}: {error}", module.name().unwrap_or("?")))
         };

@@ -1,7 +1,8 @@
 //! Small valid archives, each of another shape.
 
 use permacode_format::{digest, local_kind};
-use permacode_writer::{Options, Writer, model::*};
+use permacode_model::*;
+use permacode_writer::{Options, Writer};
 
 /// Names and bytes of all of them; the last one has something of everything.
 pub fn all() -> Vec<(&'static str, Vec<u8>)> {

@@ -3,7 +3,7 @@
 //! Equal immutable values count as one, which is what a writer may make of them. What can change, code objects, and
 //! what holds code objects keep an identity of their own: one in the one is one in the other.
 
-use permacode_writer::model::{Code, Container, Module, ModuleKind, Object, Path, Qualname, Ref, Source};
+use permacode_model::{Code, Container, Module, ModuleKind, Object, Path, Qualname, Ref, Source};
 use std::collections::{BTreeMap, HashMap};
 
 /// The canonical form of a module. Numbers are places in `nodes`.

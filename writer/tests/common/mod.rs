@@ -6,7 +6,7 @@ pub mod canonical;
 pub mod program;
 
 use permacode_format::local_kind;
-use permacode_writer::model::{
+use permacode_model::{
     Code, Container, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Resource,
     Source, Str, Target,
 };

@@ -1,11 +1,8 @@
 //! A whole program: written in any order, read back.
 
+use permacode_model::{Code, Module, Object, Qualname, Ref, Resource, Target};
 use permacode_reader::Archive;
-use permacode_writer::{
-    Error, Options, Plan, Writer,
-    model::{Code, Module, Object, Qualname, Ref, Resource, Target},
-    read,
-};
+use permacode_writer::{Error, Options, Plan, Writer};
 
 /// Everything that an archive holds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -60,9 +57,12 @@ impl<'a> Program<'a> {
     pub fn read<D: AsRef<[u8]>>(archive: &'a Archive<D>) -> permacode_reader::Result<Program<'a>> {
         let part = |target: permacode_reader::Target<'a>| {
             Ok(Part {
-                target: read::target(&target)?,
-                modules: target.modules().map(|module| read::module(&module?)).collect::<Result<_, _>>()?,
-                resources: target.resources().map(|resource| read::resource(&resource?)).collect::<Result<_, _>>()?,
+                target: Target::try_from(&target)?,
+                modules: target.modules().map(|module| Module::try_from(&module?)).collect::<Result<_, _>>()?,
+                resources: target
+                    .resources()
+                    .map(|resource| Resource::try_from(&resource?))
+                    .collect::<Result<_, _>>()?,
             })
         };
         Ok(Program { targets: archive.targets().map(part).collect::<Result<_, _>>()? })

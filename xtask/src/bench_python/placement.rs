@@ -1,8 +1,9 @@
 //! The same records in other places: an archive read back and written anew, once for each placement.
 
 use anyhow::{Context, Result};
+use permacode_model::{Module, Resource, Target};
 use permacode_reader::Archive;
-use permacode_writer::{Options, Placement, Writer, read};
+use permacode_writer::{Options, Placement, Writer};
 use serde_json::{Map, Value};
 use std::path::Path;
 
@@ -20,12 +21,12 @@ pub(super) fn place_again(archive: &Path, folder: &Path) -> Result<Value> {
     for (name, placement) in PLACEMENTS {
         let mut writer = Writer::new(Options { placement, ..Options::default() });
         for target in archive.targets() {
-            let id = writer.target(&read::target(&target)?)?;
+            let id = writer.target(&Target::try_from(&target)?)?;
             for module in target.modules() {
-                writer.module(id, &read::module(&module?)?)?;
+                writer.module(id, &Module::try_from(&module?)?)?;
             }
             for resource in target.resources() {
-                writer.resource(id, &read::resource(&resource?)?)?;
+                writer.resource(id, &Resource::try_from(&resource?)?)?;
             }
         }
         let path = folder.join(format!("{}.perma", name.replace(' ', "-")));

@@ -2,11 +2,9 @@
 
 use anyhow::{Context, Result};
 use permacode_format::{Field, HEADER_LEN, RECORDS, SectionKind};
+use permacode_model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target};
 use permacode_reader::Archive;
-use permacode_writer::{
-    Options, Writer,
-    model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target},
-};
+use permacode_writer::{Options, Writer};
 use std::fmt::Write as _;
 
 /// Bytes on a line of what has no fields.

@@ -14,8 +14,8 @@ use fastrand::Rng;
 use permacode_format::{
     CodeRecord, LIST_BUDGET, MAX_DEPTH, MAX_PARENTS, MAX_QUALNAME_LEN, PRIVATE_SECTIONS, Record, SectionKind, code_form,
 };
+use permacode_model::{Code, Container, Module, Object, Qualname, Ref, Str};
 use permacode_reader::{Archive, Item};
-use permacode_writer::model::{Code, Container, Module, Object, Qualname, Ref, Str};
 use std::{collections::BTreeMap, fs, mem::offset_of};
 
 /// How many programs the writer's generator makes.

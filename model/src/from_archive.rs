@@ -1,77 +1,82 @@
-//! An archive turned back into the model: the one place where that is done.
+//! From an archive to the model.
 //!
-//! What comes out borrows from the archive. It is as large as the module, not as what its shared values expand to:
-//! each object of the archive becomes one object of the arena, whoever refers to it.
+//! The model borrows from the archive. Each object of the archive becomes one object of the arena, however many references
+//! it has. So the model is as large as the module, not as large as its shared values would be if each were copied.
 
-use crate::model::{Code, Module, ModuleKind, Object, Path, Qualname, Ref, Resource, Source, Str, Target};
+use crate::{Code, Module, ModuleKind, Object, Path, Qualname, Ref, Resource, Source, Str, Target};
 use hashbrown::HashMap;
 use permacode_reader::{self as reader, Constant, Item, QualnameForm, Result};
 use std::borrow::Cow;
 
-/// The target, as the writer takes it.
-///
-/// # Errors
-/// If the record breaks a rule of the format.
-pub fn target(target: &reader::Target<'_>) -> Result<Target> {
-    Ok(Target {
-        vm: target.vm()?.to_owned(),
-        bytecode_magic: target.bytecode_magic(),
-        vm_version: target.vm_version(),
-        optimization: target.optimization(),
-        tag: target.cache_tag()?.to_owned(),
-        unit_size: target.unit_size(),
-        line_encoding: target.line_encoding()?,
-        exception_encoding: target.exception_encoding()?,
-        sealed: target.is_sealed(),
-    })
-}
+impl TryFrom<&reader::Target<'_>> for Target {
+    type Error = reader::Error;
 
-/// The resource, as the writer takes it.
-///
-/// # Errors
-/// If the record breaks a rule of the format.
-pub fn resource<'a>(resource: &reader::Resource<'a>) -> Result<Resource<'a>> {
-    Ok(Resource {
-        root: Cow::Borrowed(resource.root()?),
-        path: Cow::Borrowed(resource.path()?.as_slice()),
-        executable: resource.is_executable(),
-        data: Cow::Borrowed(resource.data()?.as_slice()),
-    })
-}
-
-/// The module, as the writer takes it. Objects are in the order of first use, code objects in that of their ids.
-///
-/// # Errors
-/// If anything that can be reached from it breaks a rule of the format.
-pub fn module<'a>(module: &reader::Module<'a>) -> Result<Module<'a>> {
-    let mut arena = Arena { objects: Vec::new(), places: HashMap::new(), budget: module.budget() };
-    let mut codes = Vec::new();
-    for code in module.codes() {
-        codes.push(arena.code(module, &code?)?);
+    /// Fails if the record breaks a rule of the format.
+    fn try_from(target: &reader::Target<'_>) -> Result<Self> {
+        Ok(Target {
+            vm: target.vm()?.to_owned(),
+            bytecode_magic: target.bytecode_magic(),
+            vm_version: target.vm_version(),
+            optimization: target.optimization(),
+            tag: target.cache_tag()?.to_owned(),
+            unit_size: target.unit_size(),
+            line_encoding: target.line_encoding()?,
+            exception_encoding: target.exception_encoding()?,
+            sealed: target.is_sealed(),
+        })
     }
-    let kind = match (module.is_package(), module.is_namespace()) {
-        (_, true) => ModuleKind::Namespace,
-        (true, false) => ModuleKind::Package,
-        (false, false) => ModuleKind::Module,
-    };
-    let text = module.source_text()?;
-    let source = module.source()?.map(|source| Source {
-        path: path(&source.path),
-        size: source.size,
-        digest: source.digest,
-        mtime: source.mtime,
-        executable: source.executable,
-        text: text.map(|text| Cow::Borrowed(text.as_slice())),
-    });
-    Ok(Module {
-        name: module.name()?.to_owned(),
-        kind,
-        objects: arena.objects,
-        root: codes.len().checked_sub(1).map(|root| root as u32),
-        codes,
-        filename: module.filename()?.as_ref().map(path),
-        source,
-    })
+}
+
+impl<'a> TryFrom<&reader::Resource<'a>> for Resource<'a> {
+    type Error = reader::Error;
+
+    /// Fails if the record breaks a rule of the format.
+    fn try_from(resource: &reader::Resource<'a>) -> Result<Self> {
+        Ok(Resource {
+            root: Cow::Borrowed(resource.root()?),
+            path: Cow::Borrowed(resource.path()?.as_slice()),
+            executable: resource.is_executable(),
+            data: Cow::Borrowed(resource.data()?.as_slice()),
+        })
+    }
+}
+
+impl<'a> TryFrom<&reader::Module<'a>> for Module<'a> {
+    type Error = reader::Error;
+
+    /// Objects are in the order of first use, code objects in the order of their ids.
+    ///
+    /// Fails if the module, or anything it refers to, breaks a rule of the format.
+    fn try_from(module: &reader::Module<'a>) -> Result<Self> {
+        let mut arena = Arena { objects: Vec::new(), places: HashMap::new(), budget: module.budget() };
+        let mut codes = Vec::new();
+        for code in module.codes() {
+            codes.push(arena.code(module, &code?)?);
+        }
+        let kind = match (module.is_package(), module.is_namespace()) {
+            (_, true) => ModuleKind::Namespace,
+            (true, false) => ModuleKind::Package,
+            (false, false) => ModuleKind::Module,
+        };
+        let text = module.source_text()?;
+        let source = module.source()?.map(|source| Source {
+            path: path(&source.path),
+            size: source.size,
+            digest: source.digest,
+            mtime: source.mtime,
+            executable: source.executable,
+            text: text.map(|text| Cow::Borrowed(text.as_slice())),
+        });
+        Ok(Module {
+            name: module.name()?.to_owned(),
+            kind,
+            objects: arena.objects,
+            root: codes.len().checked_sub(1).map(|root| root as u32),
+            codes,
+            filename: module.filename()?.as_ref().map(path),
+            source,
+        })
+    }
 }
 
 fn path<'a>(path: &reader::Path<'a>) -> Path<'a> {
