@@ -1,10 +1,20 @@
 //! CRC-32/ISO-HDLC (spec.md 6).
 
+use crate::{U32, record::record};
+
 /// Power of two of [`CHUNK_LEN`] [H-8].
 pub const CHUNK_LOG2: u8 = 12;
 
 /// Bytes of a payload section that share one CRC [K-1].
 pub const CHUNK_LEN: u64 = 1 << CHUNK_LOG2;
+
+record! {
+    /// One entry of the checksums section: the CRC of one chunk [K-1].
+    pub struct ChunkCrc[4] in Checksums {
+        /// CRC-32 of the chunk.
+        0 crc: U32,
+    }
+}
 
 /// CRC-32/ISO-HDLC of `bytes`: polynomial 0x04C11DB7, reflected, initial and final value all ones.
 ///

@@ -10,7 +10,7 @@ record! {
     ///
     /// With [`code_form::WIDE_RECORD`] the four bytes of `bytecode_len` and `constant_count` are one number, the index
     /// of a [`WideCode`], and the other narrow fields are zero [C-3].
-    pub struct CodeRecord[28] {
+    pub struct CodeRecord[28] in Code {
         /// Offset of its instructions in the bytecode section, a multiple of the alignment of the file [C-2].
         0 bytecode_offset: U32,
         /// Offset of its list in the lists section in units of two bytes [C-4].
@@ -46,7 +46,7 @@ record! {
     /// The cold half of a code object, at the same index (spec.md 5.8).
     ///
     /// With [`code_form::WIDE_RECORD`] all but `tables_offset` is zero [C-3].
-    pub struct CodeDetail[12] {
+    pub struct CodeDetail[12] in Details {
         /// Offset in the tables section of its line table, which its exception table follows [C-5].
         0 tables_offset: U32,
         /// Length of the line table in bytes [C-5].
@@ -62,7 +62,7 @@ record! {
 
 record! {
     /// What a code object holds that does not fit its two halves (spec.md 5.8).
-    pub struct WideCode[56] {
+    pub struct WideCode[56] in Wide {
         /// See [`CodeRecord::bytecode_len`] [C-2].
         0 bytecode_len: U32,
         /// See [`CodeRecord::constant_count`].
@@ -96,7 +96,7 @@ record! {
 
 record! {
     /// Where the signature of a code object lies (spec.md 5.12). Sorted by code id, each id once [G-1].
-    pub struct SignatureRecord[12] {
+    pub struct SignatureRecord[12] in Signatures {
         /// Id of the code object [G-1].
         0 code: U32,
         /// Offset in the signature-text section [G-2].

@@ -50,7 +50,7 @@ mod target;
 mod text;
 mod varint;
 
-pub use checksum::{CHUNK_LEN, CHUNK_LOG2, Crc32, crc32, header_crc};
+pub use checksum::{CHUNK_LEN, CHUNK_LOG2, ChunkCrc, Crc32, crc32, header_crc};
 pub use code::{
     CodeDetail, CodeRecord, ItemRef, LOCAL_SEPARATOR, MEMBER_SEPARATOR, NO_DOCSTRING, QualnameForm, SignatureRecord,
     WideCode, code_form, list_item, local_kind,
@@ -64,8 +64,8 @@ pub use index::{IndexHeader, Slot, bucket_of, fingerprint_of, slot_of};
 pub use le::{I32, I64, U16, U32, U64};
 pub use limits::*;
 pub use module::{ModuleRecord, NONE, module_flag};
-pub use object::{Container, ObjectKind, container_item, entry, object_flag};
-pub use record::{Field, RECORDS, Record};
+pub use object::{Container, Leaf, ObjectEntry, ObjectKind, container_item, object_flag};
+pub use record::{Field, Layout, RECORDS, Record, SectionRecord};
 pub use resource::{ResourceRecord, resource_flag};
 pub use rule::{RULES, Rule};
 pub use section::{Group, PRIVATE_SECTIONS, SectionEntry, SectionKind, section_flag};

@@ -7,7 +7,7 @@ pub const NONE: u32 = u32::MAX;
 
 record! {
     /// One module (spec.md 5.5). The records of a target are sorted by name, byte by byte [M-1].
-    pub struct ModuleRecord[80] {
+    pub struct ModuleRecord[80] in Modules {
         /// Offset of the name in the names section [N-1].
         0 name_offset: U32,
         /// Length of the name in bytes [N-1, N-2].

@@ -1,27 +1,41 @@
 //! Objects: constants and names (spec.md 5.10, 5.11).
 
-/// One entry of the objects section: where the object lies [O-1].
-pub mod entry {
+use crate::{SectionKind, U32, record::record};
+
+record! {
+    /// One entry of the objects section: where the object with this id lies [O-1].
+    pub struct ObjectEntry[4] in Objects {
+        /// Offset in the constants section, or with [`ObjectEntry::COLD`] in the docstrings section.
+        0 place: U32,
+    }
+}
+
+impl ObjectEntry {
     /// This bit says that the object lies in the docstrings section instead of the constants section.
     pub const COLD: u32 = 0x8000_0000;
 
-    /// The offset in the section, and whether that is the cold one.
+    /// The entry of an object at `offset` of its section; `None` for an offset of 2^31 and more.
     #[must_use]
-    #[inline]
-    pub const fn decode(entry: u32) -> (u32, bool) {
-        (entry & !COLD, entry & COLD != 0)
+    pub const fn new(offset: u32, is_cold: bool) -> Option<Self> {
+        match (offset & Self::COLD, is_cold) {
+            (0, false) => Some(ObjectEntry { place: U32::new(offset) }),
+            (0, true) => Some(ObjectEntry { place: U32::new(offset | Self::COLD) }),
+            _ => None,
+        }
     }
 
-    /// The entry; `None` for an offset of 2^31 and more.
+    /// Offset of the object in its section, in bytes.
     #[must_use]
-    pub const fn encode(offset: u32, cold: bool) -> Option<u32> {
-        if offset & COLD != 0 {
-            None
-        } else if cold {
-            Some(offset | COLD)
-        } else {
-            Some(offset)
-        }
+    #[inline]
+    pub const fn offset(self) -> u32 {
+        self.place.get() & !Self::COLD
+    }
+
+    /// The section that holds the object.
+    #[must_use]
+    #[inline]
+    pub const fn section(self) -> SectionKind {
+        if self.place.get() & Self::COLD != 0 { SectionKind::Docstrings } else { SectionKind::Constants }
     }
 }
 
@@ -112,6 +126,65 @@ object_kinds! {
     21 FrozenDict "frozendict" 0x60;
     /// Start, stop and step [O-8].
     22 Slice "slice" 0x60;
+}
+
+/// The value of an object that holds no others. `B` holds bytes, `S` a string.
+///
+/// Readers, models and encoders share this type and differ in what owns the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Leaf<B, S> {
+    /// The absent value.
+    None,
+    /// Falsehood.
+    False,
+    /// Truth.
+    True,
+    /// `...`
+    Ellipsis,
+    /// The exception class `StopIteration`.
+    StopIteration,
+    /// An integer: the shortest two's complement, little-endian; zero has no bytes.
+    Int(B),
+    /// An IEEE 754 double, as its bits.
+    Float(u64),
+    /// The bits of real and imaginary part.
+    Complex(u64, u64),
+    /// Immutable bytes.
+    Bytes(B),
+    /// A string.
+    Str(S),
+    /// The qualified name of the code object at index `constant` of the same constants.
+    Qualname {
+        /// Index into the constants of the code object that lists this object.
+        constant: u32,
+        /// Whether the string is interned.
+        interned: bool,
+    },
+}
+
+impl<B, S> Leaf<B, S> {
+    /// The same value with other bytes and strings.
+    ///
+    /// ```
+    /// use permacode_format::Leaf;
+    /// let borrowed: Leaf<&[u8], &str> = Leaf::Str("x");
+    /// assert_eq!(borrowed.map(Vec::from, String::from), Leaf::Str("x".to_owned()));
+    /// ```
+    pub fn map<C, T>(self, bytes: impl FnOnce(B) -> C, text: impl FnOnce(S) -> T) -> Leaf<C, T> {
+        match self {
+            Leaf::None => Leaf::None,
+            Leaf::False => Leaf::False,
+            Leaf::True => Leaf::True,
+            Leaf::Ellipsis => Leaf::Ellipsis,
+            Leaf::StopIteration => Leaf::StopIteration,
+            Leaf::Int(value) => Leaf::Int(bytes(value)),
+            Leaf::Float(bits) => Leaf::Float(bits),
+            Leaf::Complex(real, imaginary) => Leaf::Complex(real, imaginary),
+            Leaf::Bytes(value) => Leaf::Bytes(bytes(value)),
+            Leaf::Str(value) => Leaf::Str(text(value)),
+            Leaf::Qualname { constant, interned } => Leaf::Qualname { constant, interned },
+        }
+    }
 }
 
 /// The kinds of objects that hold others.
@@ -222,7 +295,8 @@ mod tests {
 
         #[test]
         fn entries_come_back(offset in 0u32..1 << 31, cold: bool) {
-            prop_assert_eq!(entry::encode(offset, cold).map(entry::decode), Some((offset, cold)));
+            let entry = ObjectEntry::new(offset, cold).unwrap();
+            prop_assert_eq!((entry.offset(), entry.section() == SectionKind::Docstrings), (offset, cold));
         }
     }
 

@@ -1,28 +1,63 @@
-//! What every on-disk record tells about itself, so that `spec.md` can be held against the structs.
+//! What every on-disk record says about itself, so that `spec.md` can be compared with the structs.
 
 /// One field of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
-    /// Name, the same in `spec.md`.
+    /// Name, as in `spec.md`.
     pub name: &'static str,
-    /// Offset from the start of the record in bytes.
+    /// Offset from the start of the record, in bytes.
     pub offset: usize,
     /// Size in bytes.
     pub size: usize,
+    /// The Rust type: `u8`, `U32`, `[u8; 16]`, `IndexHeader`, ...
+    pub type_name: &'static str,
+}
+
+/// The layout of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layout {
+    /// Name, as in `spec.md`.
+    pub name: &'static str,
+    /// Size in bytes.
+    pub len: usize,
+    /// Fields in order, without holes.
+    pub fields: &'static [Field],
+}
+
+impl Layout {
+    /// The field with this name.
+    ///
+    /// ```
+    /// use permacode_format::{Header, Record};
+    /// assert_eq!(Header::LAYOUT.field("section_count").unwrap().offset, 40);
+    /// ```
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
 }
 
 /// A fixed-size record of the archive: alignment 1, no padding, little-endian.
-pub trait Record {
-    /// Name, the same in `spec.md`.
-    const NAME: &'static str;
-    /// Size in bytes.
-    const LEN: usize;
-    /// Fields in order, without holes.
-    const FIELDS: &'static [Field];
+pub trait Record:
+    zerocopy::FromBytes + zerocopy::IntoBytes + zerocopy::KnownLayout + zerocopy::Immutable + zerocopy::Unaligned
+{
+    /// Its name, its size and its fields.
+    const LAYOUT: Layout;
+}
+
+/// A record that fills a section.
+pub trait SectionRecord: Record {
+    /// The section.
+    const SECTION: crate::SectionKind;
 }
 
 macro_rules! record {
-    ($(#[$doc:meta])* pub struct $name:ident[$len:literal] { $($(#[$fdoc:meta])* $offset:literal $field:ident: $type:ty,)* }) => {
+    (
+        $(#[$doc:meta])*
+        pub struct $name:ident[$len:literal] $(in $section:ident)? {
+            $($(#[$fdoc:meta])* $offset:literal $field:ident: $type:ty,)*
+        }
+    ) => {
         $(#[$doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq,
@@ -39,39 +74,43 @@ macro_rules! record {
         };
 
         impl $crate::record::Record for $name {
-            const NAME: &'static str = stringify!($name);
-            const LEN: usize = $len;
-            const FIELDS: &'static [$crate::record::Field] = &[
-                $($crate::record::Field {
+            const LAYOUT: $crate::record::Layout = $crate::record::Layout {
+                name: stringify!($name),
+                len: $len,
+                fields: &[$($crate::record::Field {
                     name: stringify!($field),
                     offset: $offset,
                     size: size_of::<$type>(),
-                },)*
-            ];
+                    type_name: stringify!($type),
+                },)*],
+            };
         }
+
+        $(
+            impl $crate::record::SectionRecord for $name {
+                const SECTION: $crate::SectionKind = $crate::SectionKind::$section;
+            }
+            const _: () = assert!($crate::SectionKind::$section.record_len() == $len);
+        )?
     };
 }
 pub(crate) use record;
 
-/// Name, length and fields of every record, in the order of `spec.md`.
-pub const RECORDS: &[(&str, usize, &[Field])] = &[
-    describe::<crate::GenericHeader>(),
-    describe::<crate::Header>(),
-    describe::<crate::SectionEntry>(),
-    describe::<crate::TargetRecord>(),
-    describe::<crate::IndexHeader>(),
-    describe::<crate::Slot>(),
-    describe::<crate::ModuleRecord>(),
-    describe::<crate::ResourceRecord>(),
-    describe::<crate::CodeRecord>(),
-    describe::<crate::CodeDetail>(),
-    describe::<crate::WideCode>(),
-    describe::<crate::SignatureRecord>(),
+/// The layout of every record, in the order of `spec.md`.
+pub const RECORDS: &[Layout] = &[
+    crate::GenericHeader::LAYOUT,
+    crate::Header::LAYOUT,
+    crate::SectionEntry::LAYOUT,
+    crate::TargetRecord::LAYOUT,
+    crate::IndexHeader::LAYOUT,
+    crate::Slot::LAYOUT,
+    crate::ModuleRecord::LAYOUT,
+    crate::ResourceRecord::LAYOUT,
+    crate::CodeRecord::LAYOUT,
+    crate::CodeDetail::LAYOUT,
+    crate::WideCode::LAYOUT,
+    crate::SignatureRecord::LAYOUT,
 ];
-
-const fn describe<R: Record>() -> (&'static str, usize, &'static [Field]) {
-    (R::NAME, R::LEN, R::FIELDS)
-}
 
 #[cfg(test)]
 mod tests {
@@ -79,13 +118,13 @@ mod tests {
 
     #[test]
     fn fields_of_every_record_leave_no_hole() {
-        for (name, len, fields) in RECORDS {
+        for record in RECORDS {
             let mut at = 0;
-            for field in *fields {
-                assert_eq!(field.offset, at, "{name}.{}", field.name);
+            for field in record.fields {
+                assert_eq!(field.offset, at, "{}.{}", record.name, field.name);
                 at += field.size;
             }
-            assert_eq!(at, *len, "{name}");
+            assert_eq!(at, record.len, "{}", record.name);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The section table (spec.md 5.3).
 
-use crate::{U32, U64, record::record};
+use crate::{
+    U32, U64,
+    record::{Layout, Record, record},
+};
 
 record! {
     /// Where a section lies (spec.md 5.3). Entries are in the order of their offsets [S-3].
@@ -43,8 +46,33 @@ pub enum Group {
     Cold,
 }
 
+/// The type of one element of a section.
+macro_rules! element {
+    (bytes) => {
+        u8
+    };
+    (units) => {
+        crate::U16
+    };
+    ($record:ident) => {
+        crate::$record
+    };
+}
+
+macro_rules! layout {
+    (bytes) => {
+        None
+    };
+    (units) => {
+        None
+    };
+    ($record:ident) => {
+        Some(&<crate::$record as Record>::LAYOUT)
+    };
+}
+
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $value:literal $name:ident $text:literal $group:ident $record_len:literal;)*) => {
+    ($($(#[$doc:meta])* $value:literal $name:ident $text:literal $group:ident $of:ident;)*) => {
         /// What a section holds (spec.md 5.3). Sections stand in a file in the order of these numbers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
@@ -72,10 +100,16 @@ macro_rules! kinds {
                 match self { $(Self::$name => Group::$group,)* }
             }
 
-            /// Length in bytes of one record; 1 for sections that are not arrays of records [S-8].
+            /// Length of one record in bytes; 1 for a section that is not an array of records [S-8].
             #[must_use]
             pub const fn record_len(self) -> u64 {
-                match self { $(Self::$name => $record_len,)* }
+                match self { $(Self::$name => size_of::<element!($of)>() as u64,)* }
+            }
+
+            /// The layout of its records; `None` for a section of bytes or of plain numbers.
+            #[must_use]
+            pub const fn layout(self) -> Option<&'static Layout> {
+                match self { $(Self::$name => layout!($of),)* }
             }
 
             /// Most bytes that the section may have [S-8].
@@ -88,7 +122,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Whether each chunk of the section has a CRC in the checksums section [K-1]: all have, but that section itself.
+            /// Whether each chunk has a CRC in the checksums section [K-1]: yes for every section except checksums itself.
             #[must_use]
             pub const fn is_chunked(self) -> bool {
                 !matches!(self, Self::Checksums)
@@ -99,64 +133,48 @@ macro_rules! kinds {
 
 kinds! {
     /// [`crate::TargetRecord`]s.
-    1 Targets "targets" Lookup 104;
+    1 Targets "targets" Lookup TargetRecord;
     /// [`crate::ModuleRecord`]s of all targets.
-    2 Modules "modules" Lookup 80;
+    2 Modules "modules" Lookup ModuleRecord;
     /// [`crate::ResourceRecord`]s of all targets.
-    3 Resources "resources" Lookup 32;
+    3 Resources "resources" Lookup ResourceRecord;
     /// Pilots and [`crate::Slot`]s of the name indexes.
-    4 Index "index" Lookup 1;
+    4 Index "index" Lookup bytes;
     /// Text of module names, resource names and target tags.
-    5 Names "names" Lookup 1;
+    5 Names "names" Lookup bytes;
     /// [`crate::CodeRecord`]s.
-    6 Code "code" Hot 28;
+    6 Code "code" Hot CodeRecord;
     /// [`crate::WideCode`]s.
-    7 Wide "wide" Hot 56;
+    7 Wide "wide" Hot WideCode;
     /// Lists of the code objects, in units of two bytes.
-    8 Lists "lists" Hot 2;
+    8 Lists "lists" Hot units;
     /// One entry of four bytes for each object id.
-    9 Objects "objects" Hot 4;
+    9 Objects "objects" Hot ObjectEntry;
     /// Objects, one behind the other.
-    10 Constants "constants" Hot 1;
+    10 Constants "constants" Hot bytes;
     /// Instructions.
-    11 Bytecode "bytecode" Hot 1;
+    11 Bytecode "bytecode" Hot bytes;
     /// [`crate::CodeDetail`]s, one for each code record.
-    12 Details "details" Cold 12;
+    12 Details "details" Cold CodeDetail;
     /// Objects that are only docstrings, one behind the other.
-    13 Docstrings "docstrings" Cold 1;
+    13 Docstrings "docstrings" Cold bytes;
     /// Line tables and exception tables.
-    14 Tables "tables" Cold 1;
+    14 Tables "tables" Cold bytes;
     /// [`crate::SignatureRecord`]s in the order of code ids.
-    15 Signatures "signatures" Cold 12;
+    15 Signatures "signatures" Cold SignatureRecord;
     /// Text of the signatures.
-    16 SignatureText "signature-text" Cold 1;
+    16 SignatureText "signature-text" Cold bytes;
     /// Sources.
-    17 Sources "sources" Cold 1;
+    17 Sources "sources" Cold bytes;
     /// Bytes of the resources.
-    18 Files "files" Cold 1;
+    18 Files "files" Cold bytes;
     /// CRC-32 of each chunk, four bytes each.
-    19 Checksums "checksums" Cold 4;
+    19 Checksums "checksums" Cold ChunkCrc;
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Record;
-
-    #[test]
-    fn record_lengths_are_those_of_the_structs() {
-        for (kind, len) in [
-            (SectionKind::Targets, crate::TargetRecord::LEN),
-            (SectionKind::Modules, crate::ModuleRecord::LEN),
-            (SectionKind::Resources, crate::ResourceRecord::LEN),
-            (SectionKind::Code, crate::CodeRecord::LEN),
-            (SectionKind::Wide, crate::WideCode::LEN),
-            (SectionKind::Details, crate::CodeDetail::LEN),
-            (SectionKind::Signatures, crate::SignatureRecord::LEN),
-        ] {
-            assert_eq!(kind.record_len(), len as u64, "{kind:?}");
-        }
-    }
 
     #[test]
     fn numbers_run_from_one_and_groups_do_not_alternate() {

@@ -6,7 +6,7 @@ record! {
     /// One target: a virtual machine, a bytecode version, an optimisation level (spec.md 5.4).
     ///
     /// No two targets agree in `vm`, `bytecode_magic`, `vm_version` and `optimization` [T-2].
-    pub struct TargetRecord[104] {
+    pub struct TargetRecord[104] in Targets {
         /// Name of the virtual machine: ASCII, filled up with zeros [T-1].
         0 vm: [u8; 16],
         /// Number by which the machine tells bytecode versions apart.

@@ -1,20 +1,20 @@
 //! An archive over any storage.
 
 use crate::{
-    bytes::Bytes,
     checks::Checks,
     error::Result,
     layout::Layout,
     object::{Object, Owner},
+    perma_bytes::PermaBytes,
     target::Target,
-    view::View,
+    view::{At, View},
 };
-use permacode_format::{CodeRecord, SectionKind, TargetRecord, U32};
+use permacode_format::{CodeRecord, ObjectEntry, SectionKind, TargetRecord};
 
 /// An archive over any storage: a mapping, a slice, a `&'static [u8]`, a [`crate::Block`].
 ///
-/// Opening looks at the header and the section table only, allocates nothing, and takes the same time for ten modules as for
-/// ten thousand. Ranges and ids are checked at each access. Checksums are checked if the archive is [`Archive::checked`].
+/// Opening reads the header and the section table only, allocates nothing, and takes the same time for ten modules as for ten
+/// thousand. Ranges and ids are checked at each access. Checksums are checked after [`Archive::checked`].
 /// [`Archive::verify`] checks everything at once.
 ///
 /// ```
@@ -29,12 +29,14 @@ use permacode_format::{CodeRecord, SectionKind, TargetRecord, U32};
 /// use permacode_reader::Archive;
 ///
 /// let archive = Archive::open(&bytes)?;
-/// let target = archive.targets().next().unwrap();
+/// let target = archive.target(0).unwrap();
 /// let module = target.find("tools")?.unwrap();
 /// assert!(module.is_namespace());
 /// assert!(target.find("absent")?.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// [`crate::Code`] has an example that reaches bytecode.
 pub struct Archive<D> {
     data: D,
     layout: Layout,
@@ -46,20 +48,20 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// # Errors
     /// If header or section table break a rule (`[H-*]`, `[S-1]` to `[S-4]`, `[S-6]` to `[S-8]`, `[S-10]`).
     pub fn open(data: D) -> Result<Self> {
-        let layout = Layout::read(Bytes::new(data.as_ref(), 0), true)?;
+        let layout = Layout::read(PermaBytes::from(data.as_ref()), true)?;
         Ok(Archive { data, layout })
     }
 
-    /// Opens the archive at the start of `data`; what follows it is not looked at.
+    /// Opens the archive at the start of `data` and ignores the bytes after it.
     ///
     /// # Errors
     /// As [`Archive::open`].
     pub fn open_prefix(data: D) -> Result<Self> {
-        let layout = Layout::read(Bytes::new(data.as_ref(), 0), false)?;
+        let layout = Layout::read(PermaBytes::from(data.as_ref()), false)?;
         Ok(Archive { data, layout })
     }
 
-    /// From now on each chunk is compared with its checksum when it is first touched, once for this `Archive`.
+    /// From now on, each chunk is compared with its checksum when it is first touched, once per `Archive`.
     ///
     /// Every accessor can then fail with `[K-1]`, and no damaged byte is handed out. The check costs about half a
     /// microsecond for each chunk of 4 KiB, and one bit of memory. The chunks of the targets are checked at once.
@@ -78,7 +80,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// let name = bytes.windows(5).position(|window| window == b"tools").unwrap();
     /// bytes[name] ^= 1;
     /// let archive = Archive::open(&bytes)?.checked()?;
-    /// let target = archive.targets().next().unwrap();
+    /// let target = archive.target(0).unwrap();
     /// assert_eq!(target.find("tools").unwrap_err().rule(), Some(Rule::K1));
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
@@ -87,7 +89,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// `[K-1]` if the chunks of the targets are damaged.
     pub fn checked(mut self) -> Result<Self> {
         self.layout = self.layout.with_checks(Checks::new(self.view()));
-        self.view().records::<TargetRecord>(SectionKind::Targets)?;
+        self.view().records::<TargetRecord>()?;
         Ok(self)
     }
 
@@ -109,41 +111,53 @@ impl<D: AsRef<[u8]>> Archive<D> {
         &self.data
     }
 
-    /// Sections in the order of their kinds: kind, offset from the start of the archive, length, both in bytes.
-    pub fn sections(&self) -> impl Iterator<Item = (SectionKind, u64, u64)> + '_ {
-        let place = |kind: &SectionKind| (*kind, self.layout.place(*kind));
-        SectionKind::ALL
-            .iter()
-            .map(place)
-            .filter(|(_, place)| place.len > 0)
-            .map(|(kind, place)| (kind, place.offset, place.len))
+    /// The sections of the archive, in the order of their kinds. Empty sections are left out.
+    pub fn sections(&self) -> impl Iterator<Item = Section> + '_ {
+        let section = |kind: &SectionKind| {
+            let place = self.layout.place(*kind);
+            Section { kind: *kind, offset: place.offset, len: place.len }
+        };
+        SectionKind::ALL.iter().map(section).filter(|section| section.len > 0)
+    }
+
+    /// Target `index`, in the order of the archive.
+    #[must_use]
+    pub fn target(&self, index: usize) -> Option<Target<'_>> {
+        let view = self.view();
+        // `checked` checked the chunks of all targets.
+        let record = view.section(SectionKind::Targets).records::<TargetRecord>().get(index)?;
+        Some(Target::new(At::new(view, record, u32::try_from(index).ok()?)))
     }
 
     /// The targets, in the order of the archive.
-    pub fn targets(&self) -> impl ExactSizeIterator<Item = Target<'_>> + use<'_, D> {
+    pub fn targets(&self) -> impl ExactSizeIterator<Item = Target<'_>> + DoubleEndedIterator + use<'_, D> {
         let view = self.view();
-        // `checked` looked at their chunks.
         let records: &[TargetRecord] = view.section(SectionKind::Targets).records();
-        records.iter().enumerate().map(move |(index, record)| Target::new(view, record, index))
+        records
+            .iter()
+            .zip(0..records.len() as u32)
+            .map(move |(record, index)| Target::new(At::new(view, record, index)))
     }
 
     /// Number of distinct constants and names.
     #[must_use]
-    pub fn object_count(&self) -> u64 {
-        self.view().count::<U32>(SectionKind::Objects)
+    pub fn object_count(&self) -> u32 {
+        self.view().count::<ObjectEntry>()
     }
 
     /// Number of code objects.
     #[must_use]
-    pub fn code_count(&self) -> u64 {
-        self.view().count::<CodeRecord>(SectionKind::Code)
+    pub fn code_count(&self) -> u32 {
+        self.view().count::<CodeRecord>()
     }
 
-    /// The object with this id, if there is one. The code objects that it holds can be reached only through their module; for
-    /// each the error is [`crate::ErrorKind::NeedsModule`].
+    /// The object with this id, if there is one.
+    ///
+    /// Code objects in it cannot be read, because their module is not known: each gives
+    /// [`crate::ErrorKind::NeedsModule`].
     #[must_use]
     pub fn object(&self, id: u32) -> Option<Object<'_>> {
-        (u64::from(id) < self.object_count()).then(|| Object::new(self.view(), id, Owner::None))
+        (id < self.object_count()).then(|| Object::new(self.view(), id, Owner::UNKNOWN))
     }
 
     pub(crate) fn view(&self) -> View<'_> {
@@ -153,13 +167,40 @@ impl<D: AsRef<[u8]>> Archive<D> {
     }
 }
 
-#[cfg(feature = "mmap")]
-impl Archive<crate::Mapping> {
-    /// Maps a file and opens the archive that it is. See [`crate::Mapping`] for what must not happen to the file.
+/// A section of an archive; see [`Archive::sections`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section {
+    /// What it holds.
+    pub kind: SectionKind,
+    /// Offset from the start of the archive, in bytes.
+    pub offset: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+#[cfg(feature = "std")]
+impl Archive<crate::Block> {
+    /// Copies a file into memory and opens the archive in it. Later changes of the file have no effect.
     ///
     /// # Errors
     /// As [`Archive::open`], and those of the system.
-    pub fn map(path: impl AsRef<std::path::Path>) -> Result<Self> {
-        Archive::open(crate::Mapping::open(path)?)
+    pub fn read(path: impl AsRef<std::path::Path>) -> Result<Self> {
+        Archive::open(crate::Block::read(path)?)
+    }
+}
+
+#[cfg(feature = "mmap")]
+impl Archive<crate::Mapping> {
+    /// Maps a file and opens the archive in it. [`Archive::read`] is the safe way, at the cost of a copy.
+    ///
+    /// # Errors
+    /// As [`Archive::open`], and those of the system.
+    ///
+    /// # Safety
+    /// As [`crate::Mapping::open`]: no process may write into the file or truncate it while it is mapped.
+    #[allow(unsafe_code)]
+    pub unsafe fn map(path: impl AsRef<std::path::Path>) -> Result<Self> {
+        // SAFETY: the caller makes the same promise.
+        Archive::open(unsafe { crate::Mapping::open(path) }?)
     }
 }

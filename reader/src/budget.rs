@@ -1,4 +1,4 @@
-//! How much there may be to walk: lists and objects can be shared, and hostile ones can overlap (spec.md 9).
+//! A limit on walking: lists and objects can be shared, and in a hostile archive they can overlap (spec.md 9).
 
 use crate::{
     error::{Error, Result},
@@ -9,11 +9,11 @@ use crate::{
 };
 use permacode_format::{LIST_BUDGET, Rule, SectionKind};
 
-/// What is left of the work that an archive may ask for, for those who walk more than one code object.
+/// The work that is left for a walk over more than one code object.
 ///
-/// A few bytes can say that a thousand code objects share a list of a million items. An archive that keeps [C-9] does
-/// not; one that nobody has verified may. Who expands lists and containers takes each of them from a budget first, and
-/// so does work and needs memory in proportion to the archive, whatever it holds.
+/// A few bytes can state that a thousand code objects share a list of a million items. A valid archive does not [C-9]; an archive
+/// that nobody has verified may. A caller takes each list and each container from a budget before expanding it. Work and memory then
+/// stay in proportion to the archive, whatever it holds.
 #[derive(Debug, Clone)]
 pub struct Budget {
     items: u64,
@@ -30,14 +30,14 @@ impl<'a> Module<'a> {
 
 impl Budget {
     pub(crate) fn of(view: View<'_>) -> Budget {
-        let len = |kind| view.section(kind).len();
+        let len = |kind| view.section(kind).len_u64();
         Budget {
             items: view.layout.file_len.saturating_mul(LIST_BUDGET),
             objects: len(SectionKind::Constants).saturating_add(len(SectionKind::Docstrings)),
         }
     }
 
-    /// Takes the list of a code object; each is to be taken once.
+    /// Takes the list of a code object. Take each list once.
     ///
     /// # Errors
     /// `[C-9]`
@@ -50,17 +50,18 @@ impl Budget {
         Ok(())
     }
 
-    /// Takes an object; each is to be taken once.
+    /// Takes an object. Take each object once.
     ///
     /// # Errors
-    /// `[O-1]` if all that were taken are longer than their sections, which is to say that some overlap; whatever
-    /// [`Object::constant`] finds wrong.
+    /// `[O-1]` if all objects taken are longer than their sections, which means that some overlap; and the errors of
+    /// [`Object::constant`].
     pub fn take_object(&mut self, object: &Object<'_>) -> Result<()> {
-        let len = object.own_bytes()?.len();
+        let len = object.own_bytes()?.len_u64();
         match self.objects.checked_sub(len) {
             Some(left) => self.objects = left,
             None => {
-                return Err(Error::value(Rule::O1, object.entry_offset(), "the length of an object among others", len));
+                let what = "the length of an object that overlaps others";
+                return Err(Error::value(Rule::O1, object.entry_offset(), what, len));
             }
         }
         Ok(())

@@ -2,15 +2,17 @@
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    layout,
     view::View,
 };
 use alloc::{boxed::Box, vec::Vec};
+use core::mem::offset_of;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use permacode_format::{CHUNK_LEN, CHUNK_LOG2, HEADER_LEN, Rule, SectionEntry, SectionKind, U32, crc32};
+use permacode_format::{CHUNK_LEN, CHUNK_LOG2, ChunkCrc, Rule, SectionEntry, SectionKind, crc32};
 
-/// One bit for each chunk of the archive: whether it was found to be right.
+/// One bit for each chunk of the archive, set when its checksum was found to match.
 ///
-/// Threads may check a chunk twice. They come to the same answer, since the bytes do not change.
+/// Two threads may check the same chunk. They come to the same answer, since the bytes do not change.
 #[derive(Debug)]
 pub(crate) struct Checks(Box<[AtomicUsize]>);
 
@@ -39,11 +41,17 @@ impl Checks {
 }
 
 impl View<'_> {
-    /// Checks the chunks of these bytes of a section that were not checked before, if the archive is read that way [K-1].
+    /// Checks those chunks of a range of a section that were not checked before. Does nothing unless the archive was opened
+    /// with [`crate::Archive::checked`] [K-1].
     #[inline]
     pub(crate) fn touch(self, kind: SectionKind, start: u64, len: u64) -> Result<()> {
+        self.touch_from(kind, self.layout.place(kind).chunks_before, start, len)
+    }
+
+    /// The same for a caller that keeps the number of chunks before the section.
+    #[inline]
+    pub(crate) fn touch_from(self, kind: SectionKind, before: u64, start: u64, len: u64) -> Result<()> {
         let (Some(checks), Some(last)) = (&self.layout.checks, len.checked_sub(1)) else { return Ok(()) };
-        let before = self.layout.place(kind).chunks_before;
         let (first, last) = (start >> CHUNK_LOG2, start.saturating_add(last) >> CHUNK_LOG2);
         if first == last && checks.has(before.saturating_add(first)) {
             return Ok(());
@@ -69,28 +77,25 @@ impl View<'_> {
     pub(crate) fn check_chunk(self, kind: SectionKind, chunk: u64) -> Result<()> {
         let section = self.section(kind);
         let start = chunk.saturating_mul(CHUNK_LEN);
-        let bytes = section.get(start, section.len().saturating_sub(start).min(CHUNK_LEN), Rule::K1)?;
+        let bytes = section.part(start, section.len_u64().saturating_sub(start).min(CHUNK_LEN), Rule::K1)?;
         let index = u64::from(self.layout.place(kind).first_chunk).saturating_add(chunk);
-        let crcs = self.section(SectionKind::Checksums).records::<U32>();
+        let crcs = self.section(SectionKind::Checksums).records::<ChunkCrc>();
         let Some(stored) = usize::try_from(index).ok().and_then(|index| crcs.get(index)) else {
             let what = "the number of a chunk without a checksum";
             return Err(Error::value(Rule::K1, self.first_chunk_offset(kind), what, index));
         };
-        let (stored, computed) = (stored.get(), crc32(bytes.data()));
+        let (stored, computed) = (stored.crc.get(), crc32(bytes.as_slice()));
         if stored != computed {
-            let at = self.offset_of(SectionKind::Checksums, index);
+            let at = self.offset_of::<ChunkCrc>(u32::try_from(index).unwrap_or(u32::MAX));
             return Err(Error::new(ErrorKind::Checksum { stored, computed }, Rule::K1, at));
         }
         Ok(())
     }
 
-    /// Offset in the archive of the field that says where the CRCs of a section begin, for errors.
+    /// Offset in the archive of the field that states the first CRC of a section, for errors.
     fn first_chunk_offset(self, kind: SectionKind) -> u64 {
-        let len = u64::from(self.layout.section_count).saturating_mul(size_of::<SectionEntry>() as u64);
-        let table = self.file().get(HEADER_LEN.into(), len, Rule::S1).map(|table| table.records::<SectionEntry>());
-        let index = table.unwrap_or_default().iter().position(|entry| entry.kind.get() == kind as u32);
-        let entry = (index.unwrap_or_default() as u64).saturating_mul(size_of::<SectionEntry>() as u64);
-        let field = core::mem::offset_of!(SectionEntry, first_chunk) as u64;
-        u64::from(HEADER_LEN).saturating_add(entry).saturating_add(field)
+        let entries = self.section_table().unwrap_or_default();
+        let index = entries.iter().position(|entry| entry.kind.get() == kind as u32);
+        layout::entry_offset(index.unwrap_or_default()).saturating_add(offset_of!(SectionEntry, first_chunk) as u64)
     }
 }

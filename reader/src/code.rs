@@ -1,23 +1,52 @@
 //! A code object (spec.md 5.8, 5.9).
 
 use crate::{
-    bytes::Bytes,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     items::{Items, List},
     module::Module,
     object::{Item, Object},
     perma_bytes::PermaBytes,
     qualname::Qualname,
     string::Str,
-    view::View,
+    view::{At, View},
 };
-use alloc::collections::BTreeMap;
+use core::mem::offset_of;
 use permacode_format::{
     CodeDetail, CodeRecord, NO_DOCSTRING, NONE, QualnameForm, Rule, SectionKind, SignatureRecord, WideCode, code_form,
-    local_kind,
 };
 
-/// One code object of a module. Making one touches its own record only; everything else is read when asked for.
+/// One code object of a module. Making a `Code` touches its own record only; everything else is read when asked for.
+///
+/// ```
+/// # use permacode_writer::{model::*, Options, Writer};
+/// # let mut writer = Writer::new(Options::default());
+/// # let toy = Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
+/// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false };
+/// # let target = writer.target(&toy)?;
+/// # let text = |text: &'static str| Object::Str(Str::interned(text));
+/// # let double = Code { name: 1, bytecode: (&b"double\0\0"[..]).into(), first_line: 3, docstring: Some(0),
+/// #     constants: vec![Ref::Object(3), Ref::Object(4)], names: vec![2], ..Code::default() };
+/// # let body = Code { name: 0, bytecode: (&b"run\0"[..]).into(), constants: vec![Ref::Code(0)], ..Code::default() };
+/// # writer.module(target, &Module { name: "tool".into(), kind: ModuleKind::Module, objects: vec![text("<module>"),
+/// #     text("double"), text("len"), text("Twice the value."), Object::Int((&[2u8][..]).into())],
+/// #     codes: vec![double, body], root: Some(1),
+/// #     filename: Some(Path { root: None, path: Str::plain("tool.py") }), source: None })?;
+/// # let bytes = writer.plan()?.to_bytes();
+/// use permacode_reader::{Archive, Constant, Leaf};
+///
+/// let archive = Archive::open(&bytes)?;
+/// let module = archive.target(0).unwrap().find("tool")?.unwrap();
+/// let code = module.body()?.unwrap().children()?.next().unwrap()?;
+/// assert_eq!((code.name()?, code.first_line()?), (module.find_code("double")?.unwrap().name()?, 3));
+/// assert!(code.name()? == "double" && code.docstring()?.unwrap() == "Twice the value.");
+///
+/// // What an interpreter loop needs: instructions, constants and names.
+/// assert_eq!(code.bytecode()?, b"double\0\0");
+/// let Constant::Leaf(Leaf::Int(two)) = code.constants()?.get(1).unwrap()?.constant()? else { panic!() };
+/// assert_eq!(two, [2]);
+/// assert!(code.names()?.strings().next().unwrap()? == "len");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct Code<'a> {
     module: Module<'a>,
@@ -26,38 +55,46 @@ pub struct Code<'a> {
     wide: Option<&'a WideCode>,
 }
 
-/// What of a code object is not touched before something is raised or asked for.
+/// The parts of a code object that are needed only when an exception is raised or somebody asks.
 #[derive(Debug, Clone, Copy)]
 pub struct Cold<'a> {
     /// First line in the source.
     pub first_line: i32,
-    /// Encoded as [`crate::Target::line_encoding`] says.
+    /// The line table in the encoding of [`crate::Target::line_encoding`].
     pub line_table: PermaBytes<'a>,
-    /// Encoded as [`crate::Target::exception_encoding`] says.
+    /// The exception table in the encoding of [`crate::Target::exception_encoding`].
     pub exception_table: PermaBytes<'a>,
 }
 
 impl<'a> Code<'a> {
     #[inline]
-    pub(crate) fn new(view: View<'a>, module: Module<'a>, id: u32) -> Result<Self> {
-        let Some(record) = view.record::<CodeRecord>(SectionKind::Code, id as usize)? else {
-            let available = view.count::<CodeRecord>(SectionKind::Code);
-            let kind = ErrorKind::OutOfBounds { start: id.into(), len: 1, available };
-            return Err(Error::new(kind, Rule::M3, module.offset().saturating_add(12)));
+    pub(crate) fn new(module: Module<'a>, id: u32) -> Result<Self> {
+        let view = module.view();
+        let Some(at) = view.record::<CodeRecord>(id)? else {
+            let first_code = module.at().field(offset_of!(permacode_format::ModuleRecord, first_code));
+            return Err(view.no_record::<CodeRecord>(id, Rule::M3, first_code));
         };
-        let mut code = Code { module, id, record, wide: None };
+        let record = at.record();
+        let mut wide = None;
         if record.form & code_form::WIDE_RECORD != 0 {
             let index = u32::from(record.constant_count.get()).wrapping_shl(16) | u32::from(record.bytecode_len.get());
-            match view.record::<WideCode>(SectionKind::Wide, index as usize)? {
-                Some(wide) => code.wide = Some(wide),
+            match view.record::<WideCode>(index)? {
+                Some(at) => wide = Some(at.record()),
                 None => {
-                    let available = view.count::<WideCode>(SectionKind::Wide);
-                    let kind = ErrorKind::OutOfBounds { start: index.into(), len: 1, available };
-                    return Err(Error::new(kind, Rule::C3, code.offset().saturating_add(12)));
+                    let field = at.field(offset_of!(CodeRecord, bytecode_len));
+                    return Err(view.no_record::<WideCode>(index, Rule::C3, field));
                 }
             }
         }
-        Ok(code)
+        Ok(Code { module, id, record, wide })
+    }
+
+    pub(crate) fn at(&self) -> At<'a, CodeRecord> {
+        At::new(self.view(), self.record, self.id)
+    }
+
+    pub(crate) fn wide(&self) -> Option<&'a WideCode> {
+        self.wide
     }
 
     fn view(&self) -> View<'a> {
@@ -67,10 +104,10 @@ impl<'a> Code<'a> {
     /// Offset of its record in the archive.
     #[must_use]
     pub fn offset(&self) -> u64 {
-        self.view().offset_of(SectionKind::Code, self.id.into())
+        self.view().offset_of::<CodeRecord>(self.id)
     }
 
-    /// Its id: which code object of the archive it is. Its children have lower ones.
+    /// Its id within the archive. Its children have lower ids.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
@@ -124,7 +161,7 @@ impl<'a> Code<'a> {
         self.wide.map_or(self.record.local_count.get().into(), |wide| wide.local_count.get())
     }
 
-    /// Number of locals that the machine states, if that differs from what the kinds of its locals say.
+    /// Number of locals that the machine states, if it differs from the number that the kinds of its locals give.
     #[must_use]
     pub fn stated_local_count(&self) -> Option<u32> {
         self.wide.map(|wide| wide.stated_local_count.get()).filter(|count| *count != NONE)
@@ -140,12 +177,13 @@ impl<'a> Code<'a> {
         let offset = self.record.bytecode_offset.get();
         let align_log2 = self.view().layout.code_align_log2;
         if offset.trailing_zeros() < align_log2.into() {
-            return Err(Error::value(Rule::C2, self.offset(), "the offset of instructions", offset));
+            let field = offset_of!(CodeRecord, bytecode_offset);
+            return Err(self.at().error(Rule::C2, field, "the offset of instructions", offset));
         }
-        self.view().range(SectionKind::Bytecode, offset.into(), len.into(), Rule::C2).map(PermaBytes::new)
+        self.view().range(SectionKind::Bytecode, offset.into(), len.into(), Rule::C2)
     }
 
-    /// Its list: what it has of locals, constants and names.
+    /// Its list: head, locals, constants and names.
     ///
     /// # Errors
     /// `[C-4]`
@@ -198,25 +236,31 @@ impl<'a> Code<'a> {
         self.name_object()?.as_str(Rule::C10)
     }
 
-    /// How its qualified name is given, and whether a derived one is interned.
+    /// How its qualified name is stored.
     #[must_use]
-    pub fn qualname_form(&self) -> (QualnameForm, bool) {
-        (code_form::qualname(self.record.form), self.record.form & code_form::QUALNAME_INTERNED != 0)
+    pub fn qualname_form(&self) -> QualnameForm {
+        code_form::qualname(self.record.form)
     }
 
-    /// Its qualified name as an object, where it is no derived one.
+    /// Whether a derived qualified name is interned.
+    #[must_use]
+    pub fn is_qualname_interned(&self) -> bool {
+        self.record.form & code_form::QUALNAME_INTERNED != 0
+    }
+
+    /// Its qualified name as an object; `None` if the name is derived.
     ///
     /// # Errors
     /// `[C-4]`
     pub fn qualname_object(&self) -> Result<Option<Object<'a>>> {
-        if code_form::qualname(self.record.form) == QualnameForm::Name {
+        if self.qualname_form() == QualnameForm::Name {
             return self.name_object().map(Some);
         }
         let list = self.list()?;
         list.qualname_index().map(|index| list.object(index, Rule::C10)).transpose()
     }
 
-    /// Its qualified name, put together when it is shown.
+    /// Its qualified name, put together on demand.
     #[must_use]
     pub fn qualname(&self) -> Qualname<'a> {
         Qualname::new(*self)
@@ -230,7 +274,7 @@ impl<'a> Code<'a> {
         self.qualname().is(qualname)
     }
 
-    /// Its file name as an object, if it is not that of the module.
+    /// Its file name as an object; `None` if it has the file name of the module.
     ///
     /// # Errors
     /// `[C-4]`
@@ -239,7 +283,7 @@ impl<'a> Code<'a> {
         list.filename_index().map(|index| list.object(index, Rule::C10)).transpose()
     }
 
-    /// Its file name, if it is not that of the module.
+    /// Its file name; `None` if it has the file name of the module.
     ///
     /// # Errors
     /// `[C-4]`, `[C-10]`
@@ -247,7 +291,7 @@ impl<'a> Code<'a> {
         self.filename_object()?.map(|object| object.as_str(Rule::C10)).transpose()
     }
 
-    /// Its local variables, cells and free variables, in the order in which instructions number them.
+    /// Its local variables, cells and free variables, in the order of their numbers in instructions.
     ///
     /// # Errors
     /// `[C-4]`
@@ -263,19 +307,19 @@ impl<'a> Code<'a> {
         self.object(List::KINDS, Rule::C8)
     }
 
-    /// What kind of variable each of its locals is: bits of [`permacode_format::local_kind`].
+    /// The kind of each local: bits of [`crate::local_kind`].
     ///
     /// # Errors
     /// `[C-4]`, `[C-8]`
     pub fn local_kinds(&self) -> Result<PermaBytes<'a>> {
         let kinds = self.local_kinds_object()?.as_bytes(Rule::C8)?;
         if kinds.len() as u64 != u64::from(self.local_count()) {
-            return Err(Error::value(Rule::C8, kinds.offset(), "the number of local kinds", kinds.len() as u64));
+            return Err(Error::value(Rule::C8, kinds.offset(), "the number of kinds of locals", kinds.len_u64()));
         }
         Ok(kinds)
     }
 
-    /// Its constants, in the order in which instructions number them.
+    /// Its constants, in the order of their numbers in instructions.
     ///
     /// # Errors
     /// `[C-4]`
@@ -284,7 +328,7 @@ impl<'a> Code<'a> {
         self.list().map(|list| list.constants())
     }
 
-    /// Its names of globals and attributes, in the order in which instructions number them.
+    /// Its names of globals and attributes, in the order of their numbers in instructions.
     ///
     /// # Errors
     /// `[C-4]`
@@ -304,15 +348,15 @@ impl<'a> Code<'a> {
         }))
     }
 
-    /// The code object in whose body it was defined; the root of a module has none.
+    /// The code object that defines it, such as the class of a method. The body of a module has none.
     ///
     /// # Errors
     /// `[C-1]`, `[C-6]`
     pub fn parent(&self) -> Result<Option<Code<'a>>> {
-        self.parent_id()?.map(|parent| Code::new(self.view(), self.module, parent)).transpose()
+        self.parent_id()?.map(|parent| Code::new(self.module, parent)).transpose()
     }
 
-    /// The id of its parent; the root of a module has none.
+    /// The id of its parent. The body of a module has none.
     ///
     /// # Errors
     /// `[C-1]`, `[C-6]`
@@ -328,25 +372,24 @@ impl<'a> Code<'a> {
         let end = self.module.first_code().saturating_add(self.module.code_count());
         match self.id.checked_add(delta).filter(|parent| *parent < end) {
             Some(parent) => Ok(Some(parent)),
-            None => Err(Error::value(
-                Rule::C6,
-                self.detail_offset().saturating_add(10),
-                "the distance of the parent",
-                delta,
-            )),
+            None => Err(Error::value(Rule::C6, self.parent_field(), "the distance to the parent", delta)),
         }
     }
 
-    fn detail(&self) -> Result<&'a CodeDetail> {
-        self.view().record::<CodeDetail>(SectionKind::Details, self.id as usize)?.ok_or_else(|| {
-            let available = self.view().count::<CodeDetail>(SectionKind::Details);
-            let kind = ErrorKind::OutOfBounds { start: self.id.into(), len: 1, available };
-            Error::new(kind, Rule::C1, self.detail_offset())
-        })
+    /// Offset in the archive of the field that states the parent.
+    pub(crate) fn parent_field(&self) -> u64 {
+        self.detail_offset().saturating_add(offset_of!(CodeDetail, parent_delta) as u64)
+    }
+
+    pub(crate) fn detail(&self) -> Result<&'a CodeDetail> {
+        match self.view().record::<CodeDetail>(self.id)? {
+            Some(at) => Ok(at.record()),
+            None => Err(self.view().no_record::<CodeDetail>(self.id, Rule::C1, self.detail_offset())),
+        }
     }
 
     fn detail_offset(&self) -> u64 {
-        self.view().offset_of(SectionKind::Details, self.id.into())
+        self.view().offset_of::<CodeDetail>(self.id)
     }
 
     /// First line in the source.
@@ -360,7 +403,7 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// First line, line table and exception table at once, for who wants all of them.
+    /// First line, line table and exception table together: quicker than one by one.
     ///
     /// # Errors
     /// `[C-1]`, `[C-5]`
@@ -374,11 +417,10 @@ impl<'a> Code<'a> {
         let line_table = self.view().range(SectionKind::Tables, offset, line_len.into(), Rule::C5)?;
         let after = offset.saturating_add(line_len.into());
         let exception_table = self.view().range(SectionKind::Tables, after, exception_len.into(), Rule::C5)?;
-        let (line_table, exception_table) = (PermaBytes::new(line_table), PermaBytes::new(exception_table));
         Ok(Cold { first_line, line_table, exception_table })
     }
 
-    /// Its line table, encoded as [`crate::Target::line_encoding`] says.
+    /// Its line table in the encoding of [`crate::Target::line_encoding`].
     ///
     /// # Errors
     /// `[C-1]`, `[C-5]`
@@ -386,7 +428,7 @@ impl<'a> Code<'a> {
         self.cold().map(|cold| cold.line_table)
     }
 
-    /// Its exception table, encoded as [`crate::Target::exception_encoding`] says.
+    /// Its exception table in the encoding of [`crate::Target::exception_encoding`].
     ///
     /// # Errors
     /// `[C-1]`, `[C-5]`
@@ -411,95 +453,33 @@ impl<'a> Code<'a> {
         let Some(index) = self.docstring_index() else { return Ok(None) };
         match self.constants()?.get(index as usize).transpose()? {
             Some(Item::Object(object)) => object.as_str(Rule::C7).map(Some),
-            _ => Err(Error::value(Rule::C7, self.offset().saturating_add(26), "the index of a docstring", index)),
+            _ => Err(self.at().error(Rule::C7, offset_of!(CodeRecord, docstring), "the index of a docstring", index)),
         }
     }
 
-    /// What is known of its signature beside what the code object itself says: UTF-8, meant to be JSON.
+    /// Its signature: UTF-8, meant to be JSON. Names and kinds of parameters are not in it; the code object has them.
     ///
     /// # Errors
     /// `[G-2]`
     pub fn signature(&self) -> Result<Option<PermaBytes<'a>>> {
-        let records = self.view().records::<SignatureRecord>(SectionKind::Signatures)?;
+        let records = self.view().records::<SignatureRecord>()?;
         let found = records.binary_search_by_key(&self.id, |record| record.code.get());
         let Some(record) = found.ok().and_then(|index| records.get(index)) else { return Ok(None) };
         let (start, len) = (record.offset.get().into(), record.len.get().into());
         let text = self.view().range(SectionKind::SignatureText, start, len, Rule::G2)?;
-        check_signature(text)?;
-        Ok(Some(PermaBytes::new(text)))
-    }
-
-    /// Checks the two records by themselves.
-    pub(crate) fn verify_record(&self) -> Result<()> {
-        let record = self.record;
-        if record.form & !code_form::KNOWN != 0 || record.reserved != 0 {
-            return Err(Error::value(
-                Rule::C3,
-                self.offset().saturating_add(25),
-                "the form of a code object",
-                record.form,
-            ));
-        }
-        let derived = matches!(self.qualname_form().0, QualnameForm::Member | QualnameForm::Local);
-        let detail = self.detail()?;
-        if self.wide.is_some() {
-            let narrow =
-                [record.name_count.get(), record.local_count.get(), record.stack_size.get(), detail.line_len.get()];
-            let rest = [detail.exception_len.get(), detail.first_line.get(), detail.parent_delta.get()];
-            let small = [record.arg_count, record.posonly_count, record.kwonly_count, record.docstring];
-            if narrow.iter().chain(&rest).any(|field| *field != 0) || small.iter().any(|field| *field != 0) {
-                return Err(Error::value(Rule::C3, self.offset(), "a field beside a wide form, id", self.id));
-            }
-        }
-        if derived && self.parent()?.is_none() {
-            return Err(Error::value(Rule::C6, self.detail_offset(), "a derived name without a parent, id", self.id));
-        }
-        self.bytecode()?;
-        self.line_table()?;
-        self.exception_table()?;
-        Ok(())
-    }
-
-    /// Checks that each item of its list is what its place says.
-    ///
-    /// `first_codes` says for containers through which code objects can be reached which one is the first of them.
-    pub(crate) fn verify_list(&self, first_codes: &BTreeMap<u32, u32>) -> Result<()> {
-        self.local_kinds()?;
-        self.name()?;
-        if let Some(object) = self.qualname_object()? {
-            object.as_str(Rule::C10)?;
-        }
-        self.filename()?;
-        for text in self.locals()?.strings().chain(self.names()?.strings()) {
-            text?;
-        }
-        let constants = self.constants()?;
-        for item in constants.iter() {
-            let item = item?;
-            if let Item::Object(object) = item
-                && let Some(first) = first_codes.get(&object.id()).filter(|first| **first < self.module.first_code())
-            {
-                let at = object.own_bytes()?.offset();
-                return Err(Error::value(Rule::C11, at, "a code object of another module, id", *first));
-            }
-            if let crate::object::Constant::Qualname { constant, .. } = item.constant()? {
-                match constants.get(constant as usize).transpose()? {
-                    Some(Item::Code(_)) => {}
-                    _ => {
-                        return Err(Error::value(
-                            Rule::O5,
-                            self.offset(),
-                            "the constant that a qualified name names",
-                            constant,
-                        ));
-                    }
-                }
-            }
-        }
-        self.docstring()?;
-        Ok(())
+        text.utf8(Rule::G2)?;
+        Ok(Some(text))
     }
 }
+
+impl PartialEq for Code<'_> {
+    /// Whether both are the same code object of the same archive.
+    fn eq(&self, other: &Self) -> bool {
+        self.at().is_same(&other.at())
+    }
+}
+
+impl Eq for Code<'_> {}
 
 impl core::fmt::Debug for Code<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -509,18 +489,4 @@ impl core::fmt::Debug for Code<'_> {
             .field("wide", &self.wide)
             .finish_non_exhaustive()
     }
-}
-
-/// A signature is UTF-8 [G-2].
-pub(crate) fn check_signature(text: Bytes<'_>) -> Result<()> {
-    core::str::from_utf8(text.data()).map(|_| ()).map_err(|error| {
-        let valid = error.valid_up_to() as u64;
-        Error::value(Rule::G2, text.offset(), "the length of the part that is UTF-8", valid)
-    })
-}
-
-/// Whether a local of this kind is a variable or parameter of the code object itself, not a mere cell or free variable.
-#[must_use]
-pub const fn is_local(kind: u8) -> bool {
-    kind & local_kind::LOCAL != 0
 }

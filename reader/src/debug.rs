@@ -1,13 +1,14 @@
-//! Showing constants, within a budget: a few hundred bytes of shared tuples can describe 2^60 leaves, and a thousand leaves
-//! may be one text of a gigabyte. And showing what borrows from an archive without all the bytes of the archive.
+//! `Debug` for constants and views, within a budget.
+//!
+//! A few hundred bytes of shared tuples can describe 2^60 values, and a thousand values can share one text of a gigabyte.
 
 use crate::{
     archive::Archive,
-    bytes::Bytes,
     error::Result,
+    leaf::Leaf,
     object::{Constant, Container, Item},
     perma_bytes::PermaBytes,
-    string::Str,
+    qualname::QualnamePart,
     view::View,
 };
 use alloc::vec::Vec;
@@ -18,7 +19,7 @@ use permacode_format::Container as ContainerKind;
 const BUDGET: u32 = 1000;
 /// Bytes of a text, of bytes or of an integer that are shown within a constant.
 const SHOWN: usize = 200;
-/// Levels of containers that are shown; this is also how deep the showing nests.
+/// Levels of containers that are shown. The code recurses once per level.
 const LEVELS: u32 = 16;
 
 impl<D: AsRef<[u8]>> fmt::Debug for Archive<D> {
@@ -39,14 +40,8 @@ impl fmt::Debug for View<'_> {
     }
 }
 
-impl fmt::Debug for Bytes<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{} bytes at {:#x}>", self.len(), self.offset())
-    }
-}
-
 impl fmt::Debug for Constant<'_> {
-    /// The value in the manner of Python; what exceeds the budget is shown as `...`.
+    /// The value in the notation of Python; `...` stands for everything beyond the budget.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_constant(f, Ok(*self), &mut BUDGET.clone(), LEVELS)
     }
@@ -62,32 +57,10 @@ fn write_constant(
     *budget = left;
     match constant {
         Err(error) => write!(f, "<{error}>"),
-        Ok(Constant::None) => f.write_str("None"),
-        Ok(Constant::False) => f.write_str("False"),
-        Ok(Constant::True) => f.write_str("True"),
-        Ok(Constant::Ellipsis) => f.write_str("Ellipsis"),
-        Ok(Constant::StopIteration) => f.write_str("StopIteration"),
-        Ok(Constant::Int(bytes)) => write_int(f, &bytes),
-        Ok(Constant::Float(bits)) => write!(f, "{:?}", f64::from_bits(bits)),
-        Ok(Constant::Complex(real, imaginary)) => {
-            write!(f, "complex({:?}, {:?})", f64::from_bits(real), f64::from_bits(imaginary))
-        }
-        Ok(Constant::Bytes(bytes)) => write_bytes(f, &bytes),
-        Ok(Constant::Str(text)) => match text.as_str().map(|all| (all, all.char_indices().nth(SHOWN))) {
-            Some((all, None)) => write!(f, "{all:?}"),
-            Some((all, Some((end, _)))) => {
-                write!(f, "{:?}... <{} bytes>", all.get(..end).unwrap_or_default(), all.len())
-            }
-            None => {
-                f.write_str("<surrogates ")?;
-                write_bytes(f, &text.bytes())?;
-                f.write_str(">")
-            }
-        },
-        Ok(Constant::Qualname { constant, .. }) => write!(f, "<qualified name of constant {constant}>"),
+        Ok(Constant::Leaf(leaf)) => write_leaf(f, leaf),
         Ok(Constant::Code(code)) => {
             let name = code.qualname();
-            let len = |parts: Vec<(Str<'_>, &str)>| parts.iter().map(|(text, _)| text.bytes().len()).sum::<usize>();
+            let len = |parts: Vec<QualnamePart<'_>>| parts.iter().map(|part| part.text.bytes().len()).sum::<usize>();
             if name.parts().is_ok_and(|parts| len(parts) > SHOWN) {
                 write!(f, "<code of a long name #{}>", code.id())
             } else {
@@ -98,6 +71,34 @@ fn write_constant(
             Some(levels) => write_container(f, &container, budget, levels),
             None => f.write_str("..."),
         },
+    }
+}
+
+fn write_leaf(f: &mut fmt::Formatter<'_>, leaf: Leaf<'_>) -> fmt::Result {
+    match leaf {
+        Leaf::None => f.write_str("None"),
+        Leaf::False => f.write_str("False"),
+        Leaf::True => f.write_str("True"),
+        Leaf::Ellipsis => f.write_str("Ellipsis"),
+        Leaf::StopIteration => f.write_str("StopIteration"),
+        Leaf::Int(bytes) => write_int(f, &bytes),
+        Leaf::Float(bits) => write!(f, "{:?}", f64::from_bits(bits)),
+        Leaf::Complex(real, imaginary) => {
+            write!(f, "complex({:?}, {:?})", f64::from_bits(real), f64::from_bits(imaginary))
+        }
+        Leaf::Bytes(bytes) => write_bytes(f, &bytes),
+        Leaf::Str(text) => match text.to_str().map(|all| (all, all.char_indices().nth(SHOWN))) {
+            Some((all, None)) => write!(f, "{all:?}"),
+            Some((all, Some((end, _)))) => {
+                write!(f, "{:?}... <{} bytes>", all.get(..end).unwrap_or_default(), all.len())
+            }
+            None => {
+                f.write_str("<surrogates ")?;
+                write_bytes(f, &text.bytes())?;
+                f.write_str(">")
+            }
+        },
+        Leaf::Qualname { constant, .. } => write!(f, "<qualified name of constant {constant}>"),
     }
 }
 
@@ -139,7 +140,7 @@ fn write_bytes(f: &mut fmt::Formatter<'_>, bytes: &PermaBytes<'_>) -> fmt::Resul
     }
 }
 
-/// Decimal where 128 bits hold it, hexadecimal where not, and only its length where that would be long.
+/// Decimal if 128 bits hold the value, else hexadecimal, or only the length if it is long.
 fn write_int(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     let is_negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
     let mut value = [if is_negative { 0xFF } else { 0 }; 16];

@@ -1,15 +1,23 @@
-//! What can be wrong with an archive: which rule it breaks, where, and what was found.
+//! Errors: the rule that is broken, the offset, and what was found there.
 
 use alloc::boxed::Box;
 use core::fmt;
 use permacode_format::{FORMAT_VERSION, Rule};
 
-/// Result of everything that looks at bytes of an archive.
+/// Result of reading an archive.
 pub type Result<T> = core::result::Result<T, Error>;
 
-/// Why bytes are not the archive, or not the part of one, that they should be.
+/// Why an archive, or a part of it, cannot be read.
 ///
-/// It is one pointer: results of everything that can fail are then small, and reading is quicker by that.
+/// The details are boxed so that `Result<T, Error>` fits in registers.
+///
+/// ```
+/// use permacode_reader::{Archive, Rule};
+///
+/// let error = Archive::open(b"PK\x03\x04").unwrap_err();
+/// assert_eq!((error.rule(), error.offset()), (Some(Rule::H1), Some(0)));
+/// assert_eq!(std::io::Error::from(error).kind(), std::io::ErrorKind::InvalidData);
+/// ```
 #[derive(Debug)]
 pub struct Error(Box<Details>);
 
@@ -17,26 +25,26 @@ pub struct Error(Box<Details>);
 struct Details {
     kind: ErrorKind,
     rule: Option<Rule>,
-    offset: u64,
+    offset: Option<u64>,
 }
 
 /// What is wrong.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The magic bytes are missing: this is some other file.
+    /// The magic bytes are missing: this is another kind of file.
     NotAnArchive,
-    /// An archive of a version that this reader does not know.
+    /// The archive has a format version that this reader does not know.
     UnsupportedVersion {
         /// The version it states.
         found: u32,
     },
-    /// Bits that a reader must know and this one does not.
+    /// Bits are set that a reader must know and this reader does not.
     UnknownBits {
         /// Those bits.
         found: u32,
     },
-    /// A section that a reader must know and this one does not.
+    /// A required section has a kind that this reader does not know.
     UnknownSection {
         /// Its kind.
         kind: u32,
@@ -48,7 +56,7 @@ pub enum ErrorKind {
         /// Length in bytes that was found.
         found: u64,
     },
-    /// A range leads out of what it is a range of.
+    /// A range ends beyond the bytes or records that exist.
     OutOfBounds {
         /// First byte or first record.
         start: u64,
@@ -57,51 +65,63 @@ pub enum ErrorKind {
         /// How many there are.
         available: u64,
     },
-    /// A checksum is not that of the bytes.
+    /// A checksum does not match the bytes.
     Checksum {
-        /// The one in the file.
+        /// The checksum in the file.
         stored: u32,
-        /// The one of the bytes.
+        /// The checksum of the bytes.
         computed: u32,
     },
-    /// A value that the rule does not allow.
+    /// The rule does not allow a value.
     Value {
-        /// What it is the value of.
+        /// What has the value.
         what: &'static str,
         /// The value.
         found: u64,
     },
-    /// A code object was asked for through an object that was not reached through the module of the code object.
+    /// The caller asked for a code object through an object that it did not reach through a module.
     NeedsModule {
         /// The id of the code object.
         code: u32,
     },
-    /// The system could not open, map or read the file.
+    /// The system could not open, map or read a file.
     #[cfg(feature = "std")]
-    Io(std::io::Error),
+    Io {
+        /// The file.
+        path: std::path::PathBuf,
+        /// What the system said.
+        error: std::io::Error,
+    },
 }
 
 impl Error {
     #[cold]
     pub(crate) fn new(kind: ErrorKind, rule: Rule, offset: u64) -> Self {
-        Error(Box::new(Details { kind, rule: Some(rule), offset }))
+        Error(Box::new(Details { kind, rule: Some(rule), offset: Some(offset) }))
     }
 
-    /// A value that a rule does not allow.
+    /// `what` is `found`, and the rule does not allow that.
     #[cold]
     pub(crate) fn value(rule: Rule, offset: u64, what: &'static str, found: impl Into<u64>) -> Self {
         Error::new(ErrorKind::Value { what, found: found.into() }, rule, offset)
     }
 
+    /// Item `index` was asked for, but there are only `available`.
+    #[cold]
+    pub(crate) fn no_item(index: u32, available: u32, rule: Rule, offset: u64) -> Self {
+        let kind = ErrorKind::OutOfBounds { start: index.into(), len: 1, available: available.into() };
+        Error::new(kind, rule, offset)
+    }
+
     /// The caller asked for a code object where its module is not known.
     #[cold]
     pub(crate) fn needs_module(code: u32, offset: u64) -> Self {
-        Error(Box::new(Details { kind: ErrorKind::NeedsModule { code }, rule: None, offset }))
+        Error(Box::new(Details { kind: ErrorKind::NeedsModule { code }, rule: None, offset: Some(offset) }))
     }
 
     #[cfg(feature = "std")]
-    pub(crate) fn io(error: std::io::Error) -> Self {
-        Error(Box::new(Details { kind: ErrorKind::Io(error), rule: None, offset: 0 }))
+    pub(crate) fn io(path: &std::path::Path, error: std::io::Error) -> Self {
+        Error(Box::new(Details { kind: ErrorKind::Io { path: path.to_owned(), error }, rule: None, offset: None }))
     }
 
     /// What is wrong.
@@ -110,15 +130,16 @@ impl Error {
         &self.0.kind
     }
 
-    /// The rule of `spec.md` that is broken; `None` where no byte is wrong: the system refused, or the caller asked for too much.
+    /// The rule of `spec.md` that is broken; `None` if the bytes are not at fault: the system refused, or the caller asked for
+    /// a code object without its module.
     #[must_use]
     pub fn rule(&self) -> Option<Rule> {
         self.0.rule
     }
 
-    /// Where, in bytes from the start of the archive.
+    /// The offset of the fault in bytes from the start of the archive; `None` if the system refused.
     #[must_use]
-    pub fn offset(&self) -> u64 {
+    pub fn offset(&self) -> Option<u64> {
         self.0.offset
     }
 }
@@ -126,31 +147,33 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
-            ErrorKind::NotAnArchive => f.write_str("this is no Permacode archive: the magic bytes are missing")?,
+            ErrorKind::NotAnArchive => f.write_str("not a Permacode archive: the magic bytes are missing")?,
             ErrorKind::UnsupportedVersion { found } => write!(
                 f,
-                "the archive has format version {found}, this reader knows version {FORMAT_VERSION}: use a reader of that version, or bundle again"
+                "the archive has format version {found}, but this reader knows version {FORMAT_VERSION}: use a reader of that \
+                 version, or bundle again"
             )?,
             ErrorKind::UnknownBits { found } => {
-                write!(f, "the archive needs a newer reader: it sets the unknown bits {found:#x}")?;
+                write!(f, "the archive sets the unknown bits {found:#x}: use a newer reader")?;
             }
             ErrorKind::UnknownSection { kind } => {
-                write!(f, "the archive needs a newer reader: it has a required section of the unknown kind {kind:#x}")?;
+                write!(f, "the archive has a required section of the unknown kind {kind:#x}: use a newer reader")?;
             }
-            ErrorKind::WrongLength { stated, found } => {
-                write!(f, "the archive says that it has {stated} bytes, but there are ")?;
-                // Of an input that goes on nobody has read the rest.
-                if found < stated { write!(f, "{found}: it was cut off")? } else { f.write_str("more")? }
+            ErrorKind::WrongLength { stated, found } if found < stated => {
+                write!(f, "the archive states a length of {stated} bytes, but only {found} are there: copy it again")?;
+            }
+            // A caller may have stopped reading, so the real length is not known.
+            ErrorKind::WrongLength { stated, .. } => {
+                write!(f, "the archive states a length of {stated} bytes, but more are there: copy it again")?;
             }
             ErrorKind::OutOfBounds { start, len, available } => {
-                write!(
-                    f,
-                    "a range starts at {start} and has a length of {len}, but it should end at {available} at most: the \
-                     archive is damaged, copy it again or bundle again"
-                )?;
+                write!(f, "a range of length {len} starts at {start}, but only {available} are there")?;
             }
             ErrorKind::Checksum { stored, computed } => {
-                write!(f, "the checksum is {computed:#010x}, but {stored:#010x} is stored: the bytes have changed")?;
+                write!(
+                    f,
+                    "the stored checksum is {stored:#010x}, but the bytes have {computed:#010x}: they have changed"
+                )?;
             }
             ErrorKind::NeedsModule { code } => {
                 write!(
@@ -160,12 +183,15 @@ impl fmt::Display for Error {
             }
             ErrorKind::Value { what, found } => write!(f, "{what} is {found}")?,
             #[cfg(feature = "std")]
-            ErrorKind::Io(error) => return write!(f, "{error}"),
+            ErrorKind::Io { path, error } => return write!(f, "{}: {error}", path.display()),
         }
         if let Some(rule) = self.0.rule {
             write!(f, "; rule {rule}: {}", rule.text())?;
         }
-        write!(f, " (at offset {:#x})", self.0.offset)
+        match self.0.offset {
+            Some(offset) => write!(f, " (at offset {offset:#x})"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -173,8 +199,20 @@ impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match &self.0.kind {
             #[cfg(feature = "std")]
-            ErrorKind::Io(error) => Some(error),
+            ErrorKind::Io { error, .. } => Some(error),
             _ => None,
         }
+    }
+}
+
+#[cfg(feature = "std")]
+impl From<Error> for std::io::Error {
+    /// Keeps the kind of a system error; anything else is invalid data.
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Io { error, .. } => error.kind(),
+            _ => std::io::ErrorKind::InvalidData,
+        };
+        std::io::Error::new(kind, error)
     }
 }

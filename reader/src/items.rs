@@ -2,27 +2,28 @@
 
 use crate::{
     error::{Error, Result},
+    iter::indexed,
     module::Module,
     object::{Item, Object, Owner},
     string::Str,
 };
 use core::{ops::Range, slice};
-use permacode_format::{ItemRef, Rule, SectionKind, U16, U32, list_item};
+use permacode_format::{CodeRecord, ItemRef, Rule, U16, U32, list_item};
 
-/// The whole list of a code object: in this order its head, locals, constants and names.
+/// The list of a code object: its head, its locals, its constants and its names, in this order.
 ///
-/// The head has the kinds of the locals ([`List::KINDS`]), the name ([`List::NAME`]), and, where the code object has them,
-/// its qualified name and its file name.
+/// The head has the kinds of the locals ([`List::KINDS`]) and the name ([`List::NAME`]). If the code object has a qualified name or
+/// a file name of its own, they follow.
 #[derive(Debug, Clone, Copy)]
 pub struct List<'a> {
     pub(crate) module: Module<'a>,
     /// Id of the code object.
     pub(crate) code: u32,
-    /// Its items in their two-byte form, or none.
+    /// The items in two-byte form; empty if the list is wide.
     pub(crate) narrow: &'a [U16],
-    /// Its items in their four-byte form, or none.
+    /// The items in four-byte form; empty if the list is narrow.
     pub(crate) wide: &'a [U32],
-    /// Where it lies in the archive.
+    /// Offset of the list in the archive.
     pub(crate) offset: u64,
     pub(crate) has_qualname: bool,
     pub(crate) has_filename: bool,
@@ -31,6 +32,8 @@ pub struct List<'a> {
 }
 
 /// Part of the list of a code object: its locals, its constants or its names.
+///
+/// [`Code`](crate::Code) has an example.
 #[derive(Debug, Clone, Copy)]
 pub struct Items<'a> {
     module: Module<'a>,
@@ -38,31 +41,10 @@ pub struct Items<'a> {
     code: u32,
     narrow: &'a [U16],
     wide: &'a [U32],
-    /// Where the list lies in the archive.
+    /// Offset of the list in the archive.
     offset: u64,
     /// Number of the first item in the list.
     start: usize,
-}
-
-/// What items refer to, in order; see [`Items::references`].
-#[derive(Debug, Clone)]
-pub struct References<'a> {
-    narrow: slice::Iter<'a, U16>,
-    wide: slice::Iter<'a, U32>,
-    object_base: u32,
-    first_code: u32,
-}
-
-impl Iterator for References<'_> {
-    type Item = Option<ItemRef>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Option<ItemRef>> {
-        match self.narrow.next() {
-            Some(item) => Some(list_item::decode_narrow(item.get(), self.object_base, self.first_code)),
-            None => self.wide.next().map(|item| Some(list_item::decode_wide(item.get()))),
-        }
-    }
 }
 
 #[inline]
@@ -79,14 +61,14 @@ impl<'a> List<'a> {
     /// Index of the name: a string.
     pub const NAME: usize = 1;
 
-    /// Index of the qualified name, where it is one that the code object itself has.
+    /// Index of the qualified name; `None` if the list has none.
     #[must_use]
     #[inline]
     pub fn qualname_index(&self) -> Option<usize> {
         self.has_qualname.then_some(2)
     }
 
-    /// Index of the file name, where it is not that of the module.
+    /// Index of the file name; `None` if the code object has the file name of the module.
     #[must_use]
     #[inline]
     pub fn filename_index(&self) -> Option<usize> {
@@ -95,7 +77,7 @@ impl<'a> List<'a> {
 
     /// Offset of the record of the code object, for errors.
     pub(crate) fn code_offset(&self) -> u64 {
-        self.module.view().offset_of(SectionKind::Code, self.code.into())
+        self.module.view().offset_of::<CodeRecord>(self.code)
     }
 
     fn head_len(&self) -> usize {
@@ -104,7 +86,7 @@ impl<'a> List<'a> {
 
     /// Number of all its items.
     #[must_use]
-    #[allow(clippy::len_without_is_empty, reason = "it has a name at least")]
+    #[allow(clippy::len_without_is_empty, reason = "it always has a name")]
     pub fn len(&self) -> usize {
         self.narrow.len().saturating_add(self.wide.len())
     }
@@ -140,7 +122,7 @@ impl<'a> List<'a> {
         self.constants_range().end..self.len()
     }
 
-    /// What an item refers to; see [`Items::reference`].
+    /// The id that an item refers to; see [`Items::reference`].
     #[must_use]
     #[inline]
     pub fn reference(&self, index: usize) -> Option<ItemRef> {
@@ -154,28 +136,28 @@ impl<'a> List<'a> {
         self.part(0..self.len())
     }
 
-    /// Local variables, cells and free variables, in the order in which instructions number them.
+    /// Local variables, cells and free variables, in the order of their numbers in instructions.
     #[must_use]
     #[inline]
     pub fn locals(&self) -> Items<'a> {
         self.part(self.locals_range())
     }
 
-    /// Constants, in the order in which instructions number them.
+    /// Constants, in the order of their numbers in instructions.
     #[must_use]
     #[inline]
     pub fn constants(&self) -> Items<'a> {
         self.part(self.constants_range())
     }
 
-    /// Names of globals and attributes, in the order in which instructions number them.
+    /// Names of globals and attributes, in the order of their numbers in instructions.
     #[must_use]
     #[inline]
     pub fn names(&self) -> Items<'a> {
         self.part(self.names_range())
     }
 
-    /// An item that must not be a code object, if `rule` is kept.
+    /// The object at `index`. If it is a code object: `rule`.
     pub(crate) fn object(&self, index: usize, rule: Rule) -> Result<Object<'a>> {
         self.all().object(index, rule)
     }
@@ -195,20 +177,22 @@ impl<'a> Items<'a> {
         self.len() == 0
     }
 
-    /// What an item refers to, by its id alone: for who keeps what it made of objects by their ids, and looks at an object
-    /// only when it meets its id for the first time.
+    /// The id that an item refers to, for callers that cache by id.
     ///
-    /// The id may be that of no object. `None`: there is no such item, or it leads nowhere; [`Items::get`] says what is wrong.
+    /// Nothing is read, so there may be no object with this id. `None` if there is no such item, or if its id exceeds 32 bits;
+    /// [`Items::get`] tells which.
     #[must_use]
     #[inline]
     pub fn reference(&self, index: usize) -> Option<ItemRef> {
         reference(self.module, self.narrow, self.wide, index)
     }
 
-    /// What the items refer to, in order; see [`Items::reference`].
+    /// The ids that the items refer to, in order; see [`Items::reference`].
+    #[must_use]
     #[inline]
     pub fn references(&self) -> References<'a> {
         References {
+            items: *self,
             narrow: self.narrow.iter(),
             wide: self.wide.iter(),
             object_base: self.module.object_base(),
@@ -222,43 +206,111 @@ impl<'a> Items<'a> {
                 let owner = Owner::code(self.module, self.code);
                 Item::resolve(self.module.view(), item, owner, Rule::C4, self.offset)
             }
-            None => {
-                let number = self.start.saturating_add(index) as u64;
-                Err(Error::value(Rule::C4, self.offset, "the number of an item that leads nowhere", number))
-            }
+            None => Err(self.bad_item(index)),
         }
     }
 
-    /// An item; `None` behind the last one.
+    #[cold]
+    fn bad_item(&self, index: usize) -> Error {
+        let number = self.start.saturating_add(index) as u64;
+        Error::value(Rule::C4, self.offset, "the number of an item with an id that exceeds 32 bits", number)
+    }
+
+    /// An item; `None` after the last item.
     #[inline]
     pub fn get(&self, index: usize) -> Option<Result<Item<'a>>> {
         (index < self.len()).then(|| self.item(index))
     }
 
     /// The items in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<Item<'a>>> + use<'a> {
-        let items = *self;
-        (0..self.len()).map(move |index| items.item(index))
+    #[must_use]
+    pub fn iter(&self) -> ItemsIter<'a> {
+        ItemsIter::new(*self, 0..self.len())
     }
 
     fn object(&self, index: usize, rule: Rule) -> Result<Object<'a>> {
         match self.item(index)? {
             Item::Object(object) => Ok(object),
             Item::Code(code) => {
-                let what = "a code object where another is due, id";
+                let what = "the id of a code object in the place of another object";
                 Err(Error::value(rule, self.offset, what, code.id()))
             }
         }
     }
 
-    /// The items in order as objects, where they are names or locals.
-    pub fn objects(&self) -> impl ExactSizeIterator<Item = Result<Object<'a>>> + use<'a> {
-        let items = *self;
-        (0..self.len()).map(move |index| items.object(index, Rule::C10))
+    fn name(&self, index: usize) -> Result<Object<'a>> {
+        self.object(index, Rule::C10)
     }
 
-    /// The items in order as strings, where they are names or locals.
-    pub fn strings(&self) -> impl ExactSizeIterator<Item = Result<Str<'a>>> + use<'a> {
-        self.objects().map(|object| object?.as_str(Rule::C10))
+    fn string(&self, index: usize) -> Result<Str<'a>> {
+        self.name(index)?.as_str(Rule::C10)
+    }
+
+    /// The items in order as objects. A code object is an error [C-10]: use this for names and locals.
+    #[must_use]
+    pub fn objects(&self) -> Objects<'a> {
+        Objects::new(*self, 0..self.len())
+    }
+
+    /// The items in order as strings. Anything else is an error [C-10]: use this for names and locals.
+    #[must_use]
+    pub fn strings(&self) -> Strings<'a> {
+        Strings::new(*self, 0..self.len())
     }
 }
+
+indexed! {
+    /// Items in order; see [`Items::iter`].
+    ItemsIter of Items yields Result<Item<'a>>, item;
+}
+
+indexed! {
+    /// Items in order as objects; see [`Items::objects`].
+    Objects of Items yields Result<Object<'a>>, name;
+}
+
+indexed! {
+    /// Items in order as strings; see [`Items::strings`].
+    Strings of Items yields Result<Str<'a>>, string;
+}
+
+impl<'a> IntoIterator for Items<'a> {
+    type Item = Result<Item<'a>>;
+    type IntoIter = ItemsIter<'a>;
+
+    fn into_iter(self) -> ItemsIter<'a> {
+        self.iter()
+    }
+}
+
+/// The ids that items refer to, in order; see [`Items::references`].
+#[derive(Debug, Clone)]
+pub struct References<'a> {
+    items: Items<'a>,
+    narrow: slice::Iter<'a, U16>,
+    wide: slice::Iter<'a, U32>,
+    object_base: u32,
+    first_code: u32,
+}
+
+impl Iterator for References<'_> {
+    type Item = Result<ItemRef>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Result<ItemRef>> {
+        match self.narrow.next() {
+            Some(item) => match list_item::decode_narrow(item.get(), self.object_base, self.first_code) {
+                Some(item) => Some(Ok(item)),
+                None => Some(Err(self.items.bad_item(self.items.len().saturating_sub(self.len()).saturating_sub(1)))),
+            },
+            None => self.wide.next().map(|item| Ok(list_item::decode_wide(item.get()))),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = self.narrow.len().saturating_add(self.wide.len());
+        (left, Some(left))
+    }
+}
+
+impl ExactSizeIterator for References<'_> {}

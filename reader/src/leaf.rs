@@ -1,107 +1,74 @@
 //! Objects that hold no others (spec.md 5.11).
 
-use crate::{bytes::Bytes, error::Error, module::Module, perma_bytes::PermaBytes, string::Str, view::View};
-use permacode_format::{ObjectKind, Rule, SectionKind, U32, entry, object_flag, read_varint};
+use crate::{
+    error::Error,
+    perma_bytes::PermaBytes,
+    string::Str,
+    view::{Section, View},
+};
+use permacode_format::{ObjectEntry, ObjectKind, Rule, SectionKind, object_flag, read_varint};
 
 /// The value of an object that holds no others.
-#[derive(Debug, Clone, Copy)]
-pub enum Leaf<'a> {
-    /// The absent value.
-    None,
-    /// Falsehood.
-    False,
-    /// Truth.
-    True,
-    /// `...`
-    Ellipsis,
-    /// The exception class `StopIteration`.
-    StopIteration,
-    /// An integer: the shortest two's complement, little-endian; zero has no bytes.
-    Int(PermaBytes<'a>),
-    /// An IEEE 754 double, as its bits.
-    Float(u64),
-    /// The bits of real and imaginary part.
-    Complex(u64, u64),
-    /// Immutable bytes.
-    Bytes(PermaBytes<'a>),
-    /// A string.
-    Str(Str<'a>),
-    /// The qualified name of the code object at index `constant` of the same constants.
-    Qualname {
-        /// Index into the constants of the code object that holds this one.
-        constant: u32,
-        /// Whether the string is interned.
-        interned: bool,
-    },
-}
+pub type Leaf<'a> = permacode_format::Leaf<PermaBytes<'a>, Str<'a>>;
 
-/// A fast lookup of the objects that hold no others, by id.
-///
-/// `None` means that the object is a container, is damaged, or is not there. [`crate::Object::constant`] says which.
+/// A fast lookup of the objects that hold no others, by id; see [`crate::Module::leaves`].
 #[derive(Debug, Clone, Copy)]
 pub struct Leaves<'a> {
-    view: View<'a>,
-    entries: &'a [U32],
-    constants: Bytes<'a>,
-    docstrings: Bytes<'a>,
-}
-
-impl<'a> Module<'a> {
-    /// The objects of its archive that hold no others.
-    #[must_use]
-    pub fn leaves(&self) -> Leaves<'a> {
-        Leaves::of(self.view())
-    }
+    entries: &'a [ObjectEntry],
+    objects: Section<'a>,
+    constants: Section<'a>,
+    docstrings: Section<'a>,
 }
 
 impl<'a> Leaves<'a> {
     pub(crate) fn of(view: View<'a>) -> Leaves<'a> {
         Leaves {
-            view,
             entries: view.section(SectionKind::Objects).records(),
-            constants: view.section(SectionKind::Constants),
-            docstrings: view.section(SectionKind::Docstrings),
+            objects: Section::of(view, SectionKind::Objects),
+            constants: Section::of(view, SectionKind::Constants),
+            docstrings: Section::of(view, SectionKind::Docstrings),
         }
     }
 
     /// The object with this id, if it holds no others.
+    ///
+    /// `None` means that it is a container, is damaged, or does not exist. [`crate::Object::constant`] says which.
     #[must_use]
     #[inline]
     pub fn get(&self, id: u32) -> Option<Leaf<'a>> {
         let entry = self.entries.get(id as usize)?;
-        self.view.touch(SectionKind::Objects, u64::from(id).saturating_mul(4), 4).ok()?;
-        let (offset, is_cold) = entry::decode(entry.get());
-        let (section, kind_of_section) = match is_cold {
-            true => (self.docstrings, SectionKind::Docstrings),
-            false => (self.constants, SectionKind::Constants),
+        self.objects.touch(u64::from(id).saturating_mul(4), 4).ok()?;
+        let section = match entry.section() {
+            SectionKind::Docstrings => &self.docstrings,
+            _ => &self.constants,
         };
-        let (&first, rest) = section.data().get(offset as usize..)?.split_first()?;
+        let offset = entry.offset();
+        let (&first, rest) = section.bytes.as_slice().get(offset as usize..)?.split_first()?;
         let kind = ObjectKind::from_number(first & object_flag::KIND)?;
         let flags = first & !object_flag::KIND;
         if flags & !kind.allowed_flags() != 0 {
             return None;
         }
-        let at = section.offset().saturating_add(offset.into()).saturating_add(1);
-        let (leaf, len) = parse(kind, flags, Bytes::new(rest, at))?;
-        self.view.touch(kind_of_section, offset.into(), (len as u64).saturating_add(1)).ok()?;
+        let at = section.bytes.offset().saturating_add(offset.into()).saturating_add(1);
+        let (leaf, len) = parse(kind, flags, PermaBytes::new(rest, at))?;
+        section.touch(offset.into(), (len as u64).saturating_add(1)).ok()?;
         Some(leaf)
     }
 }
 
-/// The value of an object of this kind whose first byte is followed by `rest`, and its length without that byte; `None` if the
-/// kind holds others, or the bytes end too early.
+/// Parses the bytes after the first byte of an object; returns the value and its length without the first byte.
+///
+/// `None` if the kind holds other objects, or if the bytes end too early; [`error`] says what is wrong.
 #[inline]
-pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: Bytes<'a>) -> Option<(Leaf<'a>, usize)> {
+pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: PermaBytes<'a>) -> Option<(Leaf<'a>, usize)> {
+    let data = rest.as_slice();
     let sized = || {
-        let (len, start) = read_varint(rest.data())?;
+        let (len, start) = read_varint(data)?;
         let end = start.checked_add(len as usize)?;
         let offset = rest.offset().saturating_add(start as u64);
-        Some((PermaBytes::new(Bytes::new(rest.data().get(start..end)?, offset)), end))
+        Some((PermaBytes::new(data.get(start..end)?, offset), end))
     };
-    let bits = |start: usize| {
-        let bytes = rest.data().get(start..)?.first_chunk()?;
-        Some(u64::from_le_bytes(*bytes))
-    };
+    let bits = |start: usize| Some(u64::from_le_bytes(*data.get(start..)?.first_chunk()?));
     Some(match kind {
         ObjectKind::Ascii | ObjectKind::Utf8 | ObjectKind::Surrogates => {
             let (text, len) = sized()?;
@@ -110,7 +77,7 @@ pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: Bytes<'a>) -> Option<
         ObjectKind::Int => sized().map(|(bytes, len)| (Leaf::Int(bytes), len))?,
         ObjectKind::Bytes => sized().map(|(bytes, len)| (Leaf::Bytes(bytes), len))?,
         ObjectKind::Qualname => {
-            let (constant, len) = read_varint(rest.data())?;
+            let (constant, len) = read_varint(data)?;
             (Leaf::Qualname { constant, interned: flags & object_flag::INTERNED != 0 }, len)
         }
         ObjectKind::Float => (Leaf::Float(bits(0)?), 8),
@@ -124,14 +91,14 @@ pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: Bytes<'a>) -> Option<
     })
 }
 
-/// What is wrong with the bytes behind the first one of a leaf of this kind, which [`parse`] did not take.
+/// Why [`parse`] refused the bytes after the first byte of a leaf.
 #[cold]
-pub(crate) fn error(kind: ObjectKind, rest: Bytes<'_>) -> Error {
+pub(crate) fn error(kind: ObjectKind, rest: PermaBytes<'_>) -> Error {
     let needed = match kind {
-        ObjectKind::Float => rest.get(0, 8, Rule::O2).map(drop),
-        ObjectKind::Complex => rest.get(0, 8, Rule::O2).and(rest.get(8, 8, Rule::O2)).map(drop),
+        ObjectKind::Float => rest.part(0, 8, Rule::O2).map(drop),
+        ObjectKind::Complex => rest.part(0, 8, Rule::O2).and(rest.part(8, 8, Rule::O2)).map(drop),
         ObjectKind::Qualname => rest.varint(Rule::O2).map(drop),
-        _ => rest.varint(Rule::O2).and_then(|(len, rest)| rest.get(0, len.into(), Rule::O2)).map(drop),
+        _ => rest.varint(Rule::O2).and_then(|(len, rest)| rest.part(0, len.into(), Rule::O2)).map(drop),
     };
     match needed {
         Err(error) => error,

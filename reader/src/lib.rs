@@ -5,14 +5,13 @@
 //!                   -> Resource     |  -> PermaBytes (bytecode, line table, exception table, signature)
 //! ```
 //!
-//! Opening is O(1) in the number of modules; finding one is one hash, one probe and one comparison; everything else is
-//! read when asked for, from where it lies. Any bytes whatever, given as an archive, yield an error or a value: no
-//! method panics, and what is touched is checked at each access. [`Archive::open`] has an example; `permacode-writer`
-//! makes archives.
+//! Opening is O(1) in the number of modules. Finding a module is one hash, one probe and one comparison. Everything else is read in
+//! place, when asked for. Any bytes given as an archive yield an error or a value: no method panics, and each access is checked.
+//! [`Code`] has an example that reaches bytecode. `permacode-writer` makes archives.
 //!
 //! # Features
 //!
-//! * `mmap` (default): [`Mapping`], a mapped file. All `unsafe` of the crate is in that one file.
+//! * `mmap` (default): `Mapping`, a mapped file. It is the only `unsafe` code of the crate.
 //! * `std` (implied by `mmap`): [`Block`], [`OwnedBytes`]. Without it the crate needs `core` and `alloc` only.
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![cfg_attr(
@@ -24,13 +23,12 @@ extern crate alloc;
 
 mod archive;
 mod budget;
-mod bytes;
 mod checks;
 mod code;
 mod debug;
 mod error;
-mod index;
 mod items;
+mod iter;
 mod layout;
 mod leaf;
 #[cfg(feature = "std")]
@@ -43,30 +41,31 @@ mod perma_bytes;
 mod qualname;
 mod resource;
 mod string;
+mod table;
 mod target;
 mod verify;
 mod view;
 
-pub use archive::Archive;
+pub use archive::{Archive, Section};
 pub use budget::Budget;
-pub use code::{Code, Cold, is_local};
+pub use code::{Code, Cold};
 pub use error::{Error, ErrorKind, Result};
-pub use items::{Items, List, References};
+pub use items::{Items, ItemsIter, List, Objects, References, Strings};
 pub use leaf::{Leaf, Leaves};
 #[cfg(feature = "std")]
 pub use map::Block;
 #[cfg(feature = "mmap")]
 pub use map::Mapping;
-pub use module::{Module, Path, Source};
-pub use object::{Constant, Container, Item, Object};
+pub use module::{Codes, Module, Path, Source};
+pub use object::{Constant, Container, ContainerItems, Item, Object};
 #[cfg(feature = "std")]
 pub use owned::OwnedBytes;
-pub use perma_bytes::PermaBytes;
+pub use perma_bytes::{PermaBytes, Unit};
 pub use permacode_format::{
     Container as ContainerKind, ExceptionEncoding, ItemRef, LineEncoding, ObjectKind, QualnameForm, Rule, SectionKind,
     local_kind,
 };
-pub use qualname::Qualname;
+pub use qualname::{Qualname, QualnamePart};
 pub use resource::Resource;
 pub use string::Str;
-pub use target::Target;
+pub use target::{Modules, Resources, Target};

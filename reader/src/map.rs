@@ -1,16 +1,9 @@
-//! Storage: a mapped file, or one aligned block of memory. All `unsafe` of this crate is in this file.
+//! Storage: a mapped file, or one aligned block of memory.
 
 use crate::error::{Error, Result};
 use std::{fs::File, io::Read, path::Path};
 
-/// A whole file mapped read-only. The descriptor is closed as soon as it is mapped.
-///
-/// # The file under the map
-///
-/// The pages are shared with the file. Replacing the file by a rename, as every writer of this project does, leaves a
-/// mapping untouched. A file that is *written into* while it is mapped changes under the reader's feet, and one that is
-/// *truncated* ends the process with a bus error when a lost page is touched. Nobody but its owner should be able to
-/// write an archive that is mapped; where that cannot be had, use [`Block`].
+/// A whole file mapped read-only. The descriptor is closed as soon as the file is mapped.
 #[cfg(feature = "mmap")]
 #[derive(Debug)]
 pub struct Mapping(memmap2::Mmap);
@@ -20,15 +13,20 @@ impl Mapping {
     /// Maps a file.
     ///
     /// # Errors
-    /// Those of the system; an empty file, which cannot be mapped, gives one as well.
-    pub fn open(path: impl AsRef<Path>) -> Result<Mapping> {
-        let file = open_file(path.as_ref())?;
-        // SAFETY: `Mmap::map` asks that the file is neither changed nor truncated while it is mapped. Writers of this
-        // format replace files and never write into them; who lets others write into the file of a mapping breaks the
-        // promise that the documentation of `Mapping` asks for.
-        #[allow(unsafe_code)]
+    /// Those of the system. An empty file cannot be mapped.
+    ///
+    /// # Safety
+    /// No process may write into the file or truncate it while it is mapped: the bytes of a `&[u8]` would change, and a
+    /// truncated page ends the process with a bus error. To replace the file by a rename, as the writer of this project does,
+    /// is fine. Where other users can write to the file, use [`Block::read`].
+    #[allow(unsafe_code)]
+    pub unsafe fn open(path: impl AsRef<Path>) -> Result<Mapping> {
+        let path = path.as_ref();
+        let file = open_file(path)?;
+        // SAFETY: the caller promises that the file is neither changed nor truncated while it is mapped, which is what
+        // `Mmap::map` requires.
         let map = unsafe { memmap2::Mmap::map(&file) };
-        map.map(Mapping).map_err(Error::io)
+        map.map(Mapping).map_err(|error| Error::io(path, error))
     }
 }
 
@@ -39,13 +37,14 @@ impl AsRef<[u8]> for Mapping {
     }
 }
 
-/// Opens a regular file; a folder, a pipe or a device is refused before anything waits for it.
+/// Opens a regular file. Refuses folders, pipes and devices, since opening or reading a pipe can wait for ever.
 fn open_file(path: &Path) -> Result<File> {
-    let metadata = std::fs::metadata(path).map_err(Error::io)?;
+    let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
     if !metadata.is_file() {
-        return Err(Error::io(std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file")));
+        let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "not a regular file");
+        return Err(Error::io(path, error));
     }
-    File::open(path).map_err(Error::io)
+    File::open(path).map_err(|error| Error::io(path, error))
 }
 
 /// A page of memory.
@@ -53,7 +52,7 @@ fn open_file(path: &Path) -> Result<File> {
 #[repr(C, align(4096))]
 struct Page([u8; 4096]);
 
-/// A copy of an archive in memory of its own, aligned to a page: nothing that happens to the file can reach it.
+/// A copy of an archive in memory, aligned to a page. Later changes of the file have no effect.
 ///
 /// ```
 /// use permacode_reader::Block;
@@ -83,12 +82,14 @@ impl Block {
     /// # Errors
     /// Those of the system.
     pub fn read(path: impl AsRef<Path>) -> Result<Block> {
-        let mut file = open_file(path.as_ref())?;
-        let len = file.metadata().map_err(Error::io)?.len();
-        let len = usize::try_from(len).map_err(|_| Error::io(std::io::ErrorKind::FileTooLarge.into()))?;
+        let path = path.as_ref();
+        let failed = |error| Error::io(path, error);
+        let mut file = open_file(path)?;
+        let len = file.metadata().map_err(failed)?.len();
+        let len = usize::try_from(len).map_err(|_| failed(std::io::ErrorKind::FileTooLarge.into()))?;
         let mut block = Block { pages: vec![Page([0; 4096]); len.div_ceil(size_of::<Page>())], len };
         if let Some(start) = block.room().get_mut(..len) {
-            file.read_exact(start).map_err(Error::io)?;
+            file.read_exact(start).map_err(failed)?;
         }
         Ok(block)
     }

@@ -1,38 +1,58 @@
 //! A module: its code objects and its source.
 
 use crate::{
-    bytes::Bytes,
     code::Code,
-    error::{Error, ErrorKind, Result},
-    index::name_in_section,
+    error::Result,
+    iter::indexed,
+    leaf::Leaves,
     object::{Object, Owner},
     perma_bytes::PermaBytes,
     string::Str,
-    view::View,
+    table::name_of,
+    view::{At, View},
 };
+use core::mem::offset_of;
 use permacode_format::{CodeRecord, ModuleRecord, NONE, Rule, SectionKind, U32, is_module_name, module_flag};
 
 /// One module of a target (spec.md 5.5).
+///
+/// ```
+/// # use permacode_writer::{model::*, Options, Writer};
+/// # let mut writer = Writer::new(Options::default());
+/// # let toy = Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
+/// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false };
+/// # let target = writer.target(&toy)?;
+/// # let code = Code { name: 0, bytecode: (&b"run\0"[..]).into(), ..Code::default() };
+/// # writer.module(target, &Module { name: "tool".into(), kind: ModuleKind::Module,
+/// #     objects: vec![Object::Str(Str::interned("<module>"))], codes: vec![code], root: Some(0),
+/// #     filename: Some(Path { root: Some("app".into()), path: Str::plain("tool.py") }), source: None })?;
+/// # let bytes = writer.plan()?.to_bytes();
+/// let archive = permacode_reader::Archive::open(&bytes)?;
+/// let module = archive.target(0).unwrap().find("tool")?.unwrap();
+/// let path = module.filename()?.unwrap();
+/// assert_eq!((path.root.unwrap().to_str(), path.path.to_str()), (Some("app"), Some("tool.py")));
+/// assert_eq!(module.body()?.unwrap().bytecode()?, b"run\0");
+/// assert!(module.source()?.is_none());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Module<'a> {
-    view: View<'a>,
-    record: &'a ModuleRecord,
-    index: usize,
+    at: At<'a, ModuleRecord>,
 }
 
-/// A path below a named root, or as it stands.
+/// A path below a named root, or a path as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path<'a> {
-    /// Name of the root; `None`: the path is verbatim.
+    /// Name of the root; `None`: the path is relative to no root.
     pub root: Option<Str<'a>>,
     /// The path.
     pub path: Str<'a>,
 }
 
-/// What is known of the source of a module.
+/// What the archive knows of the source of a module.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
-    /// Where it was found.
+    /// Path of the source file.
     pub path: Path<'a>,
     /// Its size in bytes.
     pub size: u64,
@@ -47,39 +67,34 @@ pub struct Source<'a> {
 }
 
 impl<'a> Module<'a> {
-    pub(crate) fn new(view: View<'a>, record: &'a ModuleRecord, index: usize) -> Self {
-        Module { view, record, index }
+    #[inline]
+    pub(crate) fn new(at: At<'a, ModuleRecord>) -> Self {
+        Module { at }
     }
 
-    /// The same module of the same archive, seen through another view of it.
-    pub(crate) fn in_view<'b>(&self, view: View<'b>) -> Result<Module<'b>>
-    where
-        'a: 'b,
-    {
-        let record = view.record(SectionKind::Modules, self.index)?.unwrap_or(self.record);
-        Ok(Module::new(view, record, self.index))
-    }
-
+    #[inline]
     pub(crate) fn view(&self) -> View<'a> {
-        self.view
+        self.at.view
     }
 
-    pub(crate) fn name_bytes(&self) -> Result<Bytes<'a>> {
-        name_in_section(self.view, self.record.name_offset, self.record.name_len)
+    pub(crate) fn at(&self) -> At<'a, ModuleRecord> {
+        self.at
     }
 
-    /// Full dotted name: components without NUL, none of them empty, between dots.
+    pub(crate) fn name_bytes(&self) -> Result<PermaBytes<'a>> {
+        name_of(self.at)
+    }
+
+    /// Full dotted name. Its components are not empty and have no NUL.
     ///
     /// # Errors
     /// `[N-1]`, `[N-3]`
     pub fn name(&self) -> Result<&'a str> {
         let bytes = self.name_bytes()?;
-        let name = core::str::from_utf8(bytes.data()).map_err(|error| {
-            Error::value(Rule::N3, bytes.offset(), "the length of the part that is UTF-8", error.valid_up_to() as u64)
-        })?;
+        let name = bytes.utf8(Rule::N3)?;
         if !is_module_name(name) {
-            let what = "the length of a module name that is none";
-            return Err(Error::value(Rule::N3, bytes.offset(), what, bytes.len()));
+            let what = "the length of a module name that breaks the rule";
+            return Err(crate::Error::value(Rule::N3, bytes.offset(), what, bytes.len_u64()));
         }
         Ok(name)
     }
@@ -87,28 +102,30 @@ impl<'a> Module<'a> {
     /// Whether it is a package, with or without code.
     #[must_use]
     pub fn is_package(&self) -> bool {
-        self.record.flags.get() & module_flag::PACKAGE != 0
+        self.at.flags.get() & module_flag::PACKAGE != 0
     }
 
-    /// Whether it is a package without code.
+    /// Whether it is a namespace package: a package without code.
     #[must_use]
     pub fn is_namespace(&self) -> bool {
-        self.record.flags.get() & module_flag::NAMESPACE != 0
+        self.at.flags.get() & module_flag::NAMESPACE != 0
     }
 
     /// Number of its code objects.
     #[must_use]
+    #[inline]
     pub fn code_count(&self) -> u32 {
-        self.record.code_count.get()
+        self.at.code_count.get()
     }
 
     /// Id of its first code object.
     #[must_use]
+    #[inline]
     pub fn first_code(&self) -> u32 {
-        self.record.first_code.get()
+        self.at.first_code.get()
     }
 
-    /// The code object that runs when the module is loaded; a namespace package has none.
+    /// Its body: the code object that runs when the module is loaded. A namespace package has none.
     ///
     /// # Errors
     /// `[M-3]`, `[C-*]`
@@ -119,35 +136,35 @@ impl<'a> Module<'a> {
         }
     }
 
-    /// The code object at this place; children come before their parents, the body last.
+    /// Code object `number` of the module. Children come before their parents, the body comes last.
     ///
     /// # Errors
     /// `[M-3]`, `[C-*]`
+    #[inline]
     pub fn code(&self, number: u32) -> Result<Code<'a>> {
-        let id = self.first_code().checked_add(number).filter(|_| number < self.code_count());
-        match id {
-            Some(id) => Code::new(self.view, *self, id),
-            None => {
-                let available = self.code_count().into();
-                let kind = ErrorKind::OutOfBounds { start: number.into(), len: 1, available };
-                Err(Error::new(kind, Rule::M3, self.offset().saturating_add(16)))
-            }
+        match self.first_code().checked_add(number).filter(|_| number < self.code_count()) {
+            Some(id) => Code::new(*self, id),
+            None => Err(self.at.no_item(Rule::M3, offset_of!(ModuleRecord, code_count), number, self.code_count())),
         }
     }
 
-    /// All code objects, children before their parents, the body last.
-    pub fn codes(&self) -> impl DoubleEndedIterator<Item = Result<Code<'a>>> + ExactSizeIterator + use<'a> {
-        let module = *self;
-        let available = self.view.count::<CodeRecord>(SectionKind::Code).saturating_add(1);
+    /// All code objects. Children come before their parents, the body comes last.
+    #[must_use]
+    pub fn codes(&self) -> Codes<'a> {
         // One more than there are gives the error of a count that is too large.
-        let count = self.code_count().min(u32::try_from(available).unwrap_or(u32::MAX));
-        (0..count).map(move |number| module.code(number))
+        let available = self.view().count::<CodeRecord>().saturating_add(1);
+        Codes::new(*self, 0..self.code_count().min(available) as usize)
     }
 
-    /// The code object with this qualified name, for example `JSONDecoder.decode`; of several the one with the lowest id,
-    /// which stands first in the source (see [`Module::find_codes`]).
+    #[inline]
+    fn code_at(&self, index: usize) -> Result<Code<'a>> {
+        self.code(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// The code object with this qualified name, for example `JSONDecoder.decode`. If there are several, the one with the lowest
+    /// id, which comes first in the source; see [`Module::find_codes`].
     ///
-    /// It takes one comparison of a name for each code object of the module.
+    /// The cost is one comparison of a name for each code object of the module.
     ///
     /// # Errors
     /// `[M-3]`, `[C-*]`
@@ -167,30 +184,38 @@ impl<'a> Module<'a> {
         })
     }
 
-    /// File name that its code objects report, unless they have one of their own; `None` for a namespace package.
+    /// The objects of its archive that hold no others, by id.
+    #[must_use]
+    pub fn leaves(&self) -> Leaves<'a> {
+        Leaves::of(self.view())
+    }
+
+    /// The file name that its code objects report, unless they have their own; `None` for a namespace package.
     ///
     /// # Errors
     /// `[M-5]`
     pub fn filename(&self) -> Result<Option<Path<'a>>> {
-        self.path(self.record.filename, self.record.filename_root, Rule::M5, 24)
+        let fields = [offset_of!(ModuleRecord, filename), offset_of!(ModuleRecord, filename_root)];
+        self.path([self.at.filename, self.at.filename_root], Rule::M5, fields)
     }
 
-    /// What is known of its source.
+    /// What the archive knows of its source.
     ///
     /// # Errors
     /// `[M-6]`
     pub fn source(&self) -> Result<Option<Source<'a>>> {
-        let Some(path) = self.path(self.record.source_path, self.record.source_root, Rule::M6, 32)? else {
+        let fields = [offset_of!(ModuleRecord, source_path), offset_of!(ModuleRecord, source_root)];
+        let Some(path) = self.path([self.at.source_path, self.at.source_root], Rule::M6, fields)? else {
             return Ok(None);
         };
-        let flags = self.record.flags.get();
-        let mtime = (flags & module_flag::SOURCE_MTIME != 0).then(|| self.record.source_mtime.get());
+        let flags = self.at.flags.get();
+        let mtime = (flags & module_flag::SOURCE_MTIME != 0).then(|| self.at.source_mtime.get());
         let executable = flags & module_flag::SOURCE_EXECUTABLE != 0;
-        let (size, digest) = (self.record.source_size.get(), self.record.source_digest);
+        let (size, digest) = (self.at.source_size.get(), self.at.source_digest);
         Ok(Some(Source { path, size, digest, mtime, executable, has_text: flags & module_flag::SOURCE_TEXT != 0 }))
     }
 
-    /// Text of the source, if it was kept. It is touched here and not by [`Module::source`], which an importer asks for each module.
+    /// Text of the source, if it was kept. [`Module::source`] does not touch the text, since importers call it for each module.
     ///
     /// # Errors
     /// `[M-6]`
@@ -198,74 +223,48 @@ impl<'a> Module<'a> {
         if !self.source()?.is_some_and(|source| source.has_text) {
             return Ok(None);
         }
-        let (start, len) = (self.record.source_offset.get(), self.record.source_size.get());
-        self.view.range(SectionKind::Sources, start, len, Rule::M6).map(|text| Some(PermaBytes::new(text)))
+        let (start, len) = (self.at.source_offset.get(), self.at.source_size.get());
+        self.view().range(SectionKind::Sources, start, len, Rule::M6).map(Some)
     }
 
-    fn path(&self, path: U32, root: U32, rule: Rule, field: u64) -> Result<Option<Path<'a>>> {
-        let string = |id: U32, field: u64| match id.get() {
+    /// A path from the ids of its string and of its root, which are at `fields` of the record.
+    fn path(&self, ids: [U32; 2], rule: Rule, fields: [usize; 2]) -> Result<Option<Path<'a>>> {
+        let string = |id: U32, field: usize| match id.get() {
             NONE => Ok(None),
             id => {
-                let object = Object::checked(self.view, id, Owner::None, rule, self.offset().saturating_add(field))?;
+                let object = Object::checked(self.view(), id, Owner::UNKNOWN, rule, self.at.field(field))?;
                 object.as_str(rule).map(Some)
             }
         };
-        let root = string(root, field.saturating_add(4))?;
-        Ok(string(path, field)?.map(|path| Path { root, path }))
-    }
-
-    /// Ids of the objects that its record names.
-    pub(crate) fn objects(&self) -> impl Iterator<Item = u32> {
-        let ModuleRecord { filename, filename_root, source_path, source_root, .. } = self.record;
-        [filename, filename_root, source_path, source_root].map(|id| id.get()).into_iter().filter(|id| *id != NONE)
+        let ([path, root], [path_field, root_field]) = (ids, fields);
+        let root = string(root, root_field)?;
+        Ok(string(path, path_field)?.map(|path| Path { root, path }))
     }
 
     /// First object id of the window that the two-byte items of its lists reach.
     #[must_use]
+    #[inline]
     pub fn object_base(&self) -> u32 {
-        self.record.object_base.get()
+        self.at.object_base.get()
     }
 
     /// Offset of its record in the archive.
     #[must_use]
     pub fn offset(&self) -> u64 {
-        self.view.offset_of(SectionKind::Modules, self.index as u64)
-    }
-
-    /// Checks the record, and all but the code objects.
-    pub(crate) fn verify_record(&self) -> Result<()> {
-        let flags = self.record.flags.get();
-        let is_consistent = !self.is_namespace() || self.is_package();
-        if flags & !module_flag::KNOWN != 0 || !is_consistent {
-            return Err(Error::value(Rule::M2, self.offset().saturating_add(8), "the flags of a module", flags));
-        }
-        let (first, count) = (u64::from(self.first_code()), u64::from(self.code_count()));
-        let available = self.view.count::<CodeRecord>(SectionKind::Code);
-        if self.is_namespace() != (count == 0) || first.saturating_add(count) > available {
-            return Err(Error::value(Rule::M3, self.offset().saturating_add(16), "the number of code objects", count));
-        }
-        let objects = self.view.count::<U32>(SectionKind::Objects);
-        if u64::from(self.object_base()) > objects {
-            return Err(Error::value(
-                Rule::M4,
-                self.offset().saturating_add(20),
-                "the object base",
-                self.object_base(),
-            ));
-        }
-        if self.filename()?.is_none() && !self.is_namespace() {
-            return Err(Error::value(Rule::M5, self.offset().saturating_add(24), "the file name", NONE));
-        }
-        self.source_text()?;
-        Ok(())
-    }
-
-    /// Checks the digest of the source against that of its text.
-    pub(crate) fn verify_digest(&self, computed: [u8; 16]) -> Result<()> {
-        if self.record.source_digest != computed {
-            let at = self.offset().saturating_add(56);
-            return Err(Error::value(Rule::M7, at, "the first byte of the digest", self.record.source_digest[0]));
-        }
-        Ok(())
+        self.at.offset()
     }
 }
+
+indexed! {
+    /// The code objects of a module; see [`Module::codes`].
+    Codes of Module yields Result<Code<'a>>, code_at;
+}
+
+impl PartialEq for Module<'_> {
+    /// Whether both are the same module of the same archive.
+    fn eq(&self, other: &Self) -> bool {
+        self.at.is_same(&other.at)
+    }
+}
+
+impl Eq for Module<'_> {}

@@ -1,9 +1,9 @@
 //! Objects: constants and names (spec.md 5.10, 5.11).
 
 use crate::{
-    bytes::Bytes,
     code::Code,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
+    iter::indexed,
     leaf::{self, Leaf},
     module::Module,
     perma_bytes::PermaBytes,
@@ -11,11 +11,11 @@ use crate::{
     view::View,
 };
 use permacode_format::{
-    Container as ContainerKind, ItemRef, MAX_DEPTH, ObjectKind, Rule, SectionKind, U16, U32, container_item, entry,
-    is_shortest_int, list_item, object_flag, string_kind,
+    Container as ContainerKind, ItemRef, MAX_DEPTH, ObjectEntry, ObjectKind, Rule, SectionKind, U16, U32,
+    container_item, list_item, object_flag,
 };
 
-/// Through whom an object was reached: that bounds what can be reached through it.
+/// How an object was reached. That limits what can be reached through it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner<'a> {
     /// The module whose code objects may be reached.
@@ -27,21 +27,22 @@ pub(crate) struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    /// None that is known. Code objects cannot be reached, since each is read together with its module.
-    #[allow(non_upper_case_globals)]
-    pub(crate) const None: Owner<'static> = Owner { module: None, code_bound: u32::MAX, depth: MAX_DEPTH };
+    /// The object was reached by its id alone. Its code objects cannot be read, because their module is not known.
+    pub(crate) const UNKNOWN: Owner<'static> = Owner { module: None, code_bound: u32::MAX, depth: MAX_DEPTH };
 
-    /// A code object of a module, by id.
+    /// Code object `id` of a module lists the object.
     pub(crate) fn code(module: Module<'a>, id: u32) -> Self {
         Owner { module: Some(module), code_bound: id, depth: MAX_DEPTH }
     }
 }
 
-/// Most bytes of an object before its items or its text: the first byte, and three numbers.
+/// Most bytes of an object before its items or its text: the first byte and three varints.
 const MAX_HEAD_LEN: u64 = 16;
 
-/// An object by its id. Two objects of one archive are equal if their ids are: equal immutable values were merged, and
-/// what was one object is one object.
+/// An object by its id.
+///
+/// Two objects of one archive are equal if their ids are equal. A writer merges equal immutable values, and what was one object
+/// in the input is one object in the archive.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a> {
     view: View<'a>,
@@ -62,34 +63,9 @@ pub enum Item<'a> {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum Constant<'a> {
-    /// The absent value.
-    None,
-    /// Falsehood.
-    False,
-    /// Truth.
-    True,
-    /// `...`
-    Ellipsis,
-    /// The exception class `StopIteration`.
-    StopIteration,
-    /// An integer: the shortest two's complement, little-endian; zero has no bytes.
-    Int(PermaBytes<'a>),
-    /// An IEEE 754 double, as its bits.
-    Float(u64),
-    /// The bits of real and imaginary part.
-    Complex(u64, u64),
-    /// Immutable bytes.
-    Bytes(PermaBytes<'a>),
-    /// A string.
-    Str(Str<'a>),
-    /// The qualified name of the code object at index `constant` of the same constants.
-    Qualname {
-        /// Index into the constants of the code object that holds this one.
-        constant: u32,
-        /// Whether the string is interned.
-        interned: bool,
-    },
-    /// Something that holds others.
+    /// A value that holds no others.
+    Leaf(Leaf<'a>),
+    /// A tuple or another value that holds others.
     Container(Container<'a>),
     /// A code object.
     Code(Code<'a>),
@@ -101,10 +77,10 @@ pub struct Container<'a> {
     view: View<'a>,
     id: u32,
     kind: ContainerKind,
-    /// For its items.
+    /// The owner of its items.
     owner: Owner<'a>,
     depth: u32,
-    items: Bytes<'a>,
+    items: PermaBytes<'a>,
     is_wide: bool,
 }
 
@@ -113,72 +89,71 @@ impl<'a> Object<'a> {
         Object { view, id, owner }
     }
 
-    /// The object with an id that stands at `offset`, if `rule` is kept that there is one.
+    /// Object `id`. If there is no such object: `rule`, reported at `offset`.
     #[inline]
     pub(crate) fn checked(view: View<'a>, id: u32, owner: Owner<'a>, rule: Rule, offset: u64) -> Result<Self> {
-        let available = view.count::<U32>(SectionKind::Objects);
-        if u64::from(id) >= available {
-            let kind = ErrorKind::OutOfBounds { start: id.into(), len: 1, available };
-            return Err(Error::new(kind, rule, offset));
+        match id < view.count::<ObjectEntry>() {
+            true => Ok(Object { view, id, owner }),
+            false => Err(view.no_record::<ObjectEntry>(id, rule, offset)),
         }
-        Ok(Object { view, id, owner })
     }
 
-    /// Its id: which object of the archive it is.
+    /// Its id within the archive.
     #[must_use]
     pub fn id(&self) -> u32 {
         self.id
     }
 
     /// The bytes from its first one to the end of its section, not checked; and that section.
-    fn place(&self) -> Result<(Bytes<'a>, SectionKind)> {
-        let at = self.entry_offset();
-        let Some(entry) = self.view.record::<U32>(SectionKind::Objects, self.id as usize)? else {
-            let available = self.view.count::<U32>(SectionKind::Objects);
-            let kind = ErrorKind::OutOfBounds { start: self.id.into(), len: 1, available };
-            return Err(Error::new(kind, Rule::O1, at));
+    fn place(&self) -> Result<(PermaBytes<'a>, SectionKind)> {
+        let Some(entry) = self.view.record::<ObjectEntry>(self.id)? else {
+            return Err(self.view.no_record::<ObjectEntry>(self.id, Rule::O1, self.entry_offset()));
         };
-        let (offset, is_cold) = entry::decode(entry.get());
-        let kind = if is_cold { SectionKind::Docstrings } else { SectionKind::Constants };
-        let bytes = self.view.section(kind).from(offset.into(), Rule::O1)?;
-        if bytes.len() == 0 {
-            return Err(Error::value(Rule::O1, at, "the offset of an object", offset));
+        let kind = entry.section();
+        let bytes = self.view.section(kind).tail(entry.offset().into(), Rule::O1)?;
+        if bytes.is_empty() {
+            return Err(entry.error(Rule::O1, 0, "the offset of an object", entry.offset()));
         }
         Ok((bytes, kind))
     }
 
     /// Offset in the archive of its entry.
     pub(crate) fn entry_offset(&self) -> u64 {
-        self.view.offset_of(SectionKind::Objects, self.id.into())
+        self.view.offset_of::<ObjectEntry>(self.id)
     }
 
-    /// Its value, and its bytes: all of them and no others.
+    /// Offset of `bytes` in its section.
+    fn in_section(&self, section: SectionKind, bytes: PermaBytes<'a>) -> u64 {
+        bytes.offset().saturating_sub(self.view.section(section).offset())
+    }
+
+    /// Its value, and exactly its bytes.
     ///
-    /// How many bytes it has is known only when it was parsed, so their chunks are checked afterwards.
+    /// Only parsing tells how many bytes it has, so their chunks are checked afterwards.
     #[inline]
-    pub(crate) fn read(&self) -> Result<(Constant<'a>, Bytes<'a>)> {
+    pub(crate) fn read(&self) -> Result<(Constant<'a>, PermaBytes<'a>)> {
         let (bytes, section) = self.place()?;
-        let start = bytes.offset().saturating_sub(self.view.section(section).offset());
+        let start = self.in_section(section, bytes);
         match self.parse(bytes) {
             Ok((constant, rest)) => {
-                let own = bytes.get(0, bytes.len().saturating_sub(rest.len()), Rule::O2)?;
-                self.view.touch(section, start, own.len())?;
+                let own = bytes.part(0, bytes.len_u64().saturating_sub(rest.len_u64()), Rule::O2)?;
+                self.view.touch(section, start, own.len_u64())?;
                 Ok((constant, own))
             }
             Err(error) => {
                 // Damage may be the reason.
-                self.view.touch(section, start, bytes.len().min(MAX_HEAD_LEN))?;
+                self.view.touch(section, start, bytes.len_u64().min(MAX_HEAD_LEN))?;
                 Err(error)
             }
         }
     }
 
-    /// Its bytes, all of them and no others.
-    pub(crate) fn own_bytes(&self) -> Result<Bytes<'a>> {
+    /// Exactly its bytes.
+    pub(crate) fn own_bytes(&self) -> Result<PermaBytes<'a>> {
         self.read().map(|(_, bytes)| bytes)
     }
 
-    /// Whether it lies among the docstrings, which are not touched until asked for.
+    /// Whether it lies among the docstrings, which are not touched until somebody asks for them.
     ///
     /// # Errors
     /// `[O-1]`
@@ -194,14 +169,13 @@ impl<'a> Object<'a> {
         self.place().map(|(bytes, _)| bytes.offset())
     }
 
-    /// What kind it is of.
+    /// Its kind.
     ///
     /// # Errors
     /// `[O-1]`, `[O-2]`
     pub fn kind(&self) -> Result<ObjectKind> {
         let (bytes, section) = self.place()?;
-        let start = bytes.offset().saturating_sub(self.view.section(section).offset());
-        self.view.touch(section, start, 1)?;
+        self.view.touch(section, self.in_section(section, bytes), 1)?;
         first_byte(bytes).map(|(kind, _)| kind)
     }
 
@@ -214,39 +188,29 @@ impl<'a> Object<'a> {
         self.read().map(|(constant, _)| constant)
     }
 
-    /// The string that it is.
-    ///
-    /// # Errors
-    /// Whatever `rule` says if it is none.
+    /// Its text. If it is not a string: `rule`.
     pub(crate) fn as_str(&self, rule: Rule) -> Result<Str<'a>> {
         match self.read()? {
-            (Constant::Str(text), _) => Ok(text),
-            (_, bytes) => {
-                Err(Error::value(rule, bytes.offset(), "the kind of an object that must be a string", bytes.first()))
-            }
+            (Constant::Leaf(Leaf::Str(text)), _) => Ok(text),
+            (_, bytes) => Err(wrong_kind(rule, "the first byte of an object that must be a string", bytes)),
         }
     }
 
-    /// The bytes object that it is.
-    ///
-    /// # Errors
-    /// Whatever `rule` says if it is none.
+    /// Its bytes as a constant. If it is not a bytes object: `rule`.
     pub(crate) fn as_bytes(&self, rule: Rule) -> Result<PermaBytes<'a>> {
         match self.read()? {
-            (Constant::Bytes(bytes), _) => Ok(bytes),
-            (_, bytes) => {
-                Err(Error::value(rule, bytes.offset(), "the kind of an object that must be bytes", bytes.first()))
-            }
+            (Constant::Leaf(Leaf::Bytes(bytes)), _) => Ok(bytes),
+            (_, bytes) => Err(wrong_kind(rule, "the first byte of an object that must be bytes", bytes)),
         }
     }
 
-    /// The value of the object at the start of `bytes`, and what follows it.
+    /// The value of the object at the start of `bytes`, and the bytes after it.
     #[inline]
-    pub(crate) fn parse(&self, bytes: Bytes<'a>) -> Result<(Constant<'a>, Bytes<'a>)> {
+    pub(crate) fn parse(&self, bytes: PermaBytes<'a>) -> Result<(Constant<'a>, PermaBytes<'a>)> {
         let (kind, flags) = first_byte(bytes)?;
-        let rest = bytes.from(1, Rule::O2)?;
+        let rest = bytes.tail(1, Rule::O2)?;
         if let Some((leaf, len)) = leaf::parse(kind, flags, rest) {
-            return Ok((leaf.into(), rest.from(len as u64, Rule::O2)?));
+            return Ok((Constant::Leaf(leaf), rest.tail(len as u64, Rule::O2)?));
         }
         if ContainerKind::of_kind(kind).is_none() {
             return Err(leaf::error(kind, rest));
@@ -259,8 +223,8 @@ impl<'a> Object<'a> {
         offset: u64,
         kind: ObjectKind,
         flags: u8,
-        rest: Bytes<'a>,
-    ) -> Result<(Constant<'a>, Bytes<'a>)> {
+        rest: PermaBytes<'a>,
+    ) -> Result<(Constant<'a>, PermaBytes<'a>)> {
         let (count, rest) = rest.varint(Rule::O2)?;
         let (depth, rest) = rest.varint(Rule::O2)?;
         let (bound, rest) = if flags & object_flag::CODE != 0 { rest.varint(Rule::O2)? } else { (0, rest) };
@@ -272,36 +236,26 @@ impl<'a> Object<'a> {
             return Err(Error::value(Rule::O7, offset, "the bound of the code objects of a container", bound));
         }
         let len = u64::from(count).saturating_mul(if is_wide { 4 } else { 2 });
-        let items = rest.get(0, len, Rule::O2)?;
+        let items = rest.part(0, len, Rule::O2)?;
         let kind = match ContainerKind::of_kind(kind) {
             Some(kind) if kind.takes(count.into()) => kind,
             _ => return Err(Error::value(Rule::O8, offset, "the number of items of a container", count)),
         };
         let owner = Owner { module: self.owner.module, code_bound: bound, depth: depth.saturating_sub(1) };
         let container = Container { view: self.view, id: self.id, kind, owner, depth, items, is_wide };
-        Ok((Constant::Container(container), rest.from(len, Rule::O2)?))
+        Ok((Constant::Container(container), rest.tail(len, Rule::O2)?))
     }
+}
 
-    /// Checks what [`Object::constant`] does not: that the value has the form it should have.
-    pub(crate) fn verify_form(&self, offset: u64, constant: &Constant<'a>, kind: ObjectKind) -> Result<()> {
-        match constant {
-            Constant::Int(bytes) if !is_shortest_int(bytes) => {
-                let what = "the length of an integer that has a shorter form";
-                return Err(Error::value(Rule::O3, offset, what, bytes.len() as u64));
-            }
-            Constant::Str(text) if string_kind(&text.bytes()) != Some(kind) => {
-                return Err(Error::value(Rule::O4, offset, "the kind of a string that is of another kind", kind as u8));
-            }
-            _ => {}
-        }
-        Ok(())
-    }
+#[cold]
+fn wrong_kind(rule: Rule, what: &'static str, bytes: PermaBytes<'_>) -> Error {
+    Error::value(rule, bytes.offset(), what, bytes.first_or_zero())
 }
 
 /// Kind and flags of the object at the start of `bytes`.
 #[inline]
-pub(crate) fn first_byte(bytes: Bytes<'_>) -> Result<(ObjectKind, u8)> {
-    let first = bytes.first();
+pub(crate) fn first_byte(bytes: PermaBytes<'_>) -> Result<(ObjectKind, u8)> {
+    let first = bytes.first_or_zero();
     let flags = first & !object_flag::KIND;
     match ObjectKind::from_number(first & object_flag::KIND) {
         Some(kind) if flags & !kind.allowed_flags() == 0 => Ok((kind, flags)),
@@ -309,25 +263,8 @@ pub(crate) fn first_byte(bytes: Bytes<'_>) -> Result<(ObjectKind, u8)> {
     }
 }
 
-impl<'a> From<Leaf<'a>> for Constant<'a> {
-    fn from(leaf: Leaf<'a>) -> Self {
-        match leaf {
-            Leaf::None => Constant::None,
-            Leaf::False => Constant::False,
-            Leaf::True => Constant::True,
-            Leaf::Ellipsis => Constant::Ellipsis,
-            Leaf::StopIteration => Constant::StopIteration,
-            Leaf::Int(bytes) => Constant::Int(bytes),
-            Leaf::Float(bits) => Constant::Float(bits),
-            Leaf::Complex(real, imaginary) => Constant::Complex(real, imaginary),
-            Leaf::Bytes(bytes) => Constant::Bytes(bytes),
-            Leaf::Str(text) => Constant::Str(text),
-            Leaf::Qualname { constant, interned } => Constant::Qualname { constant, interned },
-        }
-    }
-}
-
 impl PartialEq for Object<'_> {
+    /// Whether both are the same object of the same archive.
     fn eq(&self, other: &Self) -> bool {
         self.id == other.id && self.view.is_same(other.view)
     }
@@ -336,7 +273,7 @@ impl PartialEq for Object<'_> {
 impl Eq for Object<'_> {}
 
 impl<'a> Item<'a> {
-    /// What an item of a list or container refers to; `offset` is where it stands.
+    /// The object or code object that an item of a list or container refers to. The item is at `offset`.
     #[inline]
     pub(crate) fn resolve(
         view: View<'a>,
@@ -350,7 +287,7 @@ impl<'a> Item<'a> {
             ItemRef::Code(id) => match owner.module {
                 None => Err(Error::needs_module(id, offset)),
                 Some(module) if id < owner.code_bound && id >= module.first_code() => {
-                    Code::new(view, module, id).map(Item::Code)
+                    Code::new(module, id).map(Item::Code)
                 }
                 Some(_) => Err(Error::value(Rule::C11, offset, "the id of a code object", id)),
             },
@@ -371,26 +308,26 @@ impl<'a> Item<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// What kind of container it is.
+    /// Its kind.
     #[must_use]
     pub fn kind(&self) -> ContainerKind {
         self.kind
     }
 
-    /// Number of items; of a mapping twice that of its keys.
+    /// Number of items. A mapping has two for each key.
     #[must_use]
     pub fn len(&self) -> usize {
         let width = if self.is_wide { 4 } else { 2 };
-        self.items.data().len().checked_div(width).unwrap_or(0)
+        self.items.len().checked_div(width).unwrap_or(0)
     }
 
     /// Whether it has no items.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.items.len() == 0
+        self.items.is_empty()
     }
 
-    /// Levels of containers, itself included: 1 to 2,000. That of each item is smaller.
+    /// Levels of containers, this one included: 1 to 2,000. The depth of each item is smaller.
     #[must_use]
     pub fn depth(&self) -> u32 {
         self.depth
@@ -402,12 +339,12 @@ impl<'a> Container<'a> {
         self.owner.code_bound > 0
     }
 
-    /// One more than the highest id of a code object that can be reached; zero: none can.
+    /// One more than the highest id of a code object that can be reached; zero if none can be reached.
     pub(crate) fn code_bound(&self) -> u32 {
         self.owner.code_bound
     }
 
-    /// What an item refers to, as it stands; `None` behind the last one.
+    /// The id that an item refers to; `None` after the last item.
     #[inline]
     pub(crate) fn item_ref(&self, index: usize) -> Option<Result<ItemRef>> {
         let item = if self.is_wide {
@@ -419,7 +356,7 @@ impl<'a> Container<'a> {
                     return Some(Err(Error::value(
                         Rule::O6,
                         self.items.offset(),
-                        "an item before the first object, number",
+                        "the number of an item that refers to an id below zero",
                         index as u64,
                     )));
                 }
@@ -433,7 +370,7 @@ impl<'a> Container<'a> {
         }
     }
 
-    /// An item; `None` behind the last one.
+    /// An item; `None` after the last item.
     #[inline]
     pub fn get(&self, index: usize) -> Option<Result<Item<'a>>> {
         Some(
@@ -442,13 +379,29 @@ impl<'a> Container<'a> {
         )
     }
 
-    /// The items in order; keys and values of a mapping alternate.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = Result<Item<'a>>> + use<'a> {
-        let container = *self;
-        (0..self.len()).map(move |index| {
-            container
-                .get(index)
-                .unwrap_or_else(|| Err(Error::value(Rule::O8, container.items.offset(), "an item", index as u64)))
-        })
+    /// The items in order. Keys and values of a mapping alternate.
+    #[must_use]
+    pub fn iter(&self) -> ContainerItems<'a> {
+        ContainerItems::new(*self, 0..self.len())
+    }
+
+    fn at(&self, index: usize) -> Result<Item<'a>> {
+        let missing =
+            || Error::value(Rule::O8, self.items.offset(), "the number of an item that does not exist", index as u64);
+        self.get(index).unwrap_or_else(|| Err(missing()))
+    }
+}
+
+indexed! {
+    /// The items of a container in order; see [`Container::iter`].
+    ContainerItems of Container yields Result<Item<'a>>, at;
+}
+
+impl<'a> IntoIterator for Container<'a> {
+    type Item = Result<Item<'a>>;
+    type IntoIter = ContainerItems<'a>;
+
+    fn into_iter(self) -> ContainerItems<'a> {
+        self.iter()
     }
 }

@@ -28,7 +28,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// use std::sync::Arc;
     ///
     /// let archive = Arc::new(Archive::open(bytes)?);
-    /// let target = archive.targets().next().unwrap();
+    /// let target = archive.target(0).unwrap();
     /// let data = target.find_resource(b"app/data.txt")?.unwrap().data()?;
     /// let owned = archive.to_owned_bytes(&data).unwrap();
     /// drop(archive);
@@ -39,7 +39,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
     pub fn to_owned_bytes(self: &Arc<Self>, bytes: &PermaBytes<'_>) -> Option<OwnedBytes<D>> {
         let start = usize::try_from(bytes.offset()).ok()?;
         let here = self.storage().as_ref().get(start..start.checked_add(bytes.len())?)?;
-        // Of this archive, not of another one that has the same bytes at the same place.
+        // Another archive may have the same bytes at the same offset.
         (here.as_ptr() == bytes.as_slice().as_ptr()).then(|| OwnedBytes {
             archive: Arc::clone(self),
             start,
@@ -60,7 +60,7 @@ impl<D: AsRef<[u8]>> Deref for OwnedBytes<D> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // Storage that answers differently each time loses its bytes, not its safety.
+        // Storage may return other bytes each time: then the bytes are wrong or missing, but never out of bounds.
         let end = self.start.saturating_add(self.len);
         self.archive.storage().as_ref().get(self.start..end).unwrap_or_default()
     }

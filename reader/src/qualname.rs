@@ -1,4 +1,4 @@
-//! Qualified names: most follow from that of the parent and are put together when asked for (spec.md 5.8).
+//! Qualified names. Most are derived from the name of the parent, on demand (spec.md 5.8).
 
 use crate::{
     code::Code,
@@ -15,9 +15,19 @@ pub struct Qualname<'a> {
     code: Code<'a>,
 }
 
-/// The last part of a qualified name, and what comes before it.
+/// A string of a qualified name, and the separator after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QualnamePart<'a> {
+    /// The name of a code object, or an explicit qualified name.
+    pub text: Str<'a>,
+    /// `.` or `.<locals>.`; empty after the last string.
+    pub separator: &'static str,
+}
+
+/// The last string of a qualified name, and where the rest comes from.
 pub(crate) struct Step<'a> {
     pub(crate) last: Str<'a>,
+    /// The code object whose qualified name comes first, and the separator.
     pub(crate) before: Option<(Code<'a>, &'static str)>,
 }
 
@@ -26,11 +36,11 @@ impl<'a> Qualname<'a> {
         Qualname { code }
     }
 
-    /// The strings that make it up, in order; each is followed by what stands before the next one.
+    /// The strings that it consists of, in order.
     ///
     /// # Errors
     /// `[C-4]`, `[C-6]`, `[C-10]`
-    pub fn parts(&self) -> Result<Vec<(Str<'a>, &'static str)>> {
+    pub fn parts(&self) -> Result<Vec<QualnamePart<'a>>> {
         let mut parts = Vec::new();
         let mut separator = "";
         let mut len = 0u64;
@@ -38,7 +48,7 @@ impl<'a> Qualname<'a> {
         for _ in 0..=MAX_PARENTS {
             let step = step(code)?;
             len = len.saturating_add(step.last.bytes().len() as u64).saturating_add(separator.len() as u64);
-            parts.push((step.last, separator));
+            parts.push(QualnamePart { text: step.last, separator });
             if parts.len() > 1 && len > u64::from(MAX_QUALNAME_LEN) {
                 return Err(too_long(self.code, len));
             }
@@ -53,7 +63,7 @@ impl<'a> Qualname<'a> {
         Err(too_deep(code))
     }
 
-    /// Whether it is this text.
+    /// Whether it is `text`. Nothing is allocated.
     ///
     /// # Errors
     /// `[C-4]`, `[C-6]`, `[C-10]`
@@ -79,7 +89,7 @@ impl<'a> Qualname<'a> {
     /// # Errors
     /// `[C-4]`, `[C-6]`, `[C-10]`
     pub fn append_to(&self, out: &mut Vec<u8>) -> Result<()> {
-        for (text, separator) in self.parts()? {
+        for QualnamePart { text, separator } in self.parts()? {
             out.extend_from_slice(&text.bytes());
             out.extend_from_slice(separator.as_bytes());
         }
@@ -88,7 +98,7 @@ impl<'a> Qualname<'a> {
 }
 
 pub(crate) fn step(code: Code<'_>) -> Result<Step<'_>> {
-    let separator = match code.qualname_form().0 {
+    let separator = match code.qualname_form() {
         QualnameForm::Name => return Ok(Step { last: code.name()?, before: None }),
         QualnameForm::Explicit => {
             let object = code.qualname_object()?;
@@ -100,8 +110,14 @@ pub(crate) fn step(code: Code<'_>) -> Result<Step<'_>> {
     };
     match code.parent()? {
         Some(parent) => Ok(Step { last: code.name()?, before: Some((parent, separator)) }),
-        None => Err(Error::value(Rule::C6, code.offset(), "a derived name without a parent, id", code.id())),
+        None => Err(no_parent(code)),
     }
+}
+
+#[cold]
+pub(crate) fn no_parent(code: Code<'_>) -> Error {
+    let what = "the id of a code object with a derived qualified name and without a parent";
+    Error::value(Rule::C6, code.parent_field(), what, code.id())
 }
 
 #[cold]
@@ -111,14 +127,14 @@ pub(crate) fn too_long(code: Code<'_>, len: u64) -> Error {
 
 #[cold]
 fn too_deep(code: Code<'_>) -> Error {
-    Error::value(Rule::C6, code.offset(), "the number of parents, at least", MAX_PARENTS)
+    Error::value(Rule::C6, code.offset(), "the least number of parents", MAX_PARENTS)
 }
 
 impl fmt::Display for Qualname<'_> {
-    /// The name, U+FFFD for what is no UTF-8; what is broken is shown as `<broken>`.
+    /// The name, with U+FFFD for bytes that are not UTF-8; `<broken>` if it cannot be read.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parts() {
-            Ok(parts) => parts.iter().try_for_each(|(text, separator)| write!(f, "{text}{separator}")),
+            Ok(parts) => parts.iter().try_for_each(|part| write!(f, "{}{}", part.text, part.separator)),
             Err(_) => f.write_str("<broken>"),
         }
     }

@@ -1,71 +1,68 @@
-//! A resource: a file of a package that is no module.
+//! A resource: a file of a package that is not a module.
 
-use crate::{
-    error::{Error, Result},
-    index::name_in_section,
-    perma_bytes::PermaBytes,
-    view::View,
-};
+use crate::{error::Result, perma_bytes::PermaBytes, table::name_of, view::At};
+use core::mem::offset_of;
 use permacode_format::{ResourceRecord, Rule, SectionKind, resource_flag};
 
 /// One resource (spec.md 5.7).
 #[derive(Debug, Clone, Copy)]
 pub struct Resource<'a> {
-    view: View<'a>,
-    record: &'a ResourceRecord,
-    index: usize,
+    at: At<'a, ResourceRecord>,
 }
 
 impl<'a> Resource<'a> {
-    pub(crate) fn new(view: View<'a>, record: &'a ResourceRecord, index: usize) -> Self {
-        Resource { view, record, index }
+    pub(crate) fn new(at: At<'a, ResourceRecord>) -> Self {
+        Resource { at }
     }
 
-    /// Its name: the root, a slash, and the path below the root. Bytes as a file system gave them.
+    /// Its name: the root, a slash, and the path below the root, in the bytes of the file system.
     ///
     /// # Errors
     /// `[N-1]`
     pub fn name(&self) -> Result<PermaBytes<'a>> {
-        name_in_section(self.view, self.record.name_offset, self.record.name_len).map(PermaBytes::new)
+        name_of(self.at)
     }
 
-    /// Name of the root that the path starts at, for example `stdlib`.
+    /// Name of the root that the path is relative to, for example `stdlib`.
     ///
     /// # Errors
     /// `[N-1]`, `[R-2]`
     pub fn root(&self) -> Result<&'a str> {
-        self.parts().map(|(root, _)| root)
+        self.root_and_path().map(|(root, _)| root)
     }
 
-    /// The path below the root, `/` between components.
+    /// The path below the root, with `/` between components.
     ///
     /// # Errors
     /// `[N-1]`, `[R-2]`
     pub fn path(&self) -> Result<PermaBytes<'a>> {
-        self.parts().map(|(_, path)| path)
+        self.root_and_path().map(|(_, path)| path)
     }
 
-    fn parts(&self) -> Result<(&'a str, PermaBytes<'a>)> {
+    fn root_and_path(&self) -> Result<(&'a str, PermaBytes<'a>)> {
         let name = self.name()?;
-        let root_len = self.record.root_len.get();
+        let root_len = self.at.root_len.get();
         let root = name.as_slice().get(..root_len as usize).and_then(|root| core::str::from_utf8(root).ok());
         let path = (root_len as usize).checked_add(1).and_then(|start| name.slice(start..));
         match (root, path, name.as_slice().get(root_len as usize)) {
             (Some(root), Some(path), Some(b'/')) if !root.is_empty() && !root.contains('/') => Ok((root, path)),
-            _ => Err(Error::value(Rule::R2, self.offset().saturating_add(8), "the length of a root", root_len)),
+            _ => {
+                let field = offset_of!(ResourceRecord, root_len);
+                Err(self.at.error(Rule::R2, field, "the length of a root", root_len))
+            }
         }
     }
 
     /// Whether the owner of the file may execute it.
     #[must_use]
     pub fn is_executable(&self) -> bool {
-        self.record.flags.get() & resource_flag::EXECUTABLE != 0
+        self.at.flags.get() & resource_flag::EXECUTABLE != 0
     }
 
     /// Number of its bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.record.data_len.get()
+        self.at.data_len.get()
     }
 
     /// Whether it has no bytes.
@@ -79,22 +76,19 @@ impl<'a> Resource<'a> {
     /// # Errors
     /// `[R-4]`
     pub fn data(&self) -> Result<PermaBytes<'a>> {
-        let (start, len) = (self.record.data_offset.get(), self.record.data_len.get());
-        self.view.range(SectionKind::Files, start, len, Rule::R4).map(PermaBytes::new)
+        self.at.view.range(SectionKind::Files, self.at.data_offset.get(), self.at.data_len.get(), Rule::R4)
     }
 
-    pub(crate) fn offset(&self) -> u64 {
-        self.view.offset_of(SectionKind::Resources, self.index as u64)
-    }
-
-    /// Checks the record and what it refers to.
-    pub(crate) fn verify(&self) -> Result<()> {
-        let flags = self.record.flags.get();
-        if flags & !resource_flag::KNOWN != 0 {
-            return Err(Error::value(Rule::R3, self.offset().saturating_add(12), "the flags of a resource", flags));
-        }
-        self.root()?;
-        self.data()?;
-        Ok(())
+    pub(crate) fn at(&self) -> At<'a, ResourceRecord> {
+        self.at
     }
 }
+
+impl PartialEq for Resource<'_> {
+    /// Whether both are the same resource of the same archive.
+    fn eq(&self, other: &Self) -> bool {
+        self.at.is_same(&other.at)
+    }
+}
+
+impl Eq for Resource<'_> {}

@@ -4,6 +4,8 @@ use crate::perma_bytes::PermaBytes;
 use core::fmt;
 
 /// A string: its text in generalised UTF-8, and whether it is interned (spec.md 5.11).
+///
+/// It compares with text directly: `name == "f"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Str<'a> {
     bytes: PermaBytes<'a>,
@@ -11,34 +13,60 @@ pub struct Str<'a> {
 }
 
 impl<'a> Str<'a> {
+    #[inline]
     pub(crate) fn new(bytes: PermaBytes<'a>, interned: bool) -> Self {
         Str { bytes, interned }
     }
 
-    /// The text in generalised UTF-8: UTF-8 in which lone surrogates may occur as three bytes.
+    /// The text in generalised UTF-8: UTF-8 in which a lone surrogate may occur, as three bytes.
     ///
-    /// These are the bytes as they stand. Only an archive that keeps [O-4] promises that they are text; in one that nobody has
-    /// verified they may be any bytes.
+    /// The bytes are not checked. Only a valid archive promises that they are text [O-4].
     #[must_use]
+    #[inline]
     pub fn bytes(&self) -> PermaBytes<'a> {
         self.bytes
     }
 
-    /// The text; `None` if it is not UTF-8, for example since it holds lone surrogates, which a `str` cannot.
+    /// The text; `None` if it is not UTF-8, for example because it has a lone surrogate.
     #[must_use]
-    pub fn as_str(&self) -> Option<&'a str> {
+    pub fn to_str(&self) -> Option<&'a str> {
         core::str::from_utf8(self.bytes.as_slice()).ok()
     }
 
     /// Whether the machine keeps one copy of the string for the whole process.
     #[must_use]
+    #[inline]
     pub fn is_interned(&self) -> bool {
         self.interned
     }
 }
 
+impl AsRef<[u8]> for Str<'_> {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl PartialEq<str> for Str<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.bytes == other
+    }
+}
+
+impl PartialEq<&str> for Str<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.bytes == *other
+    }
+}
+
+impl PartialEq<[u8]> for Str<'_> {
+    fn eq(&self, other: &[u8]) -> bool {
+        self.bytes == *other
+    }
+}
+
 impl fmt::Display for Str<'_> {
-    /// The text, U+FFFD for what is no UTF-8.
+    /// The text, with U+FFFD for bytes that are not UTF-8.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.bytes.as_slice().utf8_chunks() {
             f.write_str(chunk.valid())?;

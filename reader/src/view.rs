@@ -1,12 +1,14 @@
-//! What every view of an archive carries.
+//! The bytes of an archive with the places of its sections, and records that know where they lie.
 
-use crate::{bytes::Bytes, error::Result, layout::Layout};
-use permacode_format::{
-    CodeDetail, CodeRecord, ModuleRecord, ResourceRecord, Rule, SectionKind, SignatureRecord, TargetRecord, U32,
-    WideCode,
+use crate::{
+    error::{Error, Result},
+    layout::Layout,
+    perma_bytes::PermaBytes,
 };
+use core::{fmt, ops::Deref};
+use permacode_format::{Rule, SectionKind, SectionRecord};
 
-/// The bytes of an archive and where its sections lie: what every view carries.
+/// The bytes of an archive and the places of its sections.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) file: &'a [u8],
@@ -15,8 +17,8 @@ pub(crate) struct View<'a> {
 
 impl<'a> View<'a> {
     /// The whole archive.
-    pub(crate) fn file(self) -> Bytes<'a> {
-        Bytes::new(self.file, 0)
+    pub(crate) fn file(self) -> PermaBytes<'a> {
+        PermaBytes::new(self.file, 0)
     }
 
     /// Whether both are views of the same bytes.
@@ -24,60 +26,161 @@ impl<'a> View<'a> {
         core::ptr::eq(self.file, other.file)
     }
 
-    /// A section, unchecked; empty if the archive does not have it. To read from it, see [`View::range`].
+    /// A section without a check of its chunks; empty if the archive does not have it. [`View::range`] checks.
     #[inline]
-    pub(crate) fn section(self, kind: SectionKind) -> Bytes<'a> {
+    pub(crate) fn section(self, kind: SectionKind) -> PermaBytes<'a> {
         let place = self.layout.place(kind);
-        // That it lies in the file was checked when the archive was opened.
-        self.file().get(place.offset, place.len, Rule::S3).unwrap_or(Bytes::new(&[], place.offset))
+        // Opening checked that every section lies in the file.
+        self.file().part(place.offset, place.len, Rule::S3).unwrap_or(PermaBytes::new(&[], place.offset))
     }
 
-    /// Number of records of a section.
+    /// Number of records in the section of `R`. Sections of records are short enough for 32 bits [S-8].
     #[inline]
-    pub(crate) fn count<T: SectionRecord>(self, kind: SectionKind) -> u64 {
-        self.layout.place(kind).len.checked_div(size_of::<T>() as u64).unwrap_or(0)
+    pub(crate) fn count<R: SectionRecord>(self) -> u32 {
+        let count = self.layout.place(R::SECTION).len.checked_div(size_of::<R>() as u64).unwrap_or(0);
+        u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// A record of a section, its chunks checked; `None` if there is no such record.
+    /// Record `index`, with its chunks checked; `None` if there is no such record.
     #[inline]
-    pub(crate) fn record<T: SectionRecord>(self, kind: SectionKind, index: usize) -> Result<Option<&'a T>> {
-        let Some(record) = self.section(kind).records().get(index) else { return Ok(None) };
-        let len = size_of::<T>() as u64;
-        self.touch(kind, (index as u64).saturating_mul(len), len)?;
-        Ok(Some(record))
+    pub(crate) fn record<R: SectionRecord>(self, index: u32) -> Result<Option<At<'a, R>>> {
+        let Some(record) = self.section(R::SECTION).records().get(index as usize) else { return Ok(None) };
+        let len = size_of::<R>() as u64;
+        self.touch(R::SECTION, u64::from(index).saturating_mul(len), len)?;
+        Ok(Some(At::new(self, record, index)))
     }
 
-    /// `len` bytes of a section from `start` on, which `rule` promises to be there; their chunks are checked.
+    /// Checks the chunks of a record.
     #[inline]
-    pub(crate) fn range(self, kind: SectionKind, start: u64, len: u64, rule: Rule) -> Result<Bytes<'a>> {
-        let bytes = self.section(kind).get(start, len, rule)?;
+    pub(crate) fn touch_record<R: SectionRecord>(self, at: At<'_, R>) -> Result<()> {
+        let len = size_of::<R>() as u64;
+        self.touch(R::SECTION, u64::from(at.index).saturating_mul(len), len)
+    }
+
+    /// All records of a section, with all its chunks checked.
+    pub(crate) fn records<R: SectionRecord>(self) -> Result<&'a [R]> {
+        let section = self.section(R::SECTION);
+        self.touch(R::SECTION, 0, section.len_u64())?;
+        Ok(section.records())
+    }
+
+    /// `len` bytes of a section from `start` on, with their chunks checked. If they are not all there: `rule`.
+    #[inline]
+    pub(crate) fn range(self, kind: SectionKind, start: u64, len: u64, rule: Rule) -> Result<PermaBytes<'a>> {
+        let bytes = self.section(kind).part(start, len, rule)?;
         self.touch(kind, start, len)?;
         Ok(bytes)
     }
 
-    /// A section as records, all its chunks checked.
-    pub(crate) fn records<T: SectionRecord>(self, kind: SectionKind) -> Result<&'a [T]> {
-        let section = self.section(kind);
-        self.touch(kind, 0, section.len())?;
-        Ok(section.records())
+    /// Offset of record `index` in the archive, for errors.
+    pub(crate) fn offset_of<R: SectionRecord>(self, index: u32) -> u64 {
+        self.layout.place(R::SECTION).offset.saturating_add(u64::from(index).saturating_mul(size_of::<R>() as u64))
     }
 
-    /// Offset in the file of a record, for errors.
-    pub(crate) fn offset_of(self, kind: SectionKind, index: u64) -> u64 {
-        self.layout.place(kind).offset.saturating_add(index.saturating_mul(kind.record_len()))
+    /// There is no record `index`: an error at `offset`, where the index was found.
+    #[cold]
+    pub(crate) fn no_record<R: SectionRecord>(self, index: u32, rule: Rule, offset: u64) -> Error {
+        Error::no_item(index, self.count::<R>(), rule, offset)
     }
 }
 
-/// Records that fill sections.
-pub(crate) trait SectionRecord:
-    zerocopy::FromBytes + zerocopy::Immutable + zerocopy::KnownLayout + zerocopy::Unaligned
-{
+/// A section that is resolved once and read many times.
+#[derive(Clone, Copy)]
+pub(crate) struct Section<'a> {
+    view: View<'a>,
+    kind: SectionKind,
+    chunks_before: u64,
+    /// All of it, without a check of its chunks.
+    pub(crate) bytes: PermaBytes<'a>,
 }
-impl SectionRecord for TargetRecord {}
-impl SectionRecord for ModuleRecord {}
-impl SectionRecord for ResourceRecord {}
-impl SectionRecord for CodeRecord {}
-impl SectionRecord for CodeDetail {}
-impl SectionRecord for WideCode {}
-impl SectionRecord for SignatureRecord {}
-impl SectionRecord for U32 {}
+
+impl<'a> Section<'a> {
+    #[inline]
+    pub(crate) fn of(view: View<'a>, kind: SectionKind) -> Self {
+        let place = view.layout.place(kind);
+        Section { view, kind, chunks_before: place.chunks_before, bytes: view.section(kind) }
+    }
+
+    /// Checks the chunks of a range; see [`View::touch`].
+    #[inline]
+    pub(crate) fn touch(&self, start: u64, len: u64) -> Result<()> {
+        self.view.touch_from(self.kind, self.chunks_before, start, len)
+    }
+}
+
+impl fmt::Debug for Section<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "<section {} of {} bytes>", self.kind.name(), self.bytes.len())
+    }
+}
+
+/// A record and where it lies.
+pub(crate) struct At<'a, R> {
+    pub(crate) view: View<'a>,
+    record: &'a R,
+    pub(crate) index: u32,
+}
+
+impl<'a, R: SectionRecord> At<'a, R> {
+    #[inline]
+    pub(crate) fn new(view: View<'a>, record: &'a R, index: u32) -> Self {
+        At { view, record, index }
+    }
+
+    /// The record, with the lifetime of the archive.
+    #[inline]
+    pub(crate) fn record(&self) -> &'a R {
+        self.record
+    }
+
+    /// Offset of the record in the archive.
+    pub(crate) fn offset(&self) -> u64 {
+        self.view.offset_of::<R>(self.index)
+    }
+
+    /// Offset in the archive of the field at `offset_of!(R, field)`.
+    pub(crate) fn field(&self, offset_in_record: usize) -> u64 {
+        self.offset().saturating_add(offset_in_record as u64)
+    }
+
+    /// The field at `offset_of!(R, field)` breaks a rule: `what` is `found`.
+    #[cold]
+    pub(crate) fn error(&self, rule: Rule, field: usize, what: &'static str, found: impl Into<u64>) -> Error {
+        Error::value(rule, self.field(field), what, found)
+    }
+
+    /// The field at `offset_of!(R, field)` refers to item `index` of `available`.
+    #[cold]
+    pub(crate) fn no_item(&self, rule: Rule, field: usize, index: u32, available: u32) -> Error {
+        Error::no_item(index, available, rule, self.field(field))
+    }
+
+    /// Whether both are the same record of the same archive.
+    pub(crate) fn is_same(&self, other: &At<'_, R>) -> bool {
+        self.index == other.index && self.view.is_same(other.view)
+    }
+}
+
+impl<R> Clone for At<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for At<'_, R> {}
+
+impl<R> Deref for At<'_, R> {
+    type Target = R;
+
+    #[inline]
+    fn deref(&self) -> &R {
+        self.record
+    }
+}
+
+impl<R: fmt::Debug> fmt::Debug for At<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{} ", self.index)?;
+        self.record.fmt(f)
+    }
+}

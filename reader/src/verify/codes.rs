@@ -4,13 +4,19 @@ use super::{Verifier, ranges::Ranges};
 use crate::{
     archive::Archive,
     budget::Budget,
-    code::{Code, check_signature},
+    code::Code,
     error::{Error, Result},
+    leaf::Leaf,
     module::Module,
-    qualname::{Step, step, too_long},
+    object::{Constant, Item},
+    qualname::{Step, no_parent, step, too_long},
 };
 use alloc::{collections::BTreeMap, vec, vec::Vec};
-use permacode_format::{CodeRecord, MAX_PARENTS, MAX_QUALNAME_LEN, Rule, SectionKind, SignatureRecord, digest};
+use core::mem::offset_of;
+use permacode_format::{
+    CodeRecord, MAX_PARENTS, MAX_QUALNAME_LEN, ModuleRecord, QualnameForm, Rule, SectionKind, SignatureRecord,
+    code_form, digest,
+};
 
 impl<'a> Verifier<'a> {
     pub(super) fn codes<D: AsRef<[u8]>>(
@@ -37,18 +43,18 @@ impl<'a> Verifier<'a> {
             for module in target.modules() {
                 let module = module?;
                 if let Some(text) = module.source_text()? {
-                    ranges.add(text.offset(), text.len() as u64, module.offset());
+                    ranges.add(text.offset(), text.len_u64(), module.offset());
                     sourced.push((text, module));
                 }
             }
         }
         let mut digests = BTreeMap::new();
         for (start, len, _) in ranges.distinct(Rule::M6)? {
-            digests.insert(start, digest(self.view.file().get(start, len, Rule::M6)?.data()));
+            digests.insert(start, digest(&self.view.file().part(start, len, Rule::M6)?));
         }
         for (text, module) in sourced {
             let known = if text.is_empty() { None } else { digests.get(&text.offset()).copied() };
-            module.verify_digest(known.unwrap_or_else(|| digest(&[])))?;
+            check_digest(&module, known.unwrap_or_else(|| digest(&[])))?;
         }
         Ok(())
     }
@@ -59,13 +65,13 @@ impl<'a> Verifier<'a> {
         budget: &mut Budget,
         first_codes: &BTreeMap<u32, u32>,
     ) -> Result<()> {
-        // Parents have higher ids, so that from the last one on the number above each and the length of its name are known.
+        // Parents have higher ids. From the last code object down, the number of parents and the length of the name are known.
         let mut known = vec![(0u16, 0u64); module.code_count() as usize];
         for (number, code) in module.codes().enumerate().rev() {
             let code = code?;
             budget.take_list(&code.list()?)?;
-            code.verify_record()?;
-            code.verify_list(first_codes)?;
+            check_record(&code)?;
+            check_list(&code, first_codes)?;
             let place = |code: &Code<'_>| code.id().saturating_sub(module.first_code()) as usize;
             let of_parent = |parent: &Code<'_>| known.get(place(parent)).copied().unwrap_or((u16::MAX, 0));
             let above = code.parent()?.map_or(0, |parent| of_parent(&parent).0.saturating_add(1));
@@ -87,15 +93,15 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Which signature is that of a code object follows from the order [G-1].
+    /// Signature records are sorted by code id [G-1].
     pub(super) fn signature_order(&self) -> Result<()> {
-        let codes = self.view.count::<CodeRecord>(SectionKind::Code);
+        let codes = self.view.count::<CodeRecord>();
         let mut before = None;
-        for (index, record) in self.view.records::<SignatureRecord>(SectionKind::Signatures)?.iter().enumerate() {
+        for (index, record) in (0..).zip(self.view.records::<SignatureRecord>()?) {
             let code = record.code.get();
-            if before.is_some_and(|before| before >= code) || u64::from(code) >= codes {
-                let at = self.view.offset_of(SectionKind::Signatures, index as u64);
-                return Err(Error::value(Rule::G1, at, "the code object of a signature", code));
+            if before.is_some_and(|before| before >= code) || code >= codes {
+                let at = self.view.offset_of::<SignatureRecord>(index);
+                return Err(Error::value(Rule::G1, at, "the id of the code object of a signature", code));
             }
             before = Some(code);
         }
@@ -105,13 +111,79 @@ impl<'a> Verifier<'a> {
     /// Each distinct text of a signature [G-2].
     fn signature_texts(&self) -> Result<()> {
         let mut ranges = Ranges::default();
-        for (index, record) in self.view.records::<SignatureRecord>(SectionKind::Signatures)?.iter().enumerate() {
-            let at = self.view.offset_of(SectionKind::Signatures, index as u64);
-            ranges.add(record.offset.get(), record.len.get(), at);
+        for (index, record) in (0..).zip(self.view.records::<SignatureRecord>()?) {
+            ranges.add(record.offset.get(), record.len.get(), self.view.offset_of::<SignatureRecord>(index));
         }
         for (start, len, _) in ranges.distinct(Rule::G2)? {
-            check_signature(self.view.section(SectionKind::SignatureText).get(start, len, Rule::G2)?)?;
+            self.view.section(SectionKind::SignatureText).part(start, len, Rule::G2)?.utf8(Rule::G2)?;
         }
         Ok(())
     }
+}
+
+/// The digest of the source of a module is `computed` [M-7].
+pub(super) fn check_digest(module: &Module<'_>, computed: [u8; 16]) -> Result<()> {
+    let at = module.at();
+    if at.source_digest != computed {
+        let field = offset_of!(ModuleRecord, source_digest);
+        return Err(at.error(Rule::M7, field, "the first byte of the digest", at.source_digest[0]));
+    }
+    Ok(())
+}
+
+/// Checks the records of a code object and their ranges [C-2, C-3, C-5, C-6].
+fn check_record(code: &Code<'_>) -> Result<()> {
+    let at = code.at();
+    if at.form & !code_form::KNOWN != 0 || at.reserved != 0 {
+        return Err(at.error(Rule::C3, offset_of!(CodeRecord, form), "the form of a code object", at.form));
+    }
+    if code.wide().is_some() {
+        let detail = code.detail()?;
+        let narrow = [at.name_count, at.local_count, at.stack_size, detail.line_len, detail.exception_len];
+        let rest = [detail.first_line, detail.parent_delta];
+        let small = [at.arg_count, at.posonly_count, at.kwonly_count, at.docstring];
+        if narrow.iter().chain(&rest).any(|field| field.get() != 0) || small.iter().any(|field| *field != 0) {
+            let what = "the id of a code object with a wide record and a narrow field that is not zero";
+            return Err(at.error(Rule::C3, 0, what, code.id()));
+        }
+    }
+    let is_derived = matches!(code.qualname_form(), QualnameForm::Member | QualnameForm::Local);
+    if is_derived && code.parent()?.is_none() {
+        return Err(no_parent(*code));
+    }
+    code.bytecode()?;
+    code.cold()?;
+    Ok(())
+}
+
+/// Checks that each item of the list of a code object has the type that its place requires [C-7 to C-11, O-5].
+///
+/// `first_codes` has the lowest code object of each container that reaches one.
+fn check_list(code: &Code<'_>, first_codes: &BTreeMap<u32, u32>) -> Result<()> {
+    code.local_kinds()?;
+    code.name()?;
+    if let Some(object) = code.qualname_object()? {
+        object.as_str(Rule::C10)?;
+    }
+    code.filename()?;
+    code.locals()?.strings().chain(code.names()?.strings()).try_for_each(|text| text.map(drop))?;
+    let constants = code.constants()?;
+    let first_code = code.module().first_code();
+    for item in constants {
+        let item = item?;
+        if let Item::Object(object) = item
+            && let Some(first) = first_codes.get(&object.id()).filter(|first| **first < first_code)
+        {
+            let at = object.own_bytes()?.offset();
+            return Err(Error::value(Rule::C11, at, "the id of a code object of another module", *first));
+        }
+        if let Constant::Leaf(Leaf::Qualname { constant, .. }) = item.constant()?
+            && !matches!(constants.get(constant as usize).transpose()?, Some(Item::Code(_)))
+        {
+            let what = "the number of a constant that a qualified name refers to and that is not a code object";
+            return Err(Error::value(Rule::O5, code.offset(), what, constant));
+        }
+    }
+    code.docstring()?;
+    Ok(())
 }

@@ -1,9 +1,8 @@
 //! Checking every rule of spec.md, at three depths.
 //!
-//! * *structure*: header, section table, padding, the lookup group and its checksums; linear in the number of names;
-//! * *one module*: its code objects, what can be reached through them, and the chunks that all this touches;
-//! * *everything*: all of the file. Each distinct record is visited once; memory is a small multiple of the number of
-//!   objects.
+//! * *structure*: header, section table, padding, the lookup group and its checksums; linear in the number of names.
+//! * *one module*: its code objects, everything that can be reached through them, and the chunks that this touches.
+//! * *everything*: the whole file. Each distinct record is visited once. Memory is a small multiple of the number of objects.
 
 mod checksums;
 mod codes;
@@ -13,9 +12,10 @@ mod objects;
 mod ranges;
 
 use crate::{archive::Archive, checks::Checks, error::Result, module::Module, view::View};
+use permacode_format::{ModuleRecord, Rule};
 
 impl<D: AsRef<[u8]>> Archive<D> {
-    /// Checks header, section table, padding, and everything that is touched to find a name.
+    /// Checks header, section table, padding, and everything that a lookup touches.
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -31,7 +31,12 @@ impl<D: AsRef<[u8]>> Archive<D> {
         Verifier { view: self.view() }.structure(self)?;
         let layout = self.view().layout.with_checks(Checks::new(self.view()));
         let view = View { layout: &layout, ..self.view() };
-        Verifier { view }.module(&module.in_view(view)?)
+        let at = module.at();
+        // The same record, seen through the view that checks chunks.
+        let Some(at) = view.record(at.index)? else {
+            return Err(view.no_record::<ModuleRecord>(at.index, Rule::T6, 0));
+        };
+        Verifier { view }.module(&Module::new(at))
     }
 
     /// Checks everything.

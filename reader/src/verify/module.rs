@@ -1,6 +1,6 @@
-//! One module: what everything checks, for what can be reached from it.
+//! One module: the checks of depth *everything*, for the objects that can be reached from the module.
 
-use super::{Verifier, objects::Facts};
+use super::{Verifier, codes::check_digest, objects::Facts};
 use crate::{
     budget::Budget,
     error::Result,
@@ -8,16 +8,16 @@ use crate::{
     object::{Constant, Item, Object, Owner},
 };
 use alloc::collections::{BTreeMap, BTreeSet};
-use permacode_format::{ItemRef, digest};
+use permacode_format::{ItemRef, ModuleRecord, NONE, digest};
 
 impl<'a> Verifier<'a> {
-    /// One module: what everything checks, for what can be reached from it.
-    ///
-    /// Its view checks each chunk that this touches.
+    /// Checks a module and everything that can be reached from it. Its view checks each chunk that is touched.
     pub(super) fn module(&self, module: &Module<'a>) -> Result<()> {
         self.signature_order()?;
         let mut budget = module.budget();
-        let mut listed: BTreeSet<u32> = module.objects().collect();
+        let ModuleRecord { filename, filename_root, source_path, source_root, .. } = *module.at();
+        let named = [filename, filename_root, source_path, source_root].map(|id| id.get());
+        let mut listed: BTreeSet<u32> = named.into_iter().filter(|id| *id != NONE).collect();
         for code in module.codes() {
             let code = code?;
             code.signature()?;
@@ -33,19 +33,19 @@ impl<'a> Verifier<'a> {
         let first_codes = known.iter().filter_map(|(id, facts)| Some((*id, facts.first_code?))).collect();
         self.codes_of(module, &mut module.budget(), &first_codes)?;
         if let Some(text) = module.source_text()? {
-            module.verify_digest(digest(&text))?;
+            check_digest(module, digest(&text))?;
         }
         Ok(())
     }
 
     /// Checks objects, and all that can be reached through them.
     fn reached(&self, mut to_do: BTreeSet<u32>, budget: &mut Budget) -> Result<BTreeMap<u32, Facts>> {
-        // Members have lower ids than what holds them: from the highest id down each is met once.
+        // Members have lower ids than their container: from the highest id down, each is met once.
         let mut reached = BTreeSet::new();
         while let Some(id) = to_do.pop_last() {
             reached.insert(id);
-            let object = Object::new(self.view, id, Owner::None);
-            // Objects that overlap could be many and large at once.
+            let object = Object::new(self.view, id, Owner::UNKNOWN);
+            // Objects that overlap could be both many and large.
             budget.take_object(&object)?;
             let Constant::Container(container) = object.constant()? else { continue };
             for index in 0..container.len() {
@@ -54,10 +54,11 @@ impl<'a> Verifier<'a> {
                 }
             }
         }
-        // And from the lowest up, what a container holds is known when its turn comes.
+        // From the lowest id up, the members of a container are known when its turn comes.
         let mut known = BTreeMap::new();
         for id in reached {
-            let facts = self.facts(&Object::new(self.view, id, Owner::None), |member| known.get(&member).copied())?;
+            let facts =
+                self.facts(&Object::new(self.view, id, Owner::UNKNOWN), |member| known.get(&member).copied())?;
             known.insert(id, facts);
         }
         Ok(known)

@@ -1,225 +1,252 @@
-//! Targets, modules, resources and their names: what is touched to find a name.
+//! What is touched to find a name: targets, modules, resources, names and indexes.
 
 use super::{Verifier, ranges::Ranges};
 use crate::{
     archive::Archive,
-    bytes::Bytes,
     error::{Error, Result},
-    index::{Index, slots_len},
+    perma_bytes::PermaBytes,
+    table::{Named, index_parts},
     target::Target,
+    view::At,
 };
 use alloc::collections::BTreeSet;
+use core::mem::offset_of;
 use permacode_format::{
-    CodeDetail, CodeRecord, Group, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
-    is_resource_name, target_flag,
+    CodeDetail, CodeRecord, Group, IndexHeader, MAX_NAME_LEN, ModuleRecord, NONE, ObjectEntry, ResourceRecord, Rule,
+    SectionRecord, Slot, TargetRecord, is_resource_name, module_flag, resource_flag, target_flag,
 };
 
 impl<'a> Verifier<'a> {
     pub(super) fn structure<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
         self.padding()?;
         self.checksums(|kind| kind.group() == Group::Lookup)?;
-        let (mut next_module, mut next_resource) = (0u32, 0u32);
         self.name_ranges()?;
         self.index_ranges(archive)?;
+        let (mut next_module, mut next_resource) = (0u32, 0u32);
         let mut seen = BTreeSet::new();
-        // Targets may share a tag: its text is looked at once.
-        let mut tags = BTreeSet::new();
+        // Targets may share a cache tag: its text is checked once.
+        let mut cache_tags = BTreeSet::new();
         for target in archive.targets() {
-            let record = target.record();
-            self.target(&target, tags.insert((record.cache_tag_offset.get(), record.cache_tag_len.get())))?;
-            let key = (record.vm, record.bytecode_magic.get(), record.vm_version.get(), record.optimization);
-            if !seen.insert(key) {
-                let version = record.vm_version.get();
-                return Err(Error::value(
-                    Rule::T2,
-                    target.offset(),
-                    "the version of a target that occurs twice",
-                    version,
-                ));
+            let at = target.at();
+            self.target(&target, cache_tags.insert((at.cache_tag_offset.get(), at.cache_tag_len.get())))?;
+            if !seen.insert((at.vm, at.bytecode_magic.get(), at.vm_version.get(), at.optimization)) {
+                let what = "the version of a target that occurs twice";
+                return Err(at.error(Rule::T2, offset_of!(TargetRecord, vm_version), what, at.vm_version.get()));
             }
-            for (field, first, next, count) in [
-                (36, record.first_module, &mut next_module, record.module_count),
-                (44, record.first_resource, &mut next_resource, record.resource_count),
-            ] {
-                if first.get() != *next {
-                    return Err(Error::value(
-                        Rule::T6,
-                        target.offset().saturating_add(field),
-                        "the first record of a target",
-                        first.get(),
-                    ));
-                }
-                *next = next.saturating_add(count.get());
-            }
+            follows::<ModuleRecord>(at, &mut next_module)?;
+            follows::<ResourceRecord>(at, &mut next_resource)?;
             self.modules(&target)?;
             self.resources(&target)?;
         }
-        let totals = [
-            (next_module, self.view.count::<ModuleRecord>(SectionKind::Modules), SectionKind::Modules),
-            (next_resource, self.view.count::<ResourceRecord>(SectionKind::Resources), SectionKind::Resources),
-        ];
-        for (counted, available, kind) in totals {
-            if u64::from(counted) != available {
-                return Err(Error::value(
-                    Rule::T6,
-                    self.view.offset_of(kind, counted.into()),
-                    "the number of records that have a target",
-                    counted,
-                ));
-            }
-        }
+        self.all_have_a_target::<ModuleRecord>(next_module)?;
+        self.all_have_a_target::<ResourceRecord>(next_resource)?;
         self.code_ranges()?;
-        let codes = self.view.count::<CodeRecord>(SectionKind::Code);
-        let details = self.view.count::<CodeDetail>(SectionKind::Details);
-        if codes != details {
-            let at = self.view.offset_of(SectionKind::Details, 0);
+        let details = self.view.count::<CodeDetail>();
+        if self.view.count::<CodeRecord>() != details {
+            let at = self.view.offset_of::<CodeDetail>(0);
             return Err(Error::value(Rule::C1, at, "the number of details", details));
         }
         Ok(())
     }
 
-    /// Names are shared or apart [N-1].
+    fn all_have_a_target<R: SectionRecord>(&self, counted: u32) -> Result<()> {
+        if counted != self.view.count::<R>() {
+            let at = self.view.offset_of::<R>(counted);
+            return Err(Error::value(Rule::T6, at, "the number of records that have a target", counted));
+        }
+        Ok(())
+    }
+
+    /// Two names are the same bytes or do not overlap [N-1].
     fn name_ranges(&self) -> Result<()> {
         let mut ranges = Ranges::default();
-        for (index, record) in self.view.records::<TargetRecord>(SectionKind::Targets)?.iter().enumerate() {
-            let at = self.view.offset_of(SectionKind::Targets, index as u64);
+        for (index, record) in (0..).zip(self.view.records::<TargetRecord>()?) {
+            let at = self.view.offset_of::<TargetRecord>(index);
             ranges.add(record.cache_tag_offset.get(), record.cache_tag_len.get(), at);
         }
-        for (index, record) in self.view.records::<ModuleRecord>(SectionKind::Modules)?.iter().enumerate() {
-            let at = self.view.offset_of(SectionKind::Modules, index as u64);
-            ranges.add(record.name_offset.get(), record.name_len.get(), at);
-        }
-        for (index, record) in self.view.records::<ResourceRecord>(SectionKind::Resources)?.iter().enumerate() {
-            let at = self.view.offset_of(SectionKind::Resources, index as u64);
-            ranges.add(record.name_offset.get(), record.name_len.get(), at);
-        }
+        self.names_of::<ModuleRecord>(&mut ranges)?;
+        self.names_of::<ResourceRecord>(&mut ranges)?;
         ranges.distinct(Rule::N1).map(|_| ())
     }
 
-    /// Pilots and slots lie in their section and do not overlap. So all slots are no more than the section has.
+    fn names_of<R: Named>(&self, ranges: &mut Ranges) -> Result<()> {
+        for (index, record) in (0..).zip(self.view.records::<R>()?) {
+            let (start, len) = record.name();
+            ranges.add(start.get(), len.get(), self.view.offset_of::<R>(index));
+        }
+        Ok(())
+    }
+
+    /// Pilots and slots lie in their section and do not overlap. So there are no more slots than the section has room for.
     fn index_ranges<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
         let mut ranges = Ranges::default();
         for target in archive.targets() {
-            let record = target.record();
-            for (field, header) in [(52, &record.module_index), (76, &record.resource_index)] {
-                Index::new(self.view, header)?;
-                let at = target.offset().saturating_add(field);
-                ranges.add(header.pilots_offset.get(), header.bucket_count.get(), at);
-                ranges.add(header.slots_offset.get(), slots_len(header), at);
-            }
+            let at = target.at();
+            let mut add = |index: &IndexHeader, field: usize| -> Result<()> {
+                let (pilots, slots) = index_parts(self.view, index)?;
+                ranges.add(index.pilots_offset.get(), pilots.len_u64(), at.field(field));
+                ranges.add(index.slots_offset.get(), slots.len_u64(), at.field(field));
+                Ok(())
+            };
+            add(&at.module_index, offset_of!(TargetRecord, module_index))?;
+            add(&at.resource_index, offset_of!(TargetRecord, resource_index))?;
         }
         ranges.apart(Rule::X1)
     }
 
-    fn target(&self, target: &Target<'a>, is_new_tag: bool) -> Result<()> {
-        let record: &TargetRecord = target.record();
+    fn target(&self, target: &Target<'a>, is_new_cache_tag: bool) -> Result<()> {
         target.vm()?;
-        if is_new_tag {
+        if is_new_cache_tag {
             target.cache_tag()?;
         }
         target.line_encoding()?;
         target.exception_encoding()?;
-        if record.unit_size == 0 {
-            return Err(Error::value(
-                Rule::T3,
-                target.offset().saturating_add(25),
-                "the size of a bytecode unit",
-                0u32,
-            ));
+        let at = target.at();
+        if at.unit_size == 0 {
+            return Err(at.error(Rule::T3, offset_of!(TargetRecord, unit_size), "the size of a bytecode unit", 0u32));
         }
-        let flags = record.flags.get();
+        let flags = at.flags.get();
         if flags & !target_flag::KNOWN != 0 {
-            return Err(Error::value(Rule::T7, target.offset().saturating_add(100), "the flags of a target", flags));
+            return Err(at.error(Rule::T7, offset_of!(TargetRecord, flags), "the flags of a target", flags));
         }
         Ok(())
     }
 
     fn modules(&self, target: &Target<'a>) -> Result<()> {
-        let mut before: Option<&[u8]> = None;
+        let mut sorted = Sorted::new(Rule::M1);
         for module in target.modules() {
             let module = module?;
             let name = module.name_bytes()?;
             check_name_len(name)?;
             let text = module.name()?;
-            if before.is_some_and(|before| before >= name.data()) {
-                return Err(Error::value(
-                    Rule::M1,
-                    module.offset(),
-                    "the offset of a name that is out of order",
-                    name.offset(),
-                ));
-            }
-            before = Some(name.data());
-            match target.find(text)? {
-                Some(found) if found.offset() == module.offset() => {}
-                _ => {
-                    return Err(Error::value(
-                        Rule::X3,
-                        module.offset(),
-                        "the offset of a name that the index does not find",
-                        name.offset(),
-                    ));
-                }
-            }
-            module.verify_record()?;
+            sorted.next(module.at(), name)?;
+            is_found(module.at(), name, target.find(text)?.map(|found| found.at()))?;
+            self.module_record(module)?;
         }
-        target.module_index()?.verify(target.module_count())
+        index_is_full::<ModuleRecord>(target.at())
+    }
+
+    fn module_record(&self, module: crate::Module<'a>) -> Result<()> {
+        let at = module.at();
+        let flags = at.flags.get();
+        let is_consistent = !module.is_namespace() || module.is_package();
+        if flags & !module_flag::KNOWN != 0 || !is_consistent {
+            return Err(at.error(Rule::M2, offset_of!(ModuleRecord, flags), "the flags of a module", flags));
+        }
+        let (first, count) = (module.first_code(), module.code_count());
+        let is_there = first.checked_add(count).is_some_and(|end| end <= self.view.count::<CodeRecord>());
+        if module.is_namespace() != (count == 0) || !is_there {
+            let field = offset_of!(ModuleRecord, code_count);
+            return Err(at.error(Rule::M3, field, "the number of code objects", count));
+        }
+        if module.object_base() > self.view.count::<ObjectEntry>() {
+            let field = offset_of!(ModuleRecord, object_base);
+            return Err(at.error(Rule::M4, field, "the object base", module.object_base()));
+        }
+        if module.filename()?.is_none() && !module.is_namespace() {
+            return Err(at.error(Rule::M5, offset_of!(ModuleRecord, filename), "the file name", NONE));
+        }
+        module.source_text()?;
+        Ok(())
     }
 
     fn resources(&self, target: &Target<'a>) -> Result<()> {
-        let mut before: Option<&[u8]> = None;
+        let mut sorted = Sorted::new(Rule::R1);
         for resource in target.resources() {
             let resource = resource?;
-            let name = resource.name()?;
-            check_name_len(Bytes::new(name.as_slice(), name.offset()))?;
+            let (at, name) = (resource.at(), resource.name()?);
+            check_name_len(name)?;
             if !is_resource_name(&name) {
-                return Err(Error::value(
-                    Rule::N4,
-                    name.offset(),
-                    "the length of a resource name that is no relative path",
-                    name.len() as u64,
-                ));
+                let what = "the length of a resource name that is not a relative path";
+                return Err(Error::value(Rule::N4, name.offset(), what, name.len_u64()));
             }
-            if before.is_some_and(|before| before >= name.as_slice()) {
-                return Err(Error::value(
-                    Rule::R1,
-                    resource.offset(),
-                    "the offset of a name that is out of order",
-                    name.offset(),
-                ));
+            sorted.next(at, name)?;
+            is_found(at, name, target.find_resource(&name)?.map(|found| found.at()))?;
+            let flags = at.flags.get();
+            if flags & !resource_flag::KNOWN != 0 {
+                return Err(at.error(Rule::R3, offset_of!(ResourceRecord, flags), "the flags of a resource", flags));
             }
-            before = Some(name.as_slice());
-            match target.find_resource(&name)? {
-                Some(found) if found.offset() == resource.offset() => {}
-                _ => {
-                    return Err(Error::value(
-                        Rule::X3,
-                        resource.offset(),
-                        "the offset of a name that the index does not find",
-                        name.offset(),
-                    ));
-                }
-            }
-            resource.verify()?;
+            resource.root()?;
+            resource.data()?;
         }
-        target.resource_index()?.verify(target.resource_count())
+        index_is_full::<ResourceRecord>(target.at())
     }
 
     /// Code objects of modules do not overlap [M-3].
     fn code_ranges(&self) -> Result<()> {
-        let records = self.view.records::<ModuleRecord>(SectionKind::Modules)?;
         let mut ranges = Ranges::default();
-        for (index, record) in records.iter().enumerate() {
-            let at = self.view.offset_of(SectionKind::Modules, index as u64).saturating_add(12);
+        for (index, record) in (0..).zip(self.view.records::<ModuleRecord>()?) {
+            let at = At::new(self.view, record, index).field(offset_of!(ModuleRecord, first_code));
             ranges.add(record.first_code.get(), record.code_count.get(), at);
         }
         ranges.apart(Rule::M3)
     }
 }
 
-fn check_name_len(name: Bytes<'_>) -> Result<()> {
-    if name.len() == 0 || name.len() > u64::from(MAX_NAME_LEN) {
-        return Err(Error::value(Rule::N2, name.offset(), "the length of a name", name.len()));
+/// The records of a target start where those of the target before it end [T-6].
+fn follows<R: Named>(target: At<'_, TargetRecord>, next: &mut u32) -> Result<()> {
+    let (first, count, _) = R::of(target.record());
+    if first != *next {
+        return Err(target.error(Rule::T6, R::FIRST_FIELD, "the first record of a target", first));
+    }
+    *next = next.saturating_add(count);
+    Ok(())
+}
+
+/// Checks that names increase.
+struct Sorted<'a> {
+    rule: Rule,
+    before: Option<PermaBytes<'a>>,
+}
+
+impl<'a> Sorted<'a> {
+    fn new(rule: Rule) -> Self {
+        Sorted { rule, before: None }
+    }
+
+    fn next<R: SectionRecord>(&mut self, at: At<'_, R>, name: PermaBytes<'a>) -> Result<()> {
+        if self.before.is_some_and(|before| before >= name) {
+            return Err(at.error(self.rule, 0, "the offset of a name that is out of order", name.offset()));
+        }
+        self.before = Some(name);
+        Ok(())
+    }
+}
+
+/// A lookup of its name finds the record.
+fn is_found<R: SectionRecord>(at: At<'_, R>, name: PermaBytes<'_>, found: Option<At<'_, R>>) -> Result<()> {
+    match found {
+        Some(found) if found.index == at.index => Ok(()),
+        _ => Err(at.error(Rule::X3, 0, "the offset of a name that the index does not find", name.offset())),
+    }
+}
+
+/// Each slot has a record or is empty, and there are as many records as used slots. Each name is known to be found.
+fn index_is_full<R: Named>(target: At<'_, TargetRecord>) -> Result<()> {
+    let (_, count, index) = R::of(target.record());
+    let (_, slots) = index_parts(target.view, index)?;
+    let (buckets, slot_count) = (index.bucket_count.get(), index.slot_count.get());
+    if slot_count < count || (slot_count > 0 && buckets == 0) {
+        return Err(Error::value(Rule::X2, slots.offset(), "the number of slots", slot_count));
+    }
+    let mut used = 0u32;
+    for (index, slot) in slots.records::<Slot>().iter().enumerate() {
+        if slot.record.get() != NONE {
+            used = used.saturating_add(1);
+        } else if slot.fingerprint.get() != 0 {
+            let at = slots.offset().saturating_add((index as u64).saturating_mul(size_of::<Slot>() as u64));
+            return Err(Error::value(Rule::X3, at, "the fingerprint of an empty slot", slot.fingerprint.get()));
+        }
+    }
+    if used != count {
+        return Err(Error::value(Rule::X3, slots.offset(), "the number of used slots", used));
+    }
+    Ok(())
+}
+
+fn check_name_len(name: PermaBytes<'_>) -> Result<()> {
+    if name.is_empty() || name.len_u64() > u64::from(MAX_NAME_LEN) {
+        return Err(Error::value(Rule::N2, name.offset(), "the length of a name", name.len_u64()));
     }
     Ok(())
 }

@@ -1,18 +1,21 @@
-//! All objects: each section that holds them is walked once, from its start to its end.
+//! All objects. Each of the two sections that hold objects is walked once.
 
 use super::Verifier;
 use crate::{
     error::{Error, Result},
+    leaf::Leaf,
     object::{Constant, Container, Object, Owner},
 };
 use alloc::{collections::BTreeMap, vec, vec::Vec};
-use permacode_format::{CodeRecord, ItemRef, NONE, Rule, SectionKind, U32};
+use permacode_format::{
+    CodeRecord, ItemRef, NONE, ObjectEntry, ObjectKind, Rule, SectionKind, is_shortest_int, string_kind,
+};
 
-/// What must be known of an object by the containers that hold it, and by the code objects that list it.
+/// Facts about an object that its containers and the code objects that list it need.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     depth: u16,
-    /// One more than the highest code object that can be reached; zero: none can.
+    /// One more than the highest code object that can be reached; zero if none can be reached.
     bound: u32,
     /// The lowest code object that can be reached.
     pub(super) first_code: Option<u32>,
@@ -20,11 +23,10 @@ pub(super) struct Facts {
 }
 
 impl<'a> Verifier<'a> {
-    /// All objects: each section is walked once from its start to its end [O-*].
+    /// Checks all objects [O-*].
     ///
-    /// Returns the first code object that can be reached, for each container through which one can.
+    /// Returns the lowest code object that can be reached through each container that reaches one.
     pub(super) fn objects(&self) -> Result<BTreeMap<u32, u32>> {
-        let count = self.view.count::<U32>(SectionKind::Objects);
         let starts = [SectionKind::Constants, SectionKind::Docstrings].map(|kind| self.starts(kind));
         let [mut hot, mut cold] = match starts {
             [Ok(hot), Ok(cold)] => [hot, cold],
@@ -32,18 +34,18 @@ impl<'a> Verifier<'a> {
         };
         let mut known: Vec<Facts> = Vec::new();
         let mut first_codes = BTreeMap::new();
-        for id in 0..u32::try_from(count).unwrap_or(u32::MAX) {
-            let object = Object::new(self.view, id, Owner::None);
+        for id in 0..self.view.count::<ObjectEntry>() {
+            let object = Object::new(self.view, id, Owner::UNKNOWN);
             let is_cold = object.is_cold()?;
             let section = self.view.section(if is_cold { SectionKind::Docstrings } else { SectionKind::Constants });
             let starts = if is_cold { &mut cold } else { &mut hot };
             let offset = object.offset()?;
             if !starts.take(offset.saturating_sub(section.offset())) {
-                let at = self.view.offset_of(SectionKind::Objects, id.into());
+                let at = self.view.offset_of::<ObjectEntry>(id);
                 return Err(Error::value(
                     Rule::O1,
                     at,
-                    "an entry that does not point at the start of an unclaimed object, but at",
+                    "the offset in an entry that does not point at the start of an unclaimed object",
                     offset,
                 ));
             }
@@ -56,40 +58,40 @@ impl<'a> Verifier<'a> {
         for (starts, kind) in [(hot, SectionKind::Constants), (cold, SectionKind::Docstrings)] {
             if let Some(offset) = starts.first() {
                 let at = self.view.section(kind).offset().saturating_add(offset);
-                return Err(Error::value(Rule::O1, at, "the offset of an object without an entry", offset));
+                return Err(Error::value(Rule::O1, at, "the offset of an object that has no entry", offset));
             }
         }
         Ok(first_codes)
     }
 
-    /// Checks an object of whose members everything is known.
+    /// Checks an object. `known` has the facts about its members.
     pub(super) fn facts(&self, object: &Object<'a>, known: impl Fn(u32) -> Option<Facts>) -> Result<Facts> {
         let (constant, bytes) = object.read()?;
-        object.verify_form(bytes.offset(), &constant, object.kind()?)?;
+        check_form(bytes.offset(), &constant, object.kind()?)?;
         match constant {
             Constant::Container(container) => self.container(&container, known, bytes.offset()),
             _ => {
-                let is_qualname = matches!(constant, Constant::Qualname { .. });
+                let is_qualname = matches!(constant, Constant::Leaf(Leaf::Qualname { .. }));
                 Ok(Facts { depth: 0, bound: 0, first_code: None, is_qualname })
             }
         }
     }
 
-    /// Where objects begin in a section that is nothing but objects.
+    /// The offsets at which objects begin in a section.
     fn starts(&self, kind: SectionKind) -> Result<Bitmap> {
         let section = self.view.section(kind);
-        let mut starts = Bitmap::new(section.len());
+        let mut starts = Bitmap::new(section.len_u64());
         let mut rest = section;
-        while rest.len() > 0 {
+        while !rest.is_empty() {
             starts.set(rest.offset().saturating_sub(section.offset()));
-            rest = Object::new(self.view, NONE, Owner::None).parse(rest)?.1;
+            rest = Object::new(self.view, NONE, Owner::UNKNOWN).parse(rest)?.1;
         }
         Ok(starts)
     }
 
-    /// Checks what a container says of itself against what it holds.
+    /// Compares the depth and the bound that a container states with its members.
     fn container(&self, container: &Container<'a>, known: impl Fn(u32) -> Option<Facts>, offset: u64) -> Result<Facts> {
-        let codes = self.view.count::<CodeRecord>(SectionKind::Code);
+        let codes = self.view.count::<CodeRecord>();
         let mut found = Facts { depth: 0, bound: 0, first_code: None, is_qualname: false };
         for index in 0..container.len() {
             let (depth, bound, first_code) = match container.item_ref(index).transpose()? {
@@ -97,7 +99,7 @@ impl<'a> Verifier<'a> {
                     Some(Facts { depth, bound, first_code, is_qualname: false }) => (depth, bound, first_code),
                     _ => return Err(Error::value(Rule::O5, offset, "the id of a qualified name in a container", id)),
                 },
-                Some(ItemRef::Code(code)) if u64::from(code) < codes => (0, code.saturating_add(1), Some(code)),
+                Some(ItemRef::Code(code)) if code < codes => (0, code.saturating_add(1), Some(code)),
                 Some(ItemRef::Code(code)) => {
                     return Err(Error::value(Rule::O7, offset, "the id of a code object that does not exist", code));
                 }
@@ -116,6 +118,20 @@ impl<'a> Verifier<'a> {
             return Err(Error::value(Rule::O7, offset, what, container.code_bound()));
         }
         Ok(found)
+    }
+}
+
+/// The value has the only form that the format allows for it [O-3, O-4].
+fn check_form(offset: u64, constant: &Constant<'_>, kind: ObjectKind) -> Result<()> {
+    match constant {
+        Constant::Leaf(Leaf::Int(bytes)) if !is_shortest_int(bytes) => {
+            let what = "the length of an integer that has a shorter form";
+            Err(Error::value(Rule::O3, offset, what, bytes.len() as u64))
+        }
+        Constant::Leaf(Leaf::Str(text)) if string_kind(&text.bytes()) != Some(kind) => {
+            Err(Error::value(Rule::O4, offset, "the kind of a string that needs another kind", kind as u8))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -138,7 +154,7 @@ impl Bitmap {
         }
     }
 
-    /// Clears a bit; whether it was set.
+    /// Clears a bit and returns whether it was set.
     fn take(&mut self, bit: u64) -> bool {
         match self.word(bit) {
             Some((word, mask)) if *word & mask != 0 => {

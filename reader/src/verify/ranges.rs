@@ -1,4 +1,4 @@
-//! Ranges that do not overlap, so that all that there is to look at is no more than the section has. Some may be shared.
+//! Ranges of a section that may be shared but do not overlap otherwise. Together they have at most as many bytes as the section.
 
 use crate::error::{Error, Result};
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ struct Range {
 }
 
 impl Ranges {
-    /// Notes the range of the record at offset `record` of the archive.
+    /// Adds the range of the record at offset `record` of the archive.
     pub(super) fn add(&mut self, start: impl Into<u64>, len: impl Into<u64>, record: u64) {
         self.0.push(Range { start: start.into(), len: len.into(), record });
     }
@@ -25,7 +25,7 @@ impl Ranges {
     /// Each distinct range once, in order: its start, its length, and the offset of a record that has it.
     ///
     /// # Errors
-    /// `rule`, if two of them overlap without being the same.
+    /// `rule`, if two of them overlap and are not equal.
     pub(super) fn distinct(mut self, rule: Rule) -> Result<impl Iterator<Item = (u64, u64, u64)>> {
         self.sort();
         self.0.dedup_by_key(|range| (range.start, range.len));
@@ -33,7 +33,7 @@ impl Ranges {
         Ok(self.0.into_iter().map(|range| (range.start, range.len, range.record)))
     }
 
-    /// Checks that no two overlap. These must not be the same either.
+    /// Checks that no two overlap. Equal ranges count as overlapping.
     ///
     /// # Errors
     /// `rule`, if two of them do.

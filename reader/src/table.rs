@@ -1,0 +1,226 @@
+//! Records that are found by name: one hash, one probe, one comparison (spec.md 5.6).
+
+use crate::{
+    error::{Error, Result},
+    perma_bytes::PermaBytes,
+    view::{At, View},
+};
+use core::mem::offset_of;
+use permacode_format::{
+    IndexHeader, ModuleRecord, NONE, ResourceRecord, Rule, SectionKind, SectionRecord, Slot, TargetRecord, U32,
+    bucket_of, fingerprint_of, name_hash, slot_of,
+};
+
+/// Records with a name.
+pub(crate) trait Named: SectionRecord {
+    /// Offset and length of the name in the names section.
+    fn name(&self) -> (U32, U32);
+
+    /// The field of the target that states its first record.
+    const FIRST_FIELD: usize;
+    /// The field of the target that states the number of its records.
+    const COUNT_FIELD: usize;
+
+    /// First record, number of records, and index.
+    fn of(target: &TargetRecord) -> (u32, u32, &IndexHeader);
+}
+
+impl Named for ModuleRecord {
+    #[inline]
+    fn name(&self) -> (U32, U32) {
+        (self.name_offset, self.name_len)
+    }
+
+    const FIRST_FIELD: usize = offset_of!(TargetRecord, first_module);
+    const COUNT_FIELD: usize = offset_of!(TargetRecord, module_count);
+
+    #[inline]
+    fn of(target: &TargetRecord) -> (u32, u32, &IndexHeader) {
+        (target.first_module.get(), target.module_count.get(), &target.module_index)
+    }
+}
+
+impl Named for ResourceRecord {
+    #[inline]
+    fn name(&self) -> (U32, U32) {
+        (self.name_offset, self.name_len)
+    }
+
+    const FIRST_FIELD: usize = offset_of!(TargetRecord, first_resource);
+    const COUNT_FIELD: usize = offset_of!(TargetRecord, resource_count);
+
+    #[inline]
+    fn of(target: &TargetRecord) -> (u32, u32, &IndexHeader) {
+        (target.first_resource.get(), target.resource_count.get(), &target.resource_index)
+    }
+}
+
+/// The records of one target and their index, resolved once. Lookups then need no further look at the target.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Table<'a, R> {
+    target: At<'a, TargetRecord>,
+    /// Empty if `is_broken`, like the next three.
+    records: &'a [R],
+    pilots: &'a [u8],
+    slots: &'a [Slot],
+    names: &'a [u8],
+    seed: u64,
+    first: u32,
+    /// A range leads out of its section: each use returns the error.
+    is_broken: bool,
+}
+
+impl<'a, R: Named> Table<'a, R> {
+    #[inline]
+    pub(crate) fn of(target: At<'a, TargetRecord>) -> Self {
+        Table::resolve(target).unwrap_or_else(|_| Table::broken(target))
+    }
+
+    fn resolve(target: At<'a, TargetRecord>) -> Result<Self> {
+        let view = target.view;
+        let (first, count, index) = R::of(target.record());
+        let records = view.section(R::SECTION).records::<R>();
+        let records = first.checked_add(count).and_then(|end| records.get(first as usize..end as usize));
+        let Some(records) = records else {
+            return Err(target.no_item(Rule::T6, R::COUNT_FIELD, count, view.count::<R>()));
+        };
+        // Without buckets or slots no name is present, wherever they are said to lie.
+        let (pilots, slots) = match (index.bucket_count.get(), index.slot_count.get()) {
+            (0, _) | (_, 0) => <_>::default(),
+            _ => index_parts(view, index)?,
+        };
+        let names = view.section(SectionKind::Names).as_slice();
+        let (pilots, slots) = (pilots.as_slice(), slots.records());
+        Ok(Table { target, records, pilots, slots, names, seed: index.seed.get(), first, is_broken: false })
+    }
+
+    #[cold]
+    fn broken(target: At<'a, TargetRecord>) -> Self {
+        let (records, pilots, slots, names): (&[R], _, _, _) = (&[], &[], &[], &[]);
+        Table { target, records, pilots, slots, names, seed: 0, first: 0, is_broken: true }
+    }
+
+    /// Number of records; of a broken table, as many as it states but no more than there are, plus one for the error.
+    #[inline]
+    pub(crate) fn len(&self) -> u32 {
+        if self.is_broken { 1 } else { self.records.len() as u32 }
+    }
+
+    /// The record with this name.
+    #[inline]
+    pub(crate) fn find(&self, name: &[u8]) -> Result<Option<At<'a, R>>> {
+        let hash = name_hash(name, self.seed);
+        // Opening the table found that both numbers fit 32 bits.
+        let bucket = bucket_of(hash, self.pilots.len() as u32);
+        let Some(pilot) = self.pilots.get(bucket as usize) else { return self.empty() };
+        let number = slot_of(hash, *pilot, self.slots.len() as u32);
+        let Some(slot) = self.slots.get(number as usize) else { return self.empty() };
+        if self.target.view.layout.checks.is_some() {
+            self.touch(bucket, number)?;
+        }
+        let index = slot.record.get();
+        if slot.fingerprint.get() != fingerprint_of(hash) || index == NONE {
+            return Ok(None);
+        }
+        let Some(record) = self.records.get(index as usize) else { return Err(self.bad_slot(number, index)) };
+        let at = At::new(self.target.view, record, self.first.wrapping_add(index));
+        Ok((self.name(at)? == name).then_some(at))
+    }
+
+    /// A name of a record of this table.
+    #[inline]
+    fn name(&self, at: At<'a, R>) -> Result<&'a [u8]> {
+        let (start, len) = at.name();
+        let (start, len) = (start.get() as usize, len.get() as usize);
+        match start.checked_add(len).and_then(|end| self.names.get(start..end)) {
+            Some(name) if self.target.view.layout.checks.is_none() => Ok(name),
+            _ => {
+                at.view.touch_record(at)?;
+                name_of(at).map(|name| name.as_slice())
+            }
+        }
+    }
+
+    /// No bucket or no slot: nothing has a name, or the table is broken.
+    #[cold]
+    fn empty(&self) -> Result<Option<At<'a, R>>> {
+        if self.is_broken { Table::<R>::resolve(self.target).map(|_| None) } else { Ok(None) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn touch(&self, bucket: u32, number: u32) -> Result<()> {
+        let (view, (.., index)) = (self.target.view, R::of(self.target.record()));
+        let pilot = u64::from(index.pilots_offset.get()).saturating_add(bucket.into());
+        view.touch(SectionKind::Index, pilot, 1)?;
+        let len = size_of::<Slot>() as u64;
+        let slot = u64::from(index.slots_offset.get()).saturating_add(u64::from(number).saturating_mul(len));
+        view.touch(SectionKind::Index, slot, len)
+    }
+
+    /// The slot refers to a record that the target does not have.
+    #[cold]
+    fn bad_slot(&self, number: u32, record: u32) -> Error {
+        let (.., index) = R::of(self.target.record());
+        let start = self.target.view.section(SectionKind::Index).offset();
+        let slot = u64::from(number).saturating_mul(size_of::<Slot>() as u64);
+        let at = start
+            .saturating_add(index.slots_offset.get().into())
+            .saturating_add(slot)
+            .saturating_add(offset_of!(Slot, record) as u64);
+        Error::value(Rule::X3, at, "the record of a slot", record)
+    }
+
+    /// Record `number` of the target.
+    #[inline]
+    pub(crate) fn get(&self, number: u32) -> Result<At<'a, R>> {
+        match self.records.get(number as usize) {
+            Some(record) => {
+                let at = At::new(self.target.view, record, self.first.wrapping_add(number));
+                at.view.touch_record(at)?;
+                Ok(at)
+            }
+            None => Err(self.missing(number)),
+        }
+    }
+
+    #[cold]
+    fn missing(&self, number: u32) -> Error {
+        if self.is_broken
+            && let Err(error) = Table::<R>::resolve(self.target)
+        {
+            return error;
+        }
+        self.target.no_item(Rule::T6, R::COUNT_FIELD, number, self.records.len() as u32)
+    }
+
+    /// The first record whose name is not less than `name`. If the records are not sorted [M-1], the result is arbitrary.
+    pub(crate) fn first_not_before(&self, name: &[u8]) -> u32 {
+        let (mut low, mut high) = (0, self.records.len() as u32);
+        while low < high {
+            let middle = low.midpoint(high);
+            let is_before = self.get(middle).and_then(name_of).is_ok_and(|found| found.as_slice() < name);
+            if is_before {
+                low = middle.saturating_add(1);
+            } else {
+                high = middle;
+            }
+        }
+        low
+    }
+}
+
+/// The name of a record, with its chunks checked.
+#[inline]
+pub(crate) fn name_of<R: Named>(record: At<'_, R>) -> Result<PermaBytes<'_>> {
+    let (start, len) = record.name();
+    record.view.range(SectionKind::Names, start.get().into(), len.get().into(), Rule::N1)
+}
+
+/// Pilots and slots of an index.
+pub(crate) fn index_parts<'a>(view: View<'a>, index: &IndexHeader) -> Result<(PermaBytes<'a>, PermaBytes<'a>)> {
+    let section = view.section(SectionKind::Index);
+    let pilots = section.part(index.pilots_offset.get().into(), index.bucket_count.get().into(), Rule::X1)?;
+    let slots_len = u64::from(index.slot_count.get()).saturating_mul(size_of::<Slot>() as u64);
+    Ok((pilots, section.part(index.slots_offset.get().into(), slots_len, Rule::X1)?))
+}
