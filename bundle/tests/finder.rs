@@ -68,9 +68,9 @@ fn offered(archive: &Archive<Vec<u8>>, folders: &[(&str, &Path)]) -> BTreeSet<(S
     modules
         .map(|module| {
             let source = module.source().unwrap().unwrap();
-            let root = source.path.root.unwrap().as_str().unwrap().to_owned();
+            let root = source.path.root.unwrap().to_str().unwrap().to_owned();
             let folder = folders.iter().find(|(name, _)| *name == root).unwrap().1;
-            let path = source.path.path.as_str().unwrap().to_owned();
+            let path = source.path.path.to_str().unwrap().to_owned();
             (module.name().unwrap().to_owned(), format!("{}/{path}", folder.display()))
         })
         .collect()

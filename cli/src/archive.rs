@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use permacode_format::{GenericHeader, MAGIC};
-use permacode_reader::{Archive, Mapping};
+use permacode_reader::{Archive, ErrorKind, Mapping};
 use std::{
     fmt,
     io::{self, Read},
@@ -45,11 +45,22 @@ impl ArchiveArg {
             // Nothing can be mapped; that nothing is no archive is for the reader to say.
             return Ok(Storage::Read(Vec::new()));
         }
-        Mapping::open(&self.path).map(Storage::Mapped).with_context(|| format!("cannot open {self}"))
+        // SAFETY: nobody may write into an archive or truncate it while the command reads it; the help says so. `bundle` replaces
+        // archives by a rename.
+        #[allow(unsafe_code)]
+        let mapping = unsafe { Mapping::open(&self.path) };
+        mapping.map(Storage::Mapped).map_err(|error| self.failed(error))
     }
 
     pub(crate) fn open(&self) -> Result<Archive<Storage>> {
-        Archive::open(self.storage()?).and_then(Archive::checked).with_context(|| format!("cannot open {self}"))
+        Archive::open(self.storage()?).and_then(Archive::checked).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: permacode_reader::Error) -> anyhow::Error {
+        // The text of a system error begins with the same words.
+        let is_of_system = matches!(error.kind(), ErrorKind::Io { .. });
+        let error = anyhow::Error::new(error);
+        if is_of_system { error } else { error.context(format!("cannot open {self}")) }
     }
 
     pub(crate) fn is_stdin(&self) -> bool {

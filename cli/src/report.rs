@@ -95,7 +95,7 @@ impl Report {
                 _ => "",
             };
             if let Some(rule) = error.rule() {
-                (self.offset, self.rule, self.advice) = (Some(error.offset()), Some(rule.id()), Some(advice(error)));
+                (self.offset, self.rule, self.advice) = (error.offset(), Some(rule.id()), Some(advice(error)));
             }
         } else if let Some(error) = cause.downcast_ref::<permacode_bundle::Error>() {
             let path = match error.kind() {

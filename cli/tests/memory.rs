@@ -10,8 +10,8 @@ use archives::{
     assemble::Sections,
     shapes::{namespace, resource, target, write},
 };
-use permacode_format::{ModuleRecord, Record, ResourceRecord, SectionKind, TargetRecord};
-use permacode_model::{Code, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target};
+use permacode_format::{ModuleRecord, ResourceRecord, SectionKind, TargetRecord};
+use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target};
 use permacode_reader::Archive;
 use std::{
     io::Read,
@@ -188,7 +188,7 @@ fn modules_share_the_path_of_a_source_and_its_root() {
     // Path and root of the source, which stand one behind the other. `m0` is the first in order.
     let fields = offset_of!(ModuleRecord, source_path)..offset_of!(ModuleRecord, source_offset);
     let long = records[fields.clone()].to_vec();
-    for record in records.chunks_mut(ModuleRecord::LEN) {
+    for record in records.chunks_mut(size_of::<ModuleRecord>()) {
         record[fields.clone()].copy_from_slice(&long);
     }
     let file = File::new(&sections.archive());
@@ -208,7 +208,7 @@ fn modules_with_a_file_name(count: usize, len: usize) -> Vec<u8> {
         Code { constants: vec![Ref::Object(1)], bytecode: (&[151u8, 0, 100, 0, 83, 0][..]).into(), ..Code::default() };
     let of = |name: String, filename: String| Module {
         kind: ModuleKind::Module,
-        objects: vec![Object::Str(Str::interned("<module>")), Object::None],
+        objects: vec![Object::Leaf(Leaf::Str(Str::interned("<module>"))), Object::Leaf(Leaf::None)],
         codes: vec![code.clone()],
         root: Some(0),
         filename: Some(Path { root: None, path: Str::plain(filename) }),
@@ -220,7 +220,7 @@ fn modules_with_a_file_name(count: usize, len: usize) -> Vec<u8> {
     let records = sections.section(SectionKind::Modules);
     let field = offset_of!(ModuleRecord, filename)..offset_of!(ModuleRecord, filename_root);
     let long = records[field.clone()].to_vec();
-    for record in records.chunks_mut(ModuleRecord::LEN) {
+    for record in records.chunks_mut(size_of::<ModuleRecord>()) {
         record[field.clone()].copy_from_slice(&long);
     }
     sections.archive()
@@ -248,9 +248,9 @@ fn what_would_fill_a_disk_is_refused_before_anything_is_written() {
         let target = Target { vm: "cpython".into(), bytecode_magic: 0x0A0D_0DA7, ..target(0) };
         let mut sections = Sections::of(&write(3, &[(target, vec![], all)]));
         let records = sections.section(SectionKind::Resources);
-        let fields = offset_of!(ResourceRecord, data_offset)..ResourceRecord::LEN;
+        let fields = offset_of!(ResourceRecord, data_offset)..size_of::<ResourceRecord>();
         let long = records[fields.clone()].to_vec();
-        for record in records.chunks_mut(ResourceRecord::LEN) {
+        for record in records.chunks_mut(size_of::<ResourceRecord>()) {
             record[fields.clone()].copy_from_slice(&long);
         }
         sections.archive()

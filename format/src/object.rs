@@ -27,7 +27,7 @@ impl ObjectEntry {
     /// Offset of the object in its section, in bytes.
     #[must_use]
     #[inline]
-    pub const fn offset(self) -> u32 {
+    pub const fn offset_in_section(self) -> u32 {
         self.place.get() & !Self::COLD
     }
 
@@ -296,7 +296,7 @@ mod tests {
         #[test]
         fn entries_come_back(offset in 0u32..1 << 31, cold: bool) {
             let entry = ObjectEntry::new(offset, cold).unwrap();
-            prop_assert_eq!((entry.offset(), entry.section() == SectionKind::Docstrings), (offset, cold));
+            prop_assert_eq!((entry.offset_in_section(), entry.section() == SectionKind::Docstrings), (offset, cold));
         }
     }
 

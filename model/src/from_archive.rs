@@ -109,11 +109,12 @@ impl<'a> Arena<'a> {
         };
         let (locals, names) = (strings(code.locals()?)?, strings(code.names()?)?);
         let name = self.object(module, code.name_object()?)?;
+        let interned = code.is_qualname_interned();
         let qualname = match (code.qualname_form(), code.qualname_object()?) {
-            ((QualnameForm::Member, interned), _) => Qualname::Member { interned },
-            ((QualnameForm::Local, interned), _) => Qualname::Local { interned },
-            ((QualnameForm::Explicit, _), Some(object)) => Qualname::Explicit(self.object(module, object)?),
-            ((QualnameForm::Name | QualnameForm::Explicit, _), _) => Qualname::Name,
+            (QualnameForm::Member, _) => Qualname::Member { interned },
+            (QualnameForm::Local, _) => Qualname::Local { interned },
+            (QualnameForm::Explicit, Some(object)) => Qualname::Explicit(self.object(module, object)?),
+            (QualnameForm::Name | QualnameForm::Explicit, _) => Qualname::Name,
         };
         let filename = code.filename_object()?.map(|object| self.object(module, object)).transpose()?;
         let borrowed = |bytes: reader::PermaBytes<'a>| Cow::Borrowed(bytes.as_slice());
@@ -180,28 +181,12 @@ impl<'a> Arena<'a> {
                     }
                     Object::Container(container.kind(), items)
                 }
-                constant => scalar(constant),
+                Constant::Leaf(leaf) => Object::Leaf(leaf.map(|bytes| Cow::Borrowed(bytes.as_slice()), string)),
             };
             self.places.insert(object.id(), Some(self.objects.len() as u32));
             self.objects.push(value);
             stack.pop();
         }
         Ok(self.places.get(&object.id()).copied().flatten().unwrap_or_default())
-    }
-}
-
-fn scalar(constant: Constant<'_>) -> Object<'_> {
-    match constant {
-        Constant::False => Object::False,
-        Constant::True => Object::True,
-        Constant::Ellipsis => Object::Ellipsis,
-        Constant::StopIteration => Object::StopIteration,
-        Constant::Int(bytes) => Object::Int(Cow::Borrowed(bytes.as_slice())),
-        Constant::Float(bits) => Object::Float(bits),
-        Constant::Complex(real, imaginary) => Object::Complex(real, imaginary),
-        Constant::Bytes(bytes) => Object::Bytes(Cow::Borrowed(bytes.as_slice())),
-        Constant::Str(text) => Object::Str(string(text)),
-        Constant::Qualname { constant, interned } => Object::Qualname { constant, interned },
-        _ => Object::None,
     }
 }

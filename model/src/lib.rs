@@ -33,7 +33,7 @@ mod target;
 
 pub use code::{Code, Qualname};
 pub use module::{Module, ModuleKind, Path, Source};
-pub use object::{Object, Ref, Str};
+pub use object::{Leaf, Object, Ref, Str};
 pub use permacode_format::{Container, ExceptionEncoding, LineEncoding, local_kind};
 pub use resource::Resource;
 pub use target::Target;

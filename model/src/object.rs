@@ -40,37 +40,21 @@ fn bytes_of(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     }
 }
 
+/// The value of an object that holds no others. A [`Leaf::Qualname`] has no meaning anywhere but directly in
+/// [`Code::constants`](crate::Code::constants).
+pub type Leaf<'a> = permacode_format::Leaf<Cow<'a, [u8]>, Str<'a>>;
+
 /// A constant or a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object<'a> {
-    /// The absent value.
-    None,
-    /// Falsehood.
-    False,
-    /// Truth.
-    True,
-    /// `...`
-    Ellipsis,
-    /// The exception class `StopIteration` (a marshal type of its own).
-    StopIteration,
-    /// An integer of any size: the shortest two's complement that holds it, little-endian; zero has no bytes.
-    Int(Cow<'a, [u8]>),
-    /// The bits of an IEEE 754 double.
-    Float(u64),
-    /// The bits of real and imaginary part.
-    Complex(u64, u64),
-    /// Immutable bytes.
-    Bytes(Cow<'a, [u8]>),
-    /// A string.
-    Str(Str<'a>),
-    /// The qualified name of the code object at index `constant` of the constants of the same code object.
-    /// It has no meaning anywhere but directly in [`Code::constants`].
-    Qualname {
-        /// Index into [`Code::constants`].
-        constant: u32,
-        /// Whether the string is interned.
-        interned: bool,
-    },
-    /// A container; a mapping alternates keys and values.
+    /// A value that holds no others.
+    Leaf(Leaf<'a>),
+    /// A value that holds others. Keys and values of a mapping alternate.
     Container(Container, Vec<Ref>),
+}
+
+impl<'a> From<Leaf<'a>> for Object<'a> {
+    fn from(leaf: Leaf<'a>) -> Self {
+        Object::Leaf(leaf)
+    }
 }

@@ -31,7 +31,7 @@
 //! again; equal immutable ones that were several may become one (bytes and tuples above all), mutable ones never do.
 //!
 //! What a `.pyc` file stores although it follows from something else is derived: most qualified names from the name and the
-//! parent. Up to 3.10 those are constants of the parent, which become [`Object::Qualname`](permacode_model::Object).
+//! parent. Up to 3.10 those are constants of the parent, which become [`Leaf::Qualname`](permacode_model::Leaf::Qualname).
 //!
 //! # Hostile files
 //!

@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf, time::Instant};
 
-use permacode_model::{Code, Container, Module, ModuleKind, Object, Qualname, Ref, Str};
+use permacode_model::{Code, Container, Leaf, Module, ModuleKind, Object, Qualname, Ref, Str};
 use permacode_pyc::{Header, Validation, Version, decode_pyc, encode_pyc};
 use proptest::prelude::*;
 
@@ -173,11 +173,11 @@ fn object() -> impl Strategy<Value = Object<'static>> {
         ][..],
     );
     prop_oneof![
-        4 => prop::sample::select(&["", "a", "f", "f.a", "<locals>"][..]).prop_map(|text| Object::Str(Str::interned(text))),
-        1 => Just(Object::Str(Str { text: b"\xFF"[..].into(), interned: false })),
-        1 => Just(Object::None),
-        1 => prop::collection::vec(any::<u8>(), 0..9).prop_map(|bytes| Object::Int(bytes.into())),
-        1 => (0u32..4, any::<bool>()).prop_map(|(constant, interned)| Object::Qualname { constant, interned }),
+        4 => prop::sample::select(&["", "a", "f", "f.a", "<locals>"][..]).prop_map(|text| Object::Leaf(Leaf::Str(Str::interned(text)))),
+        1 => Just(Object::Leaf(Leaf::Str(Str { text: b"\xFF"[..].into(), interned: false }))),
+        1 => Just(Object::Leaf(Leaf::None)),
+        1 => prop::collection::vec(any::<u8>(), 0..9).prop_map(|bytes| Object::Leaf(Leaf::Int(bytes.into()))),
+        1 => (0u32..4, any::<bool>()).prop_map(|(constant, interned)| Object::Leaf(Leaf::Qualname { constant, interned })),
         2 => (container, prop::collection::vec(reference(), 0..4))
             .prop_map(|(container, items)| Object::Container(container, items)),
     ]

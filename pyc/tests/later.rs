@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fs, path::PathBuf};
 
 use permacode_format::{Container, local_kind};
-use permacode_model::{Code, Module, Object, Qualname, Ref};
+use permacode_model::{Code, Leaf, Module, Object, Qualname, Ref};
 use permacode_pyc::{Header, Pyc, Validation, Version, decode_pyc, encode_pyc, source_hash};
 use serde_json::Value;
 
@@ -51,7 +51,7 @@ struct View<'m, 'a> {
 impl View<'_, '_> {
     fn text(&self, object: u32) -> Vec<u8> {
         match &self.module.objects[object as usize] {
-            Object::Str(string) => string.text.to_vec(),
+            Object::Leaf(Leaf::Str(string)) => string.text.to_vec(),
             other => panic!("{other:?} is no string"),
         }
     }
@@ -78,19 +78,19 @@ impl View<'_, '_> {
             Ref::Object(object) => &self.module.objects[object as usize],
         };
         match object {
-            Object::None => "None".to_owned(),
-            Object::False => "False".to_owned(),
-            Object::True => "True".to_owned(),
-            Object::Ellipsis => "Ellipsis".to_owned(),
-            Object::StopIteration => "<class 'StopIteration'>".to_owned(),
-            Object::Int(bytes) => {
+            Object::Leaf(Leaf::None) => "None".to_owned(),
+            Object::Leaf(Leaf::False) => "False".to_owned(),
+            Object::Leaf(Leaf::True) => "True".to_owned(),
+            Object::Leaf(Leaf::Ellipsis) => "Ellipsis".to_owned(),
+            Object::Leaf(Leaf::StopIteration) => "<class 'StopIteration'>".to_owned(),
+            Object::Leaf(Leaf::Int(bytes)) => {
                 let sign = if bytes.last().is_some_and(|&high| high >= 0x80) { 0xFF } else { 0 };
                 let mut all = [sign; 16];
                 all[..bytes.len()].copy_from_slice(bytes);
                 i128::from_le_bytes(all).to_string()
             }
-            &Object::Float(bits) => float(f64::from_bits(bits), true),
-            &Object::Complex(real, imaginary) => {
+            &Object::Leaf(Leaf::Float(bits)) => float(f64::from_bits(bits), true),
+            &Object::Leaf(Leaf::Complex(real, imaginary)) => {
                 let (real, imaginary) = (f64::from_bits(real), float(f64::from_bits(imaginary), false));
                 if real.to_bits() == 0 {
                     format!("{imaginary}j")
@@ -99,11 +99,11 @@ impl View<'_, '_> {
                     format!("({}{plus}{imaginary}j)", float(real, false))
                 }
             }
-            Object::Bytes(bytes) => {
+            Object::Leaf(Leaf::Bytes(bytes)) => {
                 format!("b{}", quoted(&bytes.iter().map(|&byte| byte.into()).collect::<Vec<_>>(), true))
             }
-            Object::Str(string) => quoted(&code_points(&string.text), false),
-            Object::Qualname { .. } => panic!("these have names of their own"),
+            Object::Leaf(Leaf::Str(string)) => quoted(&code_points(&string.text), false),
+            Object::Leaf(Leaf::Qualname { .. }) => panic!("these have names of their own"),
             Object::Container(container, items) => {
                 let parts: Vec<_> = items.iter().map(|&item| self.repr(item)).collect();
                 let parts = parts.join(", ");

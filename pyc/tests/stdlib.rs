@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use permacode_model::{Module, Object, Ref};
+use permacode_model::{Leaf, Module, Object, Ref};
 use permacode_pyc::{Header, Validation, Version, decode_pyc, encode_pyc, source_hash};
 
 /// About how many modules of each library; `PERMACODE_MODULES` may say another number.
@@ -73,10 +73,12 @@ fn derived_names(module: &Module<'_>) -> (usize, usize) {
     for code in &module.codes {
         for pair in code.constants.windows(2) {
             let [Ref::Code(child), Ref::Object(next)] = *pair else { continue };
-            let Object::Str(name) = &module.objects[module.codes[child as usize].name as usize] else { continue };
+            let Object::Leaf(Leaf::Str(name)) = &module.objects[module.codes[child as usize].name as usize] else {
+                continue;
+            };
             match &module.objects[next as usize] {
-                Object::Qualname { .. } => derived += 1,
-                Object::Str(string) if string.text.ends_with(&[b".", &*name.text].concat()) => plain += 1,
+                Object::Leaf(Leaf::Qualname { .. }) => derived += 1,
+                Object::Leaf(Leaf::Str(string)) if string.text.ends_with(&[b".", &*name.text].concat()) => plain += 1,
                 _ => {}
             }
         }
@@ -89,8 +91,8 @@ fn list_docstrings(module: &Module<'_>, file: &[u8], out: &mut Vec<u8>) {
     for (number, code) in (0..).zip(&module.codes) {
         let Some(docstring) = code.docstring else { continue };
         let Ref::Object(constant) = code.constants[docstring as usize] else { panic!("a docstring is no code object") };
-        assert!(matches!(module.objects[constant as usize], Object::Str(_)));
-        let Object::Str(name) = &module.objects[code.name as usize] else { panic!("a name is a string") };
+        assert!(matches!(module.objects[constant as usize], Object::Leaf(Leaf::Str(_))));
+        let Object::Leaf(Leaf::Str(name)) = &module.objects[code.name as usize] else { panic!("a name is a string") };
         let line = if module.root == Some(number) { 0 } else { code.first_line };
         out.extend_from_slice(&[file, b"\t", &name.text, b"\t", line.to_string().as_bytes(), b"\n"].concat());
     }

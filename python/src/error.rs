@@ -142,13 +142,13 @@ impl Error {
 pub(crate) fn of_reader(py: Python<'_>, archive: &Path, module: Option<&str>, error: reader::Error) -> PyErr {
     let message = describe(archive, module, &error);
     match error.kind() {
-        reader::ErrorKind::Io(io) => match io.raw_os_error() {
+        reader::ErrorKind::Io { error: io, .. } => match io.raw_os_error() {
             // In Python's words: those of Rust have the number in them, which Python prints as well.
             Some(number) => match py.import("os").and_then(|os| os.call_method1("strerror", (number,))) {
                 Ok(text) => PyOSError::new_err((number, text.unbind(), archive.as_os_str().to_owned())),
                 Err(error) => error,
             },
-            None => PyOSError::new_err(message),
+            None => PyOSError::new_err(error.to_string()),
         },
         _ => import_error(py, archive, module, message),
     }

@@ -68,8 +68,11 @@ impl Library {
         // The event of the function `open`, before the file is opened.
         let event = ("open", path.as_os_str(), "rb", libc::O_RDONLY | libc::O_CLOEXEC);
         py.import("sys")?.getattr(intern!(py, "audit"))?.call1(event)?;
-        let archive =
-            Archive::map(&path).and_then(Archive::checked).map_err(|error| of_reader(py, &path, None, error))?;
+        // SAFETY: the documentation of the package asks that archives are replaced and never written into. Who writes into one can
+        // change any code that the interpreter runs, with or without this mapping.
+        #[allow(unsafe_code)]
+        let archive = unsafe { Archive::map(&path) };
+        let archive = archive.and_then(Archive::checked).map_err(|error| of_reader(py, &path, None, error))?;
         let interpreter = Interpreter::of(py)?;
         let target = find_target(&archive, &interpreter, fit).map_err(|error| of_reader(py, &path, None, error))?;
         let Some(target) = target else {
@@ -87,7 +90,7 @@ impl Library {
 
     /// The target for this interpreter. It was there when the archive was opened, and the archive does not change.
     pub(crate) fn target(&self) -> Option<Target<'_>> {
-        self.archive.targets().nth(self.target)
+        self.archive.target(self.target)
     }
 
     /// Whether the files that the modules were made from do not change.

@@ -47,6 +47,30 @@ impl fmt::Debug for Constant<'_> {
     }
 }
 
+impl fmt::Debug for Item<'_> {
+    /// The value in the notation of Python; `...` stands for everything beyond the budget.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_item(f, Ok(*self), &mut BUDGET.clone(), LEVELS)
+    }
+}
+
+fn write_item(f: &mut fmt::Formatter<'_>, item: Result<Item<'_>>, budget: &mut u32, levels: u32) -> fmt::Result {
+    let code = match item {
+        Ok(Item::Object(object)) => return write_constant(f, object.constant(), budget, levels),
+        Ok(Item::Code(code)) => code,
+        Err(error) => return write_constant(f, Err(error), budget, levels),
+    };
+    let Some(left) = budget.checked_sub(1) else { return f.write_str("...") };
+    *budget = left;
+    let name = code.qualname();
+    let len = |parts: Vec<QualnamePart<'_>>| parts.iter().map(|part| part.text.bytes().len()).sum::<usize>();
+    if name.parts().is_ok_and(|parts| len(parts) > SHOWN) {
+        write!(f, "<code of a long name #{}>", code.id())
+    } else {
+        write!(f, "<code {name} #{}>", code.id())
+    }
+}
+
 fn write_constant(
     f: &mut fmt::Formatter<'_>,
     constant: Result<Constant<'_>>,
@@ -58,15 +82,6 @@ fn write_constant(
     match constant {
         Err(error) => write!(f, "<{error}>"),
         Ok(Constant::Leaf(leaf)) => write_leaf(f, leaf),
-        Ok(Constant::Code(code)) => {
-            let name = code.qualname();
-            let len = |parts: Vec<QualnamePart<'_>>| parts.iter().map(|part| part.text.bytes().len()).sum::<usize>();
-            if name.parts().is_ok_and(|parts| len(parts) > SHOWN) {
-                write!(f, "<code of a long name #{}>", code.id())
-            } else {
-                write!(f, "<code {name} #{}>", code.id())
-            }
-        }
         Ok(Constant::Container(container)) => match levels.checked_sub(1) {
             Some(levels) => write_container(f, &container, budget, levels),
             None => f.write_str("..."),
@@ -126,8 +141,7 @@ fn write_container(
             f.write_str("...")?;
             break;
         }
-        let constant = item.and_then(|item: Item<'_>| item.constant());
-        write_constant(f, constant, budget, levels)?;
+        write_item(f, item, budget, levels)?;
     }
     f.write_str(close)
 }

@@ -183,7 +183,7 @@ impl fmt::Display for Error {
             }
             ErrorKind::Value { what, found } => write!(f, "{what} is {found}")?,
             #[cfg(feature = "std")]
-            ErrorKind::Io { path, error } => return write!(f, "{}: {error}", path.display()),
+            ErrorKind::Io { path, error } => return write!(f, "cannot open {path:?}: {error}"),
         }
         if let Some(rule) = self.0.rule {
             write!(f, "; rule {rule}: {}", rule.text())?;

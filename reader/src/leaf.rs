@@ -42,7 +42,7 @@ impl<'a> Leaves<'a> {
             SectionKind::Docstrings => &self.docstrings,
             _ => &self.constants,
         };
-        let offset = entry.offset();
+        let offset = entry.offset_in_section();
         let (&first, rest) = section.bytes.as_slice().get(offset as usize..)?.split_first()?;
         let kind = ObjectKind::from_number(first & object_flag::KIND)?;
         let flags = first & !object_flag::KIND;

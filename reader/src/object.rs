@@ -50,8 +50,8 @@ pub struct Object<'a> {
     owner: Owner<'a>,
 }
 
-/// A constant: an object, or a code object.
-#[derive(Debug, Clone, Copy)]
+/// An item of a list or a container: an object, or a code object.
+#[derive(Clone, Copy)]
 pub enum Item<'a> {
     /// An object.
     Object(Object<'a>),
@@ -59,16 +59,13 @@ pub enum Item<'a> {
     Code(Code<'a>),
 }
 
-/// The value of a constant.
+/// The value of an object.
 #[derive(Clone, Copy)]
-#[non_exhaustive]
 pub enum Constant<'a> {
     /// A value that holds no others.
     Leaf(Leaf<'a>),
     /// A tuple or another value that holds others.
     Container(Container<'a>),
-    /// A code object.
-    Code(Code<'a>),
 }
 
 /// A tuple or another object that holds objects.
@@ -110,9 +107,9 @@ impl<'a> Object<'a> {
             return Err(self.view.no_record::<ObjectEntry>(self.id, Rule::O1, self.entry_offset()));
         };
         let kind = entry.section();
-        let bytes = self.view.section(kind).tail(entry.offset().into(), Rule::O1)?;
+        let bytes = self.view.section(kind).tail(entry.offset_in_section().into(), Rule::O1)?;
         if bytes.is_empty() {
-            return Err(entry.error(Rule::O1, 0, "the offset of an object", entry.offset()));
+            return Err(entry.error(Rule::O1, 0, "the offset of an object", entry.offset_in_section()));
         }
         Ok((bytes, kind))
     }
@@ -294,15 +291,21 @@ impl<'a> Item<'a> {
         }
     }
 
-    /// The value.
-    ///
-    /// # Errors
-    /// As [`Object::constant`].
-    #[inline]
-    pub fn constant(&self) -> Result<Constant<'a>> {
+    /// The object; `None` if the item is a code object.
+    #[must_use]
+    pub fn object(&self) -> Option<Object<'a>> {
         match self {
-            Item::Object(object) => object.constant(),
-            Item::Code(code) => Ok(Constant::Code(*code)),
+            Item::Object(object) => Some(*object),
+            Item::Code(_) => None,
+        }
+    }
+
+    /// The code object; `None` if the item is another object.
+    #[must_use]
+    pub fn code(&self) -> Option<Code<'a>> {
+        match self {
+            Item::Object(_) => None,
+            Item::Code(code) => Some(*code),
         }
     }
 }

@@ -95,7 +95,7 @@ impl<'a> PermaBytes<'a> {
     /// ```
     /// # use permacode_reader::PermaBytes;
     /// let aligned = [0x0164_u16, 0x0053];
-    /// let bytes = PermaBytes::from(bytemuck::cast_slice::<u16, u8>(&aligned));
+    /// let bytes = PermaBytes::from(zerocopy::IntoBytes::as_bytes(&aligned));
     /// assert_eq!(bytes.as_units::<u16>(), cfg!(target_endian = "little").then_some(&aligned[..]));
     /// assert_eq!(bytes.slice(..3).unwrap().as_units::<u16>(), None);
     /// ```

@@ -5,7 +5,7 @@ use crate::{
     perma_bytes::PermaBytes,
     view::{At, View},
 };
-use core::mem::offset_of;
+use core::{fmt, mem::offset_of};
 use permacode_format::{
     IndexHeader, ModuleRecord, NONE, ResourceRecord, Rule, SectionKind, SectionRecord, Slot, TargetRecord, U32,
     bucket_of, fingerprint_of, name_hash, slot_of,
@@ -56,7 +56,7 @@ impl Named for ResourceRecord {
 }
 
 /// The records of one target and their index, resolved once. Lookups then need no further look at the target.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(crate) struct Table<'a, R> {
     target: At<'a, TargetRecord>,
     /// Empty if `is_broken`, like the next three.
@@ -223,4 +223,10 @@ pub(crate) fn index_parts<'a>(view: View<'a>, index: &IndexHeader) -> Result<(Pe
     let pilots = section.part(index.pilots_offset.get().into(), index.bucket_count.get().into(), Rule::X1)?;
     let slots_len = u64::from(index.slot_count.get()).saturating_mul(size_of::<Slot>() as u64);
     Ok((pilots, section.part(index.slots_offset.get().into(), slots_len, Rule::X1)?))
+}
+
+impl<R> fmt::Debug for Table<'_, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("records", &self.records.len()).finish_non_exhaustive()
+    }
 }

@@ -12,7 +12,8 @@ use permacode_format::{
 /// Making a `Target` resolves where its records and indexes lie. Keep it for many lookups.
 ///
 /// ```
-/// # use permacode_writer::{model::*, Options, Writer};
+/// # use permacode_model::*;
+/// # use permacode_writer::{Options, Writer};
 /// # let mut writer = Writer::new(Options::default());
 /// # let toy = Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
 /// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false };

@@ -11,7 +11,7 @@ use common::{
 };
 use permacode_format::{RULES, Rule, SectionKind};
 use permacode_model::{Object, Ref};
-use permacode_reader::{Archive, Constant, Error, ObjectKind};
+use permacode_reader::{Archive, Constant, Error, Leaf, ObjectKind};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
@@ -192,9 +192,15 @@ fn cases() -> Vec<Case> {
     let second = object_of_kind(&base, ObjectKind::Ascii, |id| id > first);
     add(Rule::O1, "", Chunks, &[(&format!("objects[{first}]"), get(&format!("objects[{second}]")))]);
     add(Rule::O2, "", Chunks, &[("constants@0", 31)]);
-    let int = object(&base, |constant| matches!(constant, Constant::Int(bytes) if bytes.as_slice() == b"\x02\x01"));
+    let int = object(
+        &base,
+        |constant| matches!(constant, Constant::Leaf(Leaf::Int(bytes)) if bytes.as_slice() == b"\x02\x01"),
+    );
     add(Rule::O3, "", Chunks, &[(&behind(&int, 3), 0)]);
-    let text = object(&base, |constant| matches!(constant, Constant::Str(text) if text.as_str() == Some("n\u{e9}")));
+    let text = object(
+        &base,
+        |constant| matches!(constant, Constant::Leaf(Leaf::Str(text)) if text.to_str() == Some("n\u{e9}")),
+    );
     add(Rule::O4, "", Chunks, &[(&text, ObjectKind::Ascii as u64)]);
     let qualname = whole.object(object_of_kind(&base, ObjectKind::Qualname, |_| true));
     add(Rule::O5, "", Chunks, &[(&behind(&qualname, 1), 1)]);
@@ -227,7 +233,7 @@ fn slot_without_bucket() -> Case {
 fn too_many_items() -> Case {
     let mut module = shapes::plain("m");
     module.codes = (0..400).map(|_| shapes::code(0, vec![])).collect();
-    module.objects.push(Object::Bytes(b"".as_slice().into()));
+    module.objects.push(Object::Leaf(permacode_model::Leaf::Bytes(b"".as_slice().into())));
     let behind_codes = [Ref::Object(2), Ref::Object(0)].into_iter().chain([Ref::Object(1); 8000]);
     module.codes.push(shapes::code(0, (0..400).map(Ref::Code).chain(behind_codes).collect()));
     module.root = Some(400);

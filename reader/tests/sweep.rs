@@ -7,7 +7,7 @@ use common::{
     edit::{Edited, Repair},
     shapes, walk,
 };
-use permacode_format::{RECORDS, SectionKind};
+use permacode_format::{Field, Header, IndexHeader, Layout, Record, SectionKind};
 use permacode_reader::Archive;
 use std::collections::BTreeMap;
 
@@ -39,35 +39,19 @@ fn every_shape_is_valid_at_every_depth_and_every_accessor_answers() {
 }
 
 fn paths(archive: &Edited) -> Vec<String> {
-    let kinds = [
-        (SectionKind::Targets, "TargetRecord"),
-        (SectionKind::Modules, "ModuleRecord"),
-        (SectionKind::Resources, "ResourceRecord"),
-        (SectionKind::Code, "CodeRecord"),
-        (SectionKind::Details, "CodeDetail"),
-        (SectionKind::Wide, "WideCode"),
-        (SectionKind::Signatures, "SignatureRecord"),
-    ];
-    let fields = |name: &str| RECORDS.iter().find(|(record, ..)| *record == name).unwrap().2;
-    let mut paths: Vec<String> =
-        fields("Header").iter().filter(|field| field.size <= 8).map(|field| format!("header.{}", field.name)).collect();
-    for (kind, record) in kinds {
-        for index in 0..archive.section(kind).len() / kind.record_len() as usize {
-            for field in fields(record).iter().filter(|field| field.size <= 8) {
-                paths.push(format!("{}[{index}].{}", kind.name(), field.name));
-            }
-            if kind == SectionKind::Targets {
-                for index_of in ["module_index", "resource_index"] {
-                    let inner = fields("IndexHeader").iter();
-                    paths.extend(inner.map(|field| format!("targets[{index}].{index_of}.{}", field.name)));
-                }
+    let fields = |layout: &Layout| layout.fields.iter().filter(|field| field.size <= 8);
+    let mut paths: Vec<String> = fields(&Header::LAYOUT).map(|field| format!("header.{}", field.name)).collect();
+    for (kind, layout) in SectionKind::ALL.iter().filter_map(|kind| Some((*kind, kind.layout()?))) {
+        for index in 0..archive.section(kind).len() / layout.len {
+            paths.extend(fields(layout).map(|field| format!("{}[{index}].{}", kind.name(), field.name)));
+            for inner in layout.fields.iter().filter(|field| field.type_name == "IndexHeader") {
+                let path = |field: &Field| format!("{}[{index}].{}.{}", kind.name(), inner.name, field.name);
+                paths.extend(IndexHeader::LAYOUT.fields.iter().map(path));
             }
         }
     }
-    for kind in [SectionKind::Lists, SectionKind::Objects, SectionKind::Checksums] {
-        let count = archive.section(kind).len() / kind.record_len() as usize;
-        paths.extend((0..count).map(|index| format!("{}[{index}]", kind.name())));
-    }
+    let items = archive.section(SectionKind::Lists).len() / 2;
+    paths.extend((0..items).map(|index| format!("lists[{index}]")));
     for kind in SectionKind::ALL {
         paths.extend(
             ["kind", "flags", "offset", "len", "first_chunk"].map(|field| format!("section:{}.{field}", kind.name())),

@@ -9,7 +9,7 @@ use crate::{
     intern::{ContainerValue, Handle, Interner, Item},
 };
 use permacode_format::{MAX_DEPTH, MAX_PARENTS, ObjectKind, is_shortest_int, object_flag, string_kind};
-use permacode_model::{Code, Module, Object, Qualname, Ref, Str};
+use permacode_model::{Code, Leaf, Module, Object, Qualname, Ref, Str};
 
 /// What the walk over a module found.
 #[derive(Debug, Default)]
@@ -146,32 +146,32 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     fn finish_object(&mut self, object: u32) -> Result<(), Error> {
         let handle = match &self.module.objects[object as usize] {
-            Object::None => self.interner.fixed(ObjectKind::None, 0, &[]),
-            Object::False => self.interner.fixed(ObjectKind::False, 0, &[]),
-            Object::True => self.interner.fixed(ObjectKind::True, 0, &[]),
-            Object::Ellipsis => self.interner.fixed(ObjectKind::Ellipsis, 0, &[]),
-            Object::StopIteration => self.interner.fixed(ObjectKind::StopIteration, 0, &[]),
-            Object::Int(bytes) => {
+            Object::Leaf(Leaf::None) => self.interner.fixed(ObjectKind::None, 0, &[]),
+            Object::Leaf(Leaf::False) => self.interner.fixed(ObjectKind::False, 0, &[]),
+            Object::Leaf(Leaf::True) => self.interner.fixed(ObjectKind::True, 0, &[]),
+            Object::Leaf(Leaf::Ellipsis) => self.interner.fixed(ObjectKind::Ellipsis, 0, &[]),
+            Object::Leaf(Leaf::StopIteration) => self.interner.fixed(ObjectKind::StopIteration, 0, &[]),
+            Object::Leaf(Leaf::Int(bytes)) => {
                 if !is_shortest_int(bytes) {
                     return Err(self.invalid("an integer is not in its shortest form"));
                 }
                 self.checked_len(bytes)?;
                 self.interner.sized(ObjectKind::Int, 0, bytes)
             }
-            Object::Float(bits) => self.interner.fixed(ObjectKind::Float, 0, &bits.to_le_bytes()),
-            Object::Complex(real, imaginary) => {
+            Object::Leaf(Leaf::Float(bits)) => self.interner.fixed(ObjectKind::Float, 0, &bits.to_le_bytes()),
+            Object::Leaf(Leaf::Complex(real, imaginary)) => {
                 let bits = u128::from(*imaginary) << 64 | u128::from(*real);
                 self.interner.fixed(ObjectKind::Complex, 0, &bits.to_le_bytes())
             }
-            Object::Bytes(bytes) => {
+            Object::Leaf(Leaf::Bytes(bytes)) => {
                 self.checked_len(bytes)?;
                 self.interner.sized(ObjectKind::Bytes, 0, bytes)
             }
-            Object::Str(text) => {
+            Object::Leaf(Leaf::Str(text)) => {
                 self.checked_len(&text.text)?;
                 intern_str(self.interner, &self.module.name, text)?
             }
-            Object::Qualname { constant, interned } => {
+            Object::Leaf(Leaf::Qualname { constant, interned }) => {
                 let (bytes, len) = permacode_format::write_varint(*constant);
                 self.interner.fixed(ObjectKind::Qualname, interned_flag(*interned), &bytes[..len])
             }
@@ -237,7 +237,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             }
             list.push(item);
             if let Ref::Object(object) = constant
-                && let Object::Qualname { constant, .. } = &self.module.objects[*object as usize]
+                && let Object::Leaf(Leaf::Qualname { constant, .. }) = &self.module.objects[*object as usize]
                 && !matches!(code.constants.get(*constant as usize), Some(Ref::Code(_)))
             {
                 return Err(self.invalid("a derived qualified name does not name a code object"));
@@ -301,7 +301,7 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     fn string(&self, object: u32) -> Result<Item, Error> {
         match self.module.objects.get(object as usize) {
-            Some(Object::Str(_)) => self.item(Ref::Object(object)),
+            Some(Object::Leaf(Leaf::Str(_))) => self.item(Ref::Object(object)),
             _ => Err(self.invalid("a name, path or docstring is no string")),
         }
     }

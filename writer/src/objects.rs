@@ -5,12 +5,13 @@ use crate::{
     intern::{ContainerValue, Handle, Interner, Item, Value},
     order::{ModuleBase, Order},
 };
-use permacode_format::{ItemRef, MAX_IDS, MAX_POOL, U32, container_item, entry, list_item, object_flag, write_varint};
+use bytemuck::Zeroable;
+use permacode_format::{ItemRef, MAX_IDS, MAX_POOL, ObjectEntry, container_item, list_item, object_flag, write_varint};
 
 /// The sections of objects.
 #[derive(Debug, Default)]
 pub(crate) struct Objects {
-    pub(crate) entries: Vec<U32>,
+    pub(crate) entries: Vec<ObjectEntry>,
     pub(crate) hot: Vec<u8>,
     pub(crate) cold: Vec<u8>,
 }
@@ -28,7 +29,7 @@ pub(crate) fn lay_out(
     if count >= u64::from(MAX_IDS) {
         return Err(Error::limit("", "objects", count, u64::from(MAX_IDS) - 1));
     }
-    let mut objects = Objects { entries: vec![U32::new(0); placed.len()], ..Objects::default() };
+    let mut objects = Objects { entries: vec![ObjectEntry::zeroed(); placed.len()], ..Objects::default() };
     for handle in placed {
         let is_cold = !order.hot[*handle as usize];
         let section = if is_cold { &mut objects.cold } else { &mut objects.hot };
@@ -43,9 +44,9 @@ pub(crate) fn lay_out(
         if section.len() as u64 > MAX_POOL {
             return Err(Error::limit("", "bytes of objects", section.len() as u64, MAX_POOL));
         }
-        let place = u32::try_from(offset).ok().and_then(|offset| entry::encode(offset, is_cold));
-        let place = place.ok_or_else(|| Error::limit("", "bytes of objects", offset, MAX_POOL))?;
-        objects.entries[order.ids[*handle as usize] as usize] = U32::new(place);
+        let entry = u32::try_from(offset).ok().and_then(|offset| ObjectEntry::new(offset, is_cold));
+        let entry = entry.ok_or_else(|| Error::limit("", "bytes of objects", offset, MAX_POOL))?;
+        objects.entries[order.ids[*handle as usize] as usize] = entry;
     }
     Ok(objects)
 }

@@ -10,7 +10,7 @@ use permacode_format::{
     LOCAL_SEPARATOR, MAX_NAME_LEN, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, NONE, QualnameForm, code_form, digest,
     is_module_name, is_resource_name, module_flag, resource_flag,
 };
-use permacode_model::{Code, Module, ModuleKind, Object, Path, Qualname, Resource, Str, Target};
+use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Qualname, Resource, Str, Target};
 
 /// How an archive is laid out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -348,7 +348,7 @@ impl Writer {
 /// Derived qualified names are no longer than a reader puts together [C-6].
 fn check_qualnames(module: &Module<'_>, codes: &[CollectedCode]) -> Result<(), Error> {
     let len_of = |object: u32| match &module.objects[object as usize] {
-        Object::Str(text) => text.text.len() as u64,
+        Object::Leaf(Leaf::Str(text)) => text.text.len() as u64,
         _ => 0,
     };
     let mut lens = vec![0u64; codes.len()];

@@ -39,7 +39,9 @@ fn every_feature_of_the_model_occurs() {
                 note("three levels", form.nodes.iter().any(|node| is_deep(node, &form)));
                 for node in &form.nodes {
                     match node {
-                        Node::Scalar(Object::Str(text)) => note("surrogates", str::from_utf8(&text.text).is_err()),
+                        Node::Scalar(Object::Leaf(Leaf::Str(text))) => {
+                            note("surrogates", str::from_utf8(&text.text).is_err())
+                        }
                         Node::Scalar(scalar) => note(format!("{scalar:?}").split(['(', ' ']).next().unwrap(), true),
                         Node::Container { kind, has_code, .. } => {
                             note(&format!("{kind:?}"), true);

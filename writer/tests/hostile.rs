@@ -188,7 +188,9 @@ fn objects_that_overlap() {
     let count = 20_000;
     let mut module = shapes::plain("m");
     module.objects.push(Object::Container(Container::Tuple, vec![Ref::Object(1); 500_000]));
-    module.objects.extend((0..count).map(|number: u32| Object::Bytes(number.to_le_bytes().to_vec().into())));
+    module
+        .objects
+        .extend((0..count).map(|number: u32| Object::Leaf(Leaf::Bytes(number.to_le_bytes().to_vec().into()))));
     module.codes[0].constants = (2..count + 3).map(Ref::Object).collect();
     let mut sections = program(module);
     let entries: Vec<u32> = sections
@@ -212,7 +214,7 @@ fn objects_that_overlap() {
 fn a_large_list_for_all_code_objects() {
     let mut module = many_codes(3000);
     // Behind its code objects, the list of the root holds what could be the list of any other: kinds, name, constants.
-    module.objects.push(Object::Bytes(b"".as_slice().into()));
+    module.objects.push(Object::Leaf(Leaf::Bytes(b"".as_slice().into())));
     module.codes[3000].constants.extend([Ref::Object(2), Ref::Object(0)]);
     module.codes[3000].constants.extend([Ref::Object(1); 10_000]);
     let mut archive = Edited(program(module).archive());
@@ -330,7 +332,7 @@ fn a_long_name_that_a_chain_of_parents_shares() {
     let local = |constants| Code { qualname: Qualname::Local { interned: false }, ..shapes::code(0, constants) };
     let nested = |len: usize| {
         let mut module = shapes::plain("m");
-        module.objects[0] = Object::Str(Str::plain("n".repeat(len)));
+        module.objects[0] = Object::Leaf(Leaf::Str(Str::plain("n".repeat(len))));
         // The innermost one has its name for its qualified name.
         let innermost = shapes::code(0, vec![]);
         module.codes = vec![innermost, local(vec![Ref::Code(0)]), local(vec![Ref::Code(1)])];

@@ -147,23 +147,32 @@ fn cycles_and_what_is_too_deep() {
 fn values_that_are_not_what_they_should_be() {
     type Change = fn(&mut Module<'static>);
     let cases: [(Change, &str); 21] = [
-        (|m| m.objects[11] = Object::Int(b"\0".as_slice().into()), "an integer is not in its shortest form"),
-        (|m| m.objects[11] = Object::Int(b"\x01\0".as_slice().into()), "an integer is not in its shortest form"),
-        (|m| m.objects[11] = Object::Int(b"\x80\xFF".as_slice().into()), "an integer is not in its shortest form"),
         (
-            |m| m.objects[12] = Object::Str(Str { text: b"\xFF".as_slice().into(), interned: true }),
+            |m| m.objects[11] = Object::Leaf(Leaf::Int(b"\0".as_slice().into())),
+            "an integer is not in its shortest form",
+        ),
+        (
+            |m| m.objects[11] = Object::Leaf(Leaf::Int(b"\x01\0".as_slice().into())),
+            "an integer is not in its shortest form",
+        ),
+        (
+            |m| m.objects[11] = Object::Leaf(Leaf::Int(b"\x80\xFF".as_slice().into())),
+            "an integer is not in its shortest form",
+        ),
+        (
+            |m| m.objects[12] = Object::Leaf(Leaf::Str(Str { text: b"\xFF".as_slice().into(), interned: true })),
             "a string is not generalised UTF-8",
         ),
         (
-            |m| m.objects[12] = Object::Str(Str { text: b"\xC0\x80".as_slice().into(), interned: true }),
+            |m| m.objects[12] = Object::Leaf(Leaf::Str(Str { text: b"\xC0\x80".as_slice().into(), interned: true })),
             "a string is not generalised UTF-8",
         ),
-        (|m| m.objects[12] = Object::None, "a name, path or docstring is no string"),
-        (|m| m.objects[6] = Object::None, "a name, path or docstring is no string"),
+        (|m| m.objects[12] = Object::Leaf(Leaf::None), "a name, path or docstring is no string"),
+        (|m| m.objects[6] = Object::Leaf(Leaf::None), "a name, path or docstring is no string"),
         (|m| m.codes[0].docstring = Some(2), "a docstring is no constant of its code object"),
         (|m| m.codes[3].docstring = Some(0), "a name, path or docstring is no string"),
         (
-            |m| m.objects[7] = Object::Qualname { constant: 1, interned: true },
+            |m| m.objects[7] = Object::Leaf(Leaf::Qualname { constant: 1, interned: true }),
             "a derived qualified name does not name a code object",
         ),
         (

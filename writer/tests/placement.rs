@@ -15,7 +15,7 @@ fn module(name: &'static str) -> Module<'static> {
     let owners = [format!("{name}-own"), "common".to_owned(), format!("{name}-body")];
     let text = |kind: &str, owner: &str| format!("<{kind} of {owner}>");
     let bytes = |kind: &str, owner: &str| Cow::Owned(text(kind, owner).into_bytes());
-    let strings = owners.iter().map(|owner| Object::Str(Str::plain(text("string", owner))));
+    let strings = owners.iter().map(|owner| Object::Leaf(Leaf::Str(Str::plain(text("string", owner)))));
     let codes = owners.iter().zip(0..).map(|(owner, index)| Code {
         name: index,
         constants: if index == 2 { vec![Ref::Code(0), Ref::Code(1)] } else { vec![] },

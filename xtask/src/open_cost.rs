@@ -2,7 +2,9 @@
 
 use crate::run::{cargo, output, release_folder, run};
 use anyhow::{Context, Result, ensure};
-use permacode_model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target};
+use permacode_model::{
+    Code, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target,
+};
 use permacode_writer::{Options, Writer};
 use std::process::Command;
 
@@ -55,7 +57,10 @@ fn archive_of(modules: usize) -> Result<permacode_writer::Plan> {
     for number in 0..modules {
         let name = format!("package.module{number}");
         let filename = format!("package/module{number}.py");
-        let objects = vec![Object::Str(Str::interned("<module>")), Object::Str(Str::interned(format!("name{number}")))];
+        let objects = vec![
+            Object::Leaf(Leaf::Str(Str::interned("<module>"))),
+            Object::Leaf(Leaf::Str(Str::interned(format!("name{number}")))),
+        ];
         writer.module(
             target,
             &Module {

@@ -12,7 +12,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use permacode_model::{ModuleKind, Object, Path, Source, Str};
+use permacode_model::{Leaf, ModuleKind, Object, Path, Source, Str};
 use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash};
 
 use super::{Join, is_executable};
@@ -166,7 +166,7 @@ impl Join<'_> {
         }
         for code in &module.codes {
             if let Some(index) = code.filename
-                && let Some(Object::Str(filename)) = module.objects.get(index as usize)
+                && let Some(Object::Leaf(Leaf::Str(filename))) = module.objects.get(index as usize)
             {
                 let filename = text::shown(&filename.text).into();
                 let filename = VerbatimFilename { module: name.as_str().into(), filename };

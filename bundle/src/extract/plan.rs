@@ -212,5 +212,5 @@ impl<'a> Roots<'a> {
 
 fn root_text(root: reader::Str<'_>) -> Result<&str, Error> {
     let bytes = root.bytes().as_slice();
-    root.as_str().ok_or_else(|| Error::unsafe_name(text::shown(bytes), "it is the name of a root and no text"))
+    root.to_str().ok_or_else(|| Error::unsafe_name(text::shown(bytes), "it is the name of a root and no text"))
 }

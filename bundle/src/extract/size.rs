@@ -2,7 +2,7 @@
 
 use permacode_format::{LOCAL_SEPARATOR, MEMBER_SEPARATOR};
 use permacode_pyc::{HEADER_LEN, Version};
-use permacode_reader::{Budget, Constant, Item, Module, Object, QualnameForm, Result};
+use permacode_reader::{Budget, Constant, Item, Leaf, Module, Object, QualnameForm, Result};
 
 /// Bytes that marshal takes for a reference to a value that it has written already, and for the kind and the length of a
 /// value: no value takes more besides what is in it.
@@ -64,7 +64,7 @@ impl PycSizes {
             let constants = list.constants();
             for item in list.all().iter() {
                 let Item::Object(object) = item? else { continue };
-                if let Constant::Qualname { constant, .. } = object.constant()? {
+                if let Constant::Leaf(Leaf::Qualname { constant, .. }) = object.constant()? {
                     if let Some(Item::Code(child)) = constants.get(constant as usize).transpose()? {
                         bytes = bytes.saturating_add(qualname(child.id()).0);
                     }
@@ -107,11 +107,11 @@ impl PycSizes {
                     }
                 }
                 // Two bytes for fifteen bits.
-                Constant::Int(value) => own += value.len() as u64 + value.len() as u64 / 15 + 2,
-                Constant::Bytes(value) => own += value.len() as u64,
-                Constant::Str(value) => own += value.bytes().len() as u64,
-                Constant::Float(_) => own += 8,
-                Constant::Complex(..) => own += 16,
+                Constant::Leaf(Leaf::Int(value)) => own += value.len() as u64 + value.len() as u64 / 15 + 2,
+                Constant::Leaf(Leaf::Bytes(value)) => own += value.len() as u64,
+                Constant::Leaf(Leaf::Str(value)) => own += value.bytes().len() as u64,
+                Constant::Leaf(Leaf::Float(_)) => own += 8,
+                Constant::Leaf(Leaf::Complex(..)) => own += 16,
                 _ => {}
             }
             self.budget.get_or_insert_with(|| module.budget()).take_object(&object)?;
@@ -130,7 +130,7 @@ fn qualnames(module: &Module<'_>) -> Result<Vec<(u64, bool)>> {
     // Parents come behind their children.
     for (number, code) in codes.enumerate().rev() {
         let code = code?;
-        let separator = match code.qualname_form().0 {
+        let separator = match code.qualname_form() {
             QualnameForm::Member => MEMBER_SEPARATOR,
             QualnameForm::Local => LOCAL_SEPARATOR,
             QualnameForm::Name | QualnameForm::Explicit => {
@@ -149,7 +149,7 @@ fn qualnames(module: &Module<'_>) -> Result<Vec<(u64, bool)>> {
 
 fn text_len(object: &Object<'_>) -> Result<u64> {
     match object.constant()? {
-        Constant::Str(text) => Ok(text.bytes().len() as u64),
+        Constant::Leaf(Leaf::Str(text)) => Ok(text.bytes().len() as u64),
         _ => Ok(0),
     }
 }

@@ -45,8 +45,8 @@ struct Info<'a> {
     bytes: u64,
     format_version: u32,
     code_align: u64,
-    objects: u64,
-    code_objects: u64,
+    objects: u32,
+    code_objects: u32,
     modules: u64,
     resources: u64,
     targets: Vec<Description<'a>>,
@@ -71,16 +71,16 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let bytes = archive.file_len();
     let sections: Vec<Section> = archive
         .sections()
-        .map(|(kind, offset, len)| Section {
-            name: kind.name(),
-            group: match kind.group() {
+        .map(|section| Section {
+            name: section.kind.name(),
+            group: match section.kind.group() {
                 Group::Lookup => "lookup",
                 Group::Hot => "hot",
                 Group::Cold => "cold",
             },
-            offset,
-            bytes: len,
-            percent: (percent(len, bytes) * 1000.0).round() / 1000.0,
+            offset: section.offset,
+            bytes: section.len,
+            percent: (percent(section.len, bytes) * 1000.0).round() / 1000.0,
         })
         .collect();
     let info = Info {
@@ -108,8 +108,12 @@ fn print(info: &Info<'_>, out: &mut Output) -> Result<()> {
     out.line(format_args!("{}: Permacode archive, format version {}", info.archive, info.format_version))?;
     out.line(format_args!("  length        {} bytes ({})", grouped(info.bytes), size(info.bytes)))?;
     out.line(format_args!("  modules       {}", grouped(info.modules)))?;
-    out.line(format_args!("  code objects  {}, aligned to {} bytes", grouped(info.code_objects), info.code_align))?;
-    out.line(format_args!("  objects       {}", grouped(info.objects)))?;
+    out.line(format_args!(
+        "  code objects  {}, aligned to {} bytes",
+        grouped(info.code_objects.into()),
+        info.code_align
+    ))?;
+    out.line(format_args!("  objects       {}", grouped(info.objects.into())))?;
     out.line(format_args!("  resources     {}", grouped(info.resources)))?;
     out.line("")?;
     print_targets(&info.targets, out)?;

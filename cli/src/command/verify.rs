@@ -117,7 +117,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
                     message: fault.to_string(),
                     rule: fault.rule().map(|rule| rule.id()),
                     rule_text: fault.rule().map(|rule| rule.text()),
-                    offset: Some(fault.offset()),
+                    offset: fault.offset(),
                     advice: Some(advice(fault)),
                 });
                 Checked::default()

@@ -2,7 +2,7 @@
 
 use permacode_format::digest;
 use permacode_model::{
-    Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target,
+    Code, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target,
 };
 use permacode_writer::{Options, Writer};
 
@@ -59,7 +59,7 @@ fn module(name: &str, kind: ModuleKind, path: &'static str, text: Option<&'stati
     Module {
         name: name.into(),
         kind,
-        objects: vec![Object::Str(Str::interned("<module>")), Object::None],
+        objects: vec![Object::Leaf(Leaf::Str(Str::interned("<module>"))), Object::Leaf(Leaf::None)],
         codes: vec![code],
         root: Some(0),
         filename: Some(path.clone()),

@@ -2,6 +2,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use permacode_model::{Leaf, Str};
 use std::borrow::Cow;
 
 use permacode_format::{Container, local_kind};
@@ -151,7 +152,7 @@ impl<'a> Fields<'_, 'a> {
     fn strings(&self, number: usize, name: &'static str) -> Result<Items, Error> {
         let items = self.tuple(number, name)?;
         for &id in self.values.items(items) {
-            if !matches!(self.values.value(id), Value::Str(..)) {
+            if !matches!(self.values.value(id), Value::Leaf(Leaf::Str(..))) {
                 return Err(self.wrong(name, "a tuple of str", id));
             }
         }
@@ -161,7 +162,7 @@ impl<'a> Fields<'_, 'a> {
     fn string(&self, number: usize, name: &'static str) -> Result<NodeId, Error> {
         let id = self.get(number, name)?;
         match self.values.value(id) {
-            Value::Str(..) => Ok(id),
+            Value::Leaf(Leaf::Str(..)) => Ok(id),
             _ => Err(self.wrong(name, "a str", id)),
         }
     }
@@ -170,7 +171,7 @@ impl<'a> Fields<'_, 'a> {
         let id = self.get(number, name)?;
         match self.values.value(id) {
             // Borrowed from the file, so this copies nothing.
-            Value::Bytes(bytes) => Ok(bytes.clone()),
+            Value::Leaf(Leaf::Bytes(bytes)) => Ok(bytes.clone()),
             _ => Err(self.wrong(name, "bytes", id)),
         }
     }
@@ -183,7 +184,7 @@ impl<'a> Fields<'_, 'a> {
 /// The text of a string, and whether it is interned.
 pub(super) fn text<'v>(values: &'v Values<'_>, id: NodeId) -> (&'v [u8], bool) {
     match values.value(id) {
-        Value::Str(text, interned) => (text, *interned),
+        Value::Leaf(Leaf::Str(Str { text, interned })) => (text, *interned),
         _ => (&[], false),
     }
 }
@@ -209,7 +210,7 @@ impl Checked<'_> {
             constants: constants.len(),
         };
         docstring::docstring(version, &facts, |index| {
-            constants.get(index).is_some_and(|&id| matches!(values.value(id), Value::Str(..)))
+            constants.get(index).is_some_and(|&id| matches!(values.value(id), Value::Leaf(Leaf::Str(..))))
         })
     }
 }

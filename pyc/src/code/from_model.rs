@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::HashMap};
 
 use permacode_format::{Container, local_kind};
-use permacode_model::{Module, Object, Qualname, Ref, Str};
+use permacode_model::{Leaf, Module, Object, Qualname, Ref, Str};
 
 use super::qualname::{LOCALS, MAX_DERIVED, MEMBER};
 use crate::{
@@ -157,7 +157,7 @@ impl<'m, 'a> Builder<'m, 'a> {
     /// Qualified names have no value of their own: it depends on the code object whose constant they are.
     fn is_qualname(&self, reference: Ref) -> bool {
         let Ref::Object(index) = reference else { return false };
-        matches!(self.module.objects.get(index as usize), Some(Object::Qualname { .. }))
+        matches!(self.module.objects.get(index as usize), Some(Object::Leaf(Leaf::Qualname { .. })))
     }
 
     fn state(&self, reference: Ref) -> Result<State, Error> {
@@ -191,22 +191,24 @@ impl<'m, 'a> Builder<'m, 'a> {
         let module = self.module;
         let single = |builder: &mut Self, number, value| builder.unite(Key::Single(number), value);
         Ok(match &module.objects[index as usize] {
-            Object::None => single(self, 0, Value::None),
-            Object::False => single(self, 1, Value::False),
-            Object::True => single(self, 2, Value::True),
-            Object::Ellipsis => single(self, 3, Value::Ellipsis),
-            Object::StopIteration => single(self, 4, Value::StopIteration),
-            Object::Int(bytes) => {
+            Object::Leaf(Leaf::None) => single(self, 0, Value::Leaf(Leaf::None)),
+            Object::Leaf(Leaf::False) => single(self, 1, Value::Leaf(Leaf::False)),
+            Object::Leaf(Leaf::True) => single(self, 2, Value::Leaf(Leaf::True)),
+            Object::Leaf(Leaf::Ellipsis) => single(self, 3, Value::Leaf(Leaf::Ellipsis)),
+            Object::Leaf(Leaf::StopIteration) => single(self, 4, Value::Leaf(Leaf::StopIteration)),
+            Object::Leaf(Leaf::Int(bytes)) => {
                 let bytes = text::shortest(bytes);
-                self.unite(Key::Int(bytes), Value::Int(Cow::Borrowed(bytes)))
+                self.unite(Key::Int(bytes), Value::Leaf(Leaf::Int(Cow::Borrowed(bytes))))
             }
-            &Object::Float(bits) => self.unite(Key::Float(bits), Value::Float(bits)),
-            &Object::Complex(real, imaginary) => {
-                self.unite(Key::Complex(real, imaginary), Value::Complex(real, imaginary))
+            &Object::Leaf(Leaf::Float(bits)) => self.unite(Key::Float(bits), Value::Leaf(Leaf::Float(bits))),
+            &Object::Leaf(Leaf::Complex(real, imaginary)) => {
+                self.unite(Key::Complex(real, imaginary), Value::Leaf(Leaf::Complex(real, imaginary)))
             }
-            Object::Bytes(bytes) => self.bytes(bytes),
-            Object::Str(Str { text, interned }) => self.string(Cow::Borrowed(text), *interned)?,
-            Object::Qualname { .. } => return Err(problem("a qualified name outside of a list of constants")),
+            Object::Leaf(Leaf::Bytes(bytes)) => self.bytes(bytes),
+            Object::Leaf(Leaf::Str(Str { text, interned })) => self.string(Cow::Borrowed(text), *interned)?,
+            Object::Leaf(Leaf::Qualname { .. }) => {
+                return Err(problem("a qualified name outside of a list of constants"));
+            }
             Object::Container(container, items) => {
                 let items = items.iter().map(|&item| self.done(item)).collect::<Result<Vec<_>, _>>()?;
                 match container {
@@ -232,7 +234,7 @@ impl<'m, 'a> Builder<'m, 'a> {
         if let Some(&id) = self.places.get(&place) {
             return id;
         }
-        let id = self.unite(Key::Bytes(bytes), Value::Bytes(Cow::Borrowed(bytes)));
+        let id = self.unite(Key::Bytes(bytes), Value::Leaf(Leaf::Bytes(Cow::Borrowed(bytes))));
         self.places.insert(place, id);
         id
     }
@@ -242,7 +244,7 @@ impl<'m, 'a> Builder<'m, 'a> {
             return Err(problem("a string is not UTF-8"));
         }
         let copy = text.clone();
-        Ok(self.unite(Key::Str(text, interned), Value::Str(copy, interned)))
+        Ok(self.unite(Key::Str(text, interned), Value::Leaf(Leaf::Str(Str { text: copy, interned }))))
     }
 
     fn string_object(&mut self, index: u32) -> Result<NodeId, Error> {
@@ -258,7 +260,7 @@ impl<'m, 'a> Builder<'m, 'a> {
     fn text_object(&self, index: u32) -> Result<&'m Str<'a>, Error> {
         let module = self.module;
         match module.objects.get(index as usize) {
-            Some(Object::Str(string)) => Ok(string),
+            Some(Object::Leaf(Leaf::Str(string))) => Ok(string),
             _ => Err(problem("a name is not a string")),
         }
     }
@@ -333,7 +335,7 @@ impl<'m, 'a> Builder<'m, 'a> {
                 Ref::Object(index) => self.module.objects.get(index as usize),
                 Ref::Code(_) => None,
             };
-            items.push(if let Some(&Object::Qualname { constant, interned }) = object {
+            items.push(if let Some(&Object::Leaf(Leaf::Qualname { constant, interned })) = object {
                 let Some(&Ref::Code(child)) = code.constants.get(constant as usize) else {
                     return Err(problem("the qualified name of a constant that is no code object"));
                 };

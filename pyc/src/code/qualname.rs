@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use permacode_model::{Object, Qualname};
+use permacode_model::{Leaf, Object, Qualname, Str};
 
 use super::{
     check::{Checked, text},
@@ -245,7 +245,7 @@ impl Qualnames {
     pub(super) fn constant<'a>(&self, code: u32, index: usize) -> Option<Object<'a>> {
         let at = self.constants.binary_search_by_key(&(code, index), |&(code, index, ..)| (code, index)).ok()?;
         let &(.., constant, interned) = self.constants.get(at)?;
-        Some(Object::Qualname { constant, interned })
+        Some(Object::Leaf(Leaf::Qualname { constant, interned }))
     }
 
     /// Leaves docstrings as they are, even if one happens to read like a name; and names that are constants for another reason
@@ -282,7 +282,7 @@ impl Qualnames {
 
 fn string<'v>(value: &'v Value<'_>) -> Option<(&'v [u8], bool)> {
     match value {
-        Value::Str(text, interned) => Some((&**text, *interned)),
+        Value::Leaf(Leaf::Str(Str { text, interned })) => Some((&**text, *interned)),
         _ => None,
     }
 }

@@ -2,7 +2,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use permacode_model::{Code, Module, ModuleKind, Object, Path, Qualname, Ref, Str};
+use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Qualname, Ref, Str};
 
 use super::{
     check::{Checked, check, text, wrong_type},
@@ -88,7 +88,7 @@ pub(crate) fn to_model<'a>(mut values: Values<'a>, size: usize, version: Version
 fn filenames<'a>(values: &Values<'a>, codes: &[Checked<'a>], root: u32) -> (Option<Str<'a>>, Vec<Option<NodeId>>) {
     let Some(module) = codes.get(root as usize).map(|code| code.filename) else { return (None, Vec::new()) };
     let name = match values.value(module) {
-        Value::Str(text, interned) => Some(Str { text: text.clone(), interned: *interned }),
+        Value::Leaf(Leaf::Str(Str { text, interned })) => Some(Str { text: text.clone(), interned: *interned }),
         _ => None,
     };
     // Each name is compared once, however many code objects share it: they may be long.
@@ -149,17 +149,17 @@ fn objects<'a>(values: &mut Values<'a>, needed: &[bool]) -> (Vec<Object<'a>>, Ve
     let mut refs = vec![None; values.len()];
     let mut objects = Vec::with_capacity(needed.iter().filter(|&&needed| needed).count());
     for (id, &needed) in values.ids().zip(needed) {
-        let reference = match *values.value(id) {
-            Value::Code(code) => Ref::Code(code),
+        let reference = match values.value_mut(id) {
+            Value::Code(code) => Ref::Code(*code),
             _ if !needed => continue,
-            Value::Container(container, items) => {
+            &mut Value::Container(container, items) => {
                 let known = Refs { values, refs: &refs };
                 let items = values.items(items).iter().map(|&part| known.get(part)).collect();
                 objects.push(Object::Container(container, items));
                 Ref::Object((objects.len() as u32).saturating_sub(1))
             }
-            _ => {
-                objects.push(leaf(values.take(id)));
+            Value::Leaf(leaf) => {
+                objects.push(Object::Leaf(std::mem::replace(leaf, Leaf::None)));
                 Ref::Object((objects.len() as u32).saturating_sub(1))
             }
         };
@@ -168,21 +168,6 @@ fn objects<'a>(values: &mut Values<'a>, needed: &[bool]) -> (Vec<Object<'a>>, Ve
         }
     }
     (objects, refs)
-}
-
-fn leaf(value: Value<'_>) -> Object<'_> {
-    match value {
-        Value::None | Value::Container(..) | Value::Code(_) => Object::None,
-        Value::False => Object::False,
-        Value::True => Object::True,
-        Value::Ellipsis => Object::Ellipsis,
-        Value::StopIteration => Object::StopIteration,
-        Value::Int(bytes) => Object::Int(bytes),
-        Value::Float(bits) => Object::Float(bits),
-        Value::Complex(real, imaginary) => Object::Complex(real, imaginary),
-        Value::Bytes(bytes) => Object::Bytes(bytes),
-        Value::Str(text, interned) => Object::Str(Str { text, interned }),
-    }
 }
 
 /// What the values are in the model.

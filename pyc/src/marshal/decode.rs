@@ -2,6 +2,7 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+use permacode_model::{Leaf, Str};
 use std::borrow::Cow;
 
 use permacode_format::Container;
@@ -178,11 +179,11 @@ impl<'a> Decoder<'a> {
         let kind = byte & !FLAG_REF;
         Ok(match kind {
             tag::NULL => Step::Null,
-            tag::NONE => self.singleton(0, Value::None),
-            tag::FALSE => self.singleton(1, Value::False),
-            tag::TRUE => self.singleton(2, Value::True),
-            tag::ELLIPSIS => self.singleton(3, Value::Ellipsis),
-            tag::STOP_ITERATION => self.singleton(4, Value::StopIteration),
+            tag::NONE => self.singleton(0, Value::Leaf(Leaf::None)),
+            tag::FALSE => self.singleton(1, Value::Leaf(Leaf::False)),
+            tag::TRUE => self.singleton(2, Value::Leaf(Leaf::True)),
+            tag::ELLIPSIS => self.singleton(3, Value::Leaf(Leaf::Ellipsis)),
+            tag::STOP_ITERATION => self.singleton(4, Value::Leaf(Leaf::StopIteration)),
             tag::REF => {
                 let [a, b, c, d] = self.array()?;
                 let index = u32::from_le_bytes([a, b, c, d]);
@@ -197,44 +198,56 @@ impl<'a> Decoder<'a> {
             }
             tag::INT => {
                 let bytes = self.bytes(4)?;
-                self.leaf(flag, Value::Int(Cow::Borrowed(text::shortest(bytes))))
+                self.leaf(flag, Value::Leaf(Leaf::Int(Cow::Borrowed(text::shortest(bytes)))))
             }
             tag::INT64 => {
                 let bytes = self.bytes(8)?;
-                self.leaf(flag, Value::Int(Cow::Borrowed(text::shortest(bytes))))
+                self.leaf(flag, Value::Leaf(Leaf::Int(Cow::Borrowed(text::shortest(bytes)))))
             }
             tag::LONG => {
                 let int = self.long()?;
-                self.leaf(flag, Value::Int(int))
+                self.leaf(flag, Value::Leaf(Leaf::Int(int)))
             }
             tag::BINARY_FLOAT => {
                 let bits = u64::from_le_bytes(self.array()?);
-                self.leaf(flag, Value::Float(bits))
+                self.leaf(flag, Value::Leaf(Leaf::Float(bits)))
             }
             tag::FLOAT => {
                 let bits = self.float_text()?;
-                self.leaf(flag, Value::Float(bits))
+                self.leaf(flag, Value::Leaf(Leaf::Float(bits)))
             }
             tag::BINARY_COMPLEX => {
                 let (real, imaginary) = (u64::from_le_bytes(self.array()?), u64::from_le_bytes(self.array()?));
-                self.leaf(flag, Value::Complex(real, imaginary))
+                self.leaf(flag, Value::Leaf(Leaf::Complex(real, imaginary)))
             }
             tag::COMPLEX => {
                 let (real, imaginary) = (self.float_text()?, self.float_text()?);
-                self.leaf(flag, Value::Complex(real, imaginary))
+                self.leaf(flag, Value::Leaf(Leaf::Complex(real, imaginary)))
             }
             tag::BYTES => {
                 let bytes = self.long_bytes()?;
-                self.leaf(flag, Value::Bytes(Cow::Borrowed(bytes)))
+                self.leaf(flag, Value::Leaf(Leaf::Bytes(Cow::Borrowed(bytes))))
             }
             tag::SHORT_ASCII | tag::SHORT_ASCII_INTERNED => {
                 let len = self.u8()?;
                 let bytes = self.bytes(len.into())?;
-                self.leaf(flag, Value::Str(text::from_latin1(bytes), kind == tag::SHORT_ASCII_INTERNED))
+                self.leaf(
+                    flag,
+                    Value::Leaf(Leaf::Str(Str {
+                        text: text::from_latin1(bytes),
+                        interned: kind == tag::SHORT_ASCII_INTERNED,
+                    })),
+                )
             }
             tag::ASCII | tag::ASCII_INTERNED => {
                 let bytes = self.long_bytes()?;
-                self.leaf(flag, Value::Str(text::from_latin1(bytes), kind == tag::ASCII_INTERNED))
+                self.leaf(
+                    flag,
+                    Value::Leaf(Leaf::Str(Str {
+                        text: text::from_latin1(bytes),
+                        interned: kind == tag::ASCII_INTERNED,
+                    })),
+                )
             }
             tag::UNICODE | tag::INTERNED => {
                 let bytes = self.long_bytes()?;
@@ -242,7 +255,10 @@ impl<'a> Decoder<'a> {
                     let start = self.offset().saturating_sub(bytes.len());
                     return Err(Error::new(ErrorKind::Encoding, start.saturating_add(index)));
                 }
-                self.leaf(flag, Value::Str(Cow::Borrowed(bytes), kind == tag::INTERNED))
+                self.leaf(
+                    flag,
+                    Value::Leaf(Leaf::Str(Str { text: Cow::Borrowed(bytes), interned: kind == tag::INTERNED })),
+                )
             }
             tag::SMALL_TUPLE => {
                 let count = usize::from(self.u8()?);

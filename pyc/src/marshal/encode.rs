@@ -4,6 +4,7 @@
 //! value is flagged if it is used twice: the same references, without the flags that nothing needs.
 
 use permacode_format::Container;
+use permacode_model::{Leaf, Str};
 
 use super::{FLAG_REF, FROZEN_DICT_SINCE, MAX_DEPTH, NodeId, SLICE_SINCE, Value, Values, field, tag};
 use crate::{
@@ -64,11 +65,11 @@ impl Encoder<'_, '_, '_> {
         let values = self.values;
         let value = values.value(id);
         let single = match value {
-            Value::None => Some(tag::NONE),
-            Value::False => Some(tag::FALSE),
-            Value::True => Some(tag::TRUE),
-            Value::Ellipsis => Some(tag::ELLIPSIS),
-            Value::StopIteration => Some(tag::STOP_ITERATION),
+            Value::Leaf(Leaf::None) => Some(tag::NONE),
+            Value::Leaf(Leaf::False) => Some(tag::FALSE),
+            Value::Leaf(Leaf::True) => Some(tag::TRUE),
+            Value::Leaf(Leaf::Ellipsis) => Some(tag::ELLIPSIS),
+            Value::Leaf(Leaf::StopIteration) => Some(tag::STOP_ITERATION),
             _ => None,
         };
         if let Some(single) = single {
@@ -89,22 +90,29 @@ impl Encoder<'_, '_, '_> {
             flag = FLAG_REF;
         }
         match value {
-            Value::None | Value::False | Value::True | Value::Ellipsis | Value::StopIteration => {}
-            Value::Int(bytes) => self.int(flag, bytes)?,
-            Value::Float(bits) => {
+            Value::Leaf(Leaf::None)
+            | Value::Leaf(Leaf::False)
+            | Value::Leaf(Leaf::True)
+            | Value::Leaf(Leaf::Ellipsis)
+            | Value::Leaf(Leaf::StopIteration) => {}
+            Value::Leaf(Leaf::Int(bytes)) => self.int(flag, bytes)?,
+            Value::Leaf(Leaf::Float(bits)) => {
                 self.out.push(tag::BINARY_FLOAT | flag);
                 self.out.extend_from_slice(&bits.to_le_bytes());
             }
-            Value::Complex(real, imaginary) => {
+            Value::Leaf(Leaf::Complex(real, imaginary)) => {
                 self.out.push(tag::BINARY_COMPLEX | flag);
                 self.out.extend_from_slice(&real.to_le_bytes());
                 self.out.extend_from_slice(&imaginary.to_le_bytes());
             }
-            Value::Bytes(bytes) => {
+            Value::Leaf(Leaf::Bytes(bytes)) => {
                 self.out.push(tag::BYTES | flag);
                 self.sized(bytes)?;
             }
-            Value::Str(text, interned) => self.string(flag, text, *interned)?,
+            Value::Leaf(Leaf::Str(Str { text, interned })) => self.string(flag, text, *interned)?,
+            Value::Leaf(Leaf::Qualname { .. }) => {
+                return Err(self.error(ErrorKind::Model { problem: "a qualified name outside of a list of constants" }));
+            }
             Value::Container(container, items) => self.container(flag, *container, values.items(*items), depth)?,
             Value::Code(code) => {
                 let code = values.code(*code);

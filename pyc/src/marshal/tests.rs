@@ -1,3 +1,4 @@
+use permacode_model::{Leaf, Str};
 use std::borrow::Cow;
 
 use permacode_format::Container;
@@ -88,14 +89,17 @@ fn lengths_choose_the_form() {
 
 #[test]
 fn forms_that_are_only_read() {
-    assert_eq!(leaf(b"I\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), Value::Int(Cow::Borrowed(b"\xFF")));
-    assert_eq!(leaf(b"I\x00\x00\x00\x00\x01\x00\x00\x00"), Value::Int(Cow::Borrowed(b"\0\0\0\0\x01")));
-    assert_eq!(leaf(b"l\x00\x00\x00\x00"), Value::Int(Cow::Borrowed(b"")));
-    assert_eq!(leaf(b"f\x031.5"), Value::Float(1.5f64.to_bits()));
-    assert_eq!(leaf(b"f\x04-inf"), Value::Float(f64::NEG_INFINITY.to_bits()));
-    assert_eq!(leaf(b"x\x031.5\x041e10"), Value::Complex(1.5f64.to_bits(), 1e10f64.to_bits()));
+    assert_eq!(leaf(b"I\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF"), Value::Leaf(Leaf::Int(Cow::Borrowed(b"\xFF"))));
+    assert_eq!(leaf(b"I\x00\x00\x00\x00\x01\x00\x00\x00"), Value::Leaf(Leaf::Int(Cow::Borrowed(b"\0\0\0\0\x01"))));
+    assert_eq!(leaf(b"l\x00\x00\x00\x00"), Value::Leaf(Leaf::Int(Cow::Borrowed(b""))));
+    assert_eq!(leaf(b"f\x031.5"), Value::Leaf(Leaf::Float(1.5f64.to_bits())));
+    assert_eq!(leaf(b"f\x04-inf"), Value::Leaf(Leaf::Float(f64::NEG_INFINITY.to_bits())));
+    assert_eq!(leaf(b"x\x031.5\x041e10"), Value::Leaf(Leaf::Complex(1.5f64.to_bits(), 1e10f64.to_bits())));
     // CPython reads one character per byte.
-    assert_eq!(leaf(b"z\x01\xE9"), Value::Str(Cow::Borrowed("é".as_bytes()), false));
+    assert_eq!(
+        leaf(b"z\x01\xE9"),
+        Value::Leaf(Leaf::Str(Str { text: Cow::Borrowed("é".as_bytes()), interned: false }))
+    );
     assert_eq!(leaf(b"(\x01\x00\x00\x00N").type_name(), "a tuple");
     assert_eq!(again(b"(\x01\x00\x00\x00N"), b")\x01N");
 }
@@ -107,7 +111,7 @@ fn references_count_in_the_order_of_starting() {
     let values = read(bytes).unwrap();
     let parts = values.parts(values.root().unwrap());
     assert_eq!(parts[1], parts[2]);
-    assert_eq!(*values.value(parts[0]), Value::None);
+    assert_eq!(*values.value(parts[0]), Value::Leaf(Leaf::None));
     // Only what is referred to keeps its flag.
     assert_eq!(again(bytes), b")\x03N\xFA\x01ar\x00\x00\x00\x00");
     // A tuple in a tuple, twice: the number is taken before the parts are.
@@ -168,7 +172,7 @@ fn depth_is_that_of_marshal() {
     assert_eq!(failure(&nested(2001)), (ErrorKind::TooDeep { limit: 2000 }, 4000));
 
     let mut values = Values::default();
-    let mut id = values.push(Value::None);
+    let mut id = values.push(Value::Leaf(Leaf::None));
     for _ in 0..2000 {
         id = values.push_container(Container::Tuple, [id]);
     }
@@ -200,21 +204,21 @@ enum Make {
 
 fn make() -> impl Strategy<Value = Make> {
     let bytes = || prop::collection::vec(any::<u8>(), 0..20);
-    let int = bytes().prop_map(|bytes| Value::Int(Cow::Owned(crate::text::shortest(&bytes).to_vec())));
+    let int = bytes().prop_map(|bytes| Value::Leaf(Leaf::Int(Cow::Owned(crate::text::shortest(&bytes).to_vec()))));
     let text = ("\\PC{0,12}|[a-z_]{0,300}", any::<bool>())
-        .prop_map(|(text, interned)| Value::Str(Cow::Owned(text.into_bytes()), interned));
+        .prop_map(|(text, interned)| Value::Leaf(Leaf::Str(Str { text: Cow::Owned(text.into_bytes()), interned })));
     let leaf = prop_oneof![
-        Just(Value::None),
-        Just(Value::True),
-        Just(Value::False),
-        Just(Value::Ellipsis),
-        Just(Value::StopIteration),
+        Just(Value::Leaf(Leaf::None)),
+        Just(Value::Leaf(Leaf::True)),
+        Just(Value::Leaf(Leaf::False)),
+        Just(Value::Leaf(Leaf::Ellipsis)),
+        Just(Value::Leaf(Leaf::StopIteration)),
         int,
-        any::<u64>().prop_map(Value::Float),
-        (any::<u64>(), any::<u64>()).prop_map(|(real, imaginary)| Value::Complex(real, imaginary)),
-        bytes().prop_map(|bytes| Value::Bytes(Cow::Owned(bytes))),
+        any::<u64>().prop_map(|bits| Value::Leaf(Leaf::Float(bits))),
+        (any::<u64>(), any::<u64>()).prop_map(|(real, imaginary)| Value::Leaf(Leaf::Complex(real, imaginary))),
+        bytes().prop_map(|bytes| Value::Leaf(Leaf::Bytes(Cow::Owned(bytes)))),
         text,
-        Just(Value::Str(Cow::Borrowed(b"\xED\xA0\x80 alone"), false)),
+        Just(Value::Leaf(Leaf::Str(Str { text: Cow::Borrowed(b"\xED\xA0\x80 alone"), interned: false }))),
     ];
     let container = prop_oneof![
         Just((Container::Tuple, 1)),
@@ -238,12 +242,19 @@ fn make() -> impl Strategy<Value = Make> {
 }
 
 fn is_singleton(value: &Value<'_>) -> bool {
-    matches!(value, Value::None | Value::False | Value::True | Value::Ellipsis | Value::StopIteration)
+    matches!(
+        value,
+        Value::Leaf(Leaf::None)
+            | Value::Leaf(Leaf::False)
+            | Value::Leaf(Leaf::True)
+            | Value::Leaf(Leaf::Ellipsis)
+            | Value::Leaf(Leaf::StopIteration)
+    )
 }
 
 fn build(makes: Vec<Make>) -> Values<'static> {
     let mut values = Values::default();
-    let mut made = vec![values.push(Value::None)];
+    let mut made = vec![values.push(Value::Leaf(Leaf::None))];
     for make in makes {
         made.push(match make {
             // Singletons are made once, as when reading.

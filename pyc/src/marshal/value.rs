@@ -3,9 +3,7 @@
 //! Values refer to each other by number. What is one object in the stream is one value here, however often it is referred to,
 //! and the parts of a value come before the value: there are no cycles, and nothing needs recursion.
 
-use std::borrow::Cow;
-
-use permacode_format::Container;
+use permacode_model::{Container, Leaf};
 
 /// The number of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -36,19 +34,9 @@ impl Items {
 /// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value<'a> {
-    None,
-    False,
-    True,
-    Ellipsis,
-    StopIteration,
-    /// The shortest two's complement, little-endian; zero has no bytes.
-    Int(Cow<'a, [u8]>),
-    Float(u64),
-    Complex(u64, u64),
-    Bytes(Cow<'a, [u8]>),
-    /// Generalised UTF-8, and whether it is interned.
-    Str(Cow<'a, [u8]>, bool),
-    /// A mapping alternates keys and values.
+    /// A value that holds no others. Marshal has no [`Leaf::Qualname`].
+    Leaf(Leaf<'a>),
+    /// Keys and values of a mapping alternate.
     Container(Container, Items),
     /// The number of a [`Code`].
     Code(u32),
@@ -58,15 +46,17 @@ impl Value<'_> {
     /// The type, as error messages call it.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
-            Self::None => "None",
-            Self::False | Self::True => "a bool",
-            Self::Ellipsis => "an ellipsis",
-            Self::StopIteration => "StopIteration",
-            Self::Int(_) => "an int",
-            Self::Float(_) => "a float",
-            Self::Complex(..) => "a complex",
-            Self::Bytes(_) => "bytes",
-            Self::Str(..) => "a str",
+            Self::Leaf(leaf) => match leaf {
+                Leaf::None => "None",
+                Leaf::False | Leaf::True => "a bool",
+                Leaf::Ellipsis => "an ellipsis",
+                Leaf::StopIteration => "StopIteration",
+                Leaf::Int(_) => "an int",
+                Leaf::Float(_) => "a float",
+                Leaf::Complex(..) => "a complex",
+                Leaf::Bytes(_) => "bytes",
+                Leaf::Str(_) | Leaf::Qualname { .. } => "a str",
+            },
             Self::Container(container, _) => match container {
                 Container::Tuple => "a tuple",
                 Container::FrozenSet => "a frozenset",
@@ -174,9 +164,9 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// Takes the value apart, to move its bytes.
-    pub(crate) fn take(&mut self, id: NodeId) -> Value<'a> {
-        std::mem::replace(&mut self.nodes[id.index()], Value::None)
+    /// A value, to move its bytes out.
+    pub(crate) fn value_mut(&mut self, id: NodeId) -> &mut Value<'a> {
+        &mut self.nodes[id.index()]
     }
 
     pub(crate) fn push(&mut self, value: Value<'a>) -> NodeId {

@@ -138,9 +138,9 @@ impl Drop for Window<'_> {
 }
 
 impl Objects {
-    pub(super) fn new(count: u64, archive_len: u64) -> Objects {
+    pub(super) fn new(count: u32, archive_len: u64) -> Objects {
         // Zeros that nobody has written to take no memory: an archive that is opened and not used costs nothing.
-        let zeros = vec![0usize; usize::try_from(count).unwrap_or_default()].into_boxed_slice();
+        let zeros = vec![0usize; count as usize].into_boxed_slice();
         let slots = Box::into_raw(zeros) as *mut [Cell<Slot>];
         // SAFETY: a cell is laid out as what is in it; a pointer is as large and aligned as usize, and zeros are a null pointer.
         let slots = unsafe { Box::from_raw(slots) };

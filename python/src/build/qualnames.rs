@@ -51,7 +51,7 @@ impl Tables {
                 path.pop();
                 break raw::held(known);
             }
-            match code.qualname_form().0 {
+            match code.qualname_form() {
                 QualnameForm::Member | QualnameForm::Local => {
                     let parent = code.parent()?;
                     path.push(
@@ -66,7 +66,7 @@ impl Tables {
             }
         };
         while let Some(code) = path.pop() {
-            let made = self.derived(load, &code, name, code.qualname_form().1)?;
+            let made = self.derived(load, &code, name, code.is_qualname_interned())?;
             name = load.keep_qualname(&code, made)?;
         }
         load.qualnames.path = path;
@@ -83,7 +83,7 @@ impl Tables {
         parent: Held,
         is_interned: bool,
     ) -> Result<Bound<'py, PyAny>> {
-        let is_local = code.qualname_form().0 == QualnameForm::Local;
+        let is_local = code.qualname_form() == QualnameForm::Local;
         let separator = if is_local { LOCAL_SEPARATOR } else { MEMBER_SEPARATOR };
         let last = self.name_at(load, &code.list()?, List::NAME)?;
         raw::joined(load.py, parent, separator, last, is_interned)
@@ -104,7 +104,7 @@ impl Tables {
         if let Some(found) = load.qualnames.constants.get(&key) {
             return Ok(raw::held(found));
         }
-        let parent = match code.qualname_form().0 {
+        let parent = match code.qualname_form() {
             QualnameForm::Member | QualnameForm::Local => code.parent()?,
             QualnameForm::Name | QualnameForm::Explicit => None,
         };

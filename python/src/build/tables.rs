@@ -87,8 +87,9 @@ impl Tables {
         items.resize(list.len(), raw::held(&load.filename));
         let mut about = About::default();
         for (index, (item, reference)) in items.iter_mut().zip(list.all().references()).enumerate() {
+            let reference = reference?;
             *item = match reference {
-                Some(ItemRef::Object(id)) if let Some((object, marks)) = self.objects.cached(&load.window, id) => {
+                ItemRef::Object(id) if let Some((object, marks)) = self.objects.cached(&load.window, id) => {
                     about.marks |= marks;
                     object
                 }
@@ -105,22 +106,21 @@ impl Tables {
         load: &mut Load<'a, '_>,
         list: &List<'a>,
         index: usize,
-        reference: Option<ItemRef>,
+        reference: ItemRef,
         about: &mut About,
     ) -> Result<Held> {
         let object = match reference {
-            Some(ItemRef::Object(id)) => match load.leaves.get(id) {
+            ItemRef::Object(id) => match load.leaves.get(id) {
                 Some(Leaf::Qualname { constant, interned }) => {
                     self.qualname_constant(load, list, constant, interned)?
                 }
                 Some(leaf) => return self.objects.leaf(&mut load.window, id, leaf),
                 None => self.other(load, list, index)?,
             },
-            Some(ItemRef::Code(id)) => load.code(id)?,
-            None => self.other(load, list, index)?,
+            ItemRef::Code(id) => load.code(id)?,
         };
         match reference {
-            Some(ItemRef::Object(id)) if let Some((_, marks)) = self.objects.cached(&load.window, id) => {
+            ItemRef::Object(id) if let Some((_, marks)) = self.objects.cached(&load.window, id) => {
                 about.marks |= marks;
             }
             _ => {
@@ -172,7 +172,7 @@ impl Tables {
         let (kinds, name) = (item(List::KINDS)?, item(List::NAME)?);
         let filename = list.filename_index().map_or(Ok(raw::held(&load.filename)), item)?;
         // Up to 3.10 code objects have none.
-        let qualname = match (list.qualname_index(), code.qualname_form().0) {
+        let qualname = match (list.qualname_index(), code.qualname_form()) {
             (Some(index), _) => item(index)?,
             (None, QualnameForm::Member | QualnameForm::Local) if cfg!(Py_3_11) => {
                 self.qualname(load, code).map_err(|error| Self::explain(code, error))?

@@ -96,7 +96,7 @@ impl Weights {
     /// Takes the values of all constants of a code object off `left`.
     pub(super) fn take_constants(&self, list: &List<'_>, left: &mut u64) -> Result<()> {
         for (index, reference) in list.constants().references().enumerate() {
-            let Some(ItemRef::Object(id)) = reference else { continue };
+            let ItemRef::Object(id) = reference? else { continue };
             if let Some(weight) = self.by_id.get(&id)
                 && let Some(Item::Object(object)) = list.constants().get(index).transpose()?
             {

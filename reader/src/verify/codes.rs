@@ -171,13 +171,12 @@ fn check_list(code: &Code<'_>, first_codes: &BTreeMap<u32, u32>) -> Result<()> {
     let first_code = code.module().first_code();
     for item in constants {
         let item = item?;
-        if let Item::Object(object) = item
-            && let Some(first) = first_codes.get(&object.id()).filter(|first| **first < first_code)
-        {
+        let Item::Object(object) = item else { continue };
+        if let Some(first) = first_codes.get(&object.id()).filter(|first| **first < first_code) {
             let at = object.own_bytes()?.offset();
             return Err(Error::value(Rule::C11, at, "the id of a code object of another module", *first));
         }
-        if let Constant::Leaf(Leaf::Qualname { constant, .. }) = item.constant()?
+        if let Constant::Leaf(Leaf::Qualname { constant, .. }) = object.constant()?
             && !matches!(constants.get(constant as usize).transpose()?, Some(Item::Code(_)))
         {
             let what = "the number of a constant that a qualified name refers to and that is not a code object";

@@ -2,7 +2,7 @@
 
 use super::edit::{Edited, Repair};
 use permacode_format::{
-    CHUNK_LEN, CHUNK_LOG2, FORMAT_VERSION, HEADER_LEN, Header, MAGIC, NONE, PAGE_LEN, PAGE_LOG2, Record, SectionEntry,
+    CHUNK_LEN, CHUNK_LOG2, FORMAT_VERSION, HEADER_LEN, Header, MAGIC, NONE, PAGE_LEN, PAGE_LOG2, SectionEntry,
     SectionKind,
 };
 use std::{borrow::Cow, collections::BTreeMap, mem::offset_of};
@@ -15,8 +15,9 @@ impl<'a> Sections<'a> {
     /// Those of an archive that is valid.
     pub fn of(bytes: &[u8]) -> Sections<'static> {
         let archive = permacode_reader::Archive::open(bytes).unwrap();
-        let sections = archive.sections().map(|(kind, start, len)| {
-            (kind as u32, Cow::Owned(bytes[start as usize..(start + len) as usize].to_vec()))
+        let sections = archive.sections().map(|section| {
+            let bytes = &bytes[section.offset as usize..][..section.len as usize];
+            (section.kind as u32, Cow::Owned(bytes.to_vec()))
         });
         Sections(sections.collect())
     }
@@ -35,7 +36,7 @@ impl<'a> Sections<'a> {
         if count > 0 {
             self.section(SectionKind::Checksums).resize(4 * count, 0);
         }
-        let mut bytes = vec![0; HEADER_LEN as usize + self.0.len() * SectionEntry::LEN];
+        let mut bytes = vec![0; HEADER_LEN as usize + self.0.len() * size_of::<SectionEntry>()];
         let (mut group, mut next_chunk) = (None, 0);
         for (index, (number, content)) in self.0.iter().enumerate() {
             let kind = SectionKind::from_number(*number);
@@ -54,8 +55,8 @@ impl<'a> Sections<'a> {
                 &[0; 4],
                 &first_chunk.to_le_bytes(),
             ];
-            let at = HEADER_LEN as usize + index * SectionEntry::LEN;
-            bytes[at..at + SectionEntry::LEN].copy_from_slice(&entry.concat());
+            let at = HEADER_LEN as usize + index * size_of::<SectionEntry>();
+            bytes[at..at + size_of::<SectionEntry>()].copy_from_slice(&entry.concat());
             bytes.extend_from_slice(content);
         }
         let len = bytes.len() as u64;

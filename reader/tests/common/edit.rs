@@ -1,7 +1,8 @@
 //! Changing an archive by the names of its fields, and making all checksums right again.
 
 use permacode_format::{
-    CHUNK_LEN, Field, HEADER_LEN, Header, RECORDS, Record, SectionEntry, SectionKind, crc32, header_crc,
+    CHUNK_LEN, HEADER_LEN, Header, IndexHeader, Layout, ObjectEntry, Record, SectionEntry, SectionKind, U32, crc32,
+    header_crc,
 };
 use std::ops::Range;
 
@@ -33,11 +34,11 @@ impl Edited {
     }
 
     fn header_field(&self, name: &str) -> Range<usize> {
-        field(Header::FIELDS, name, 0)
+        field(&Header::LAYOUT, name, 0)
     }
 
     fn entry_field(&self, index: usize, name: &str) -> Range<usize> {
-        field(SectionEntry::FIELDS, name, HEADER_LEN as usize + index * SectionEntry::LEN)
+        field(&SectionEntry::LAYOUT, name, HEADER_LEN as usize + index * size_of::<SectionEntry>())
     }
 
     /// Where a section lies in the file.
@@ -66,21 +67,10 @@ impl Edited {
         let (kind, index) = (kind(name), index.parse::<usize>().unwrap());
         let len = kind.record_len() as usize;
         let start = self.section(kind).start + index * len;
-        let record = match kind {
-            SectionKind::Targets => "TargetRecord",
-            SectionKind::Modules => "ModuleRecord",
-            SectionKind::Resources => "ResourceRecord",
-            SectionKind::Code => "CodeRecord",
-            SectionKind::Wide => "WideCode",
-            SectionKind::Details => "CodeDetail",
-            SectionKind::Signatures => "SignatureRecord",
-            _ => return start..start + len,
-        };
+        let Some(record) = kind.layout().filter(|_| !fields.is_empty()) else { return start..start + len };
         match fields.split_once('.') {
-            Some((outer, inner)) => {
-                field(record_fields("IndexHeader"), inner, field(record_fields(record), outer, start).start)
-            }
-            None => field(record_fields(record), fields, start),
+            Some((outer, inner)) => field(&IndexHeader::LAYOUT, inner, field(record, outer, start).start),
+            None => field(record, fields, start),
         }
     }
 
@@ -106,7 +96,7 @@ impl Edited {
     /// Makes checksums right, as far as header, section table and sections lie in the file.
     pub fn repair(&mut self, from: Repair) {
         let Some(room) = self.0.len().checked_sub(HEADER_LEN as usize) else { return };
-        let count = (self.number(self.header_field("section_count")) as usize).min(room / SectionEntry::LEN);
+        let count = (self.number(self.header_field("section_count")) as usize).min(room / size_of::<SectionEntry>());
         if from == Repair::Chunks {
             (0..count).for_each(|index| self.repair_chunks(count, index));
         }
@@ -119,7 +109,7 @@ impl Edited {
             }
         }
         if from <= Repair::Table {
-            let crc = crc32(&self.0[HEADER_LEN as usize..][..count * SectionEntry::LEN]);
+            let crc = crc32(&self.0[HEADER_LEN as usize..][..count * size_of::<SectionEntry>()]);
             self.set("header.table_crc", crc.into());
         }
         if from <= Repair::Header {
@@ -154,8 +144,8 @@ impl Edited {
 
     /// Where in the objects section's data the object with this id begins, as a path.
     pub fn object(&self, id: u32) -> String {
-        let (offset, is_cold) = permacode_format::entry::decode(self.get(&format!("objects[{id}]")) as u32);
-        format!("{}@{offset}", if is_cold { "docstrings" } else { "constants" })
+        let entry = ObjectEntry { place: U32::new(self.get(&format!("objects[{id}]")) as u32) };
+        format!("{}@{}", entry.section().name(), entry.offset_in_section())
     }
 }
 
@@ -170,11 +160,7 @@ fn kind(name: &str) -> SectionKind {
     *found.unwrap_or_else(|| panic!("no section is called {name:?}"))
 }
 
-fn record_fields(name: &str) -> &'static [Field] {
-    RECORDS.iter().find(|(record, ..)| *record == name).unwrap().2
-}
-
-fn field(fields: &[Field], name: &str, start: usize) -> Range<usize> {
-    let field = fields.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("no field {name:?}"));
+fn field(layout: &Layout, name: &str, start: usize) -> Range<usize> {
+    let field = layout.field(name).unwrap_or_else(|| panic!("{} has no field {name:?}", layout.name));
     start + field.offset..start + field.offset + field.size
 }

@@ -95,31 +95,31 @@ pub fn code(name: u32, constants: Vec<Ref>) -> Code<'static> {
 }
 
 fn text(text: &str) -> Object<'static> {
-    Object::Str(Str::interned(text.to_owned()))
+    Object::Leaf(Leaf::Str(Str::interned(text.to_owned())))
 }
 
 /// A module that does nothing.
 pub fn plain(name: &str) -> Module<'static> {
-    module(name, vec![text("<module>"), Object::None], vec![code(0, vec![Ref::Object(1)])])
+    module(name, vec![text("<module>"), Object::Leaf(Leaf::None)], vec![code(0, vec![Ref::Object(1)])])
 }
 
 /// A module with a constant of each kind.
 pub fn values(name: &str) -> Module<'static> {
     let scalars = [
         text("<module>"),
-        Object::None,
-        Object::False,
-        Object::True,
-        Object::Ellipsis,
-        Object::StopIteration,
-        Object::Int(b"".as_slice().into()),
-        Object::Int(b"\x02\x01".as_slice().into()),
-        Object::Int([[0xA5; 20].as_slice(), &[0x7F]].concat().into()),
-        Object::Float(f64::NAN.to_bits()),
-        Object::Complex(0, 1 << 63),
-        Object::Bytes(b"bytes".as_slice().into()),
-        Object::Str(Str::plain("n\u{e9}")),
-        Object::Str(Str { text: b"\xED\xA0\x80".as_slice().into(), interned: false }),
+        Object::Leaf(Leaf::None),
+        Object::Leaf(Leaf::False),
+        Object::Leaf(Leaf::True),
+        Object::Leaf(Leaf::Ellipsis),
+        Object::Leaf(Leaf::StopIteration),
+        Object::Leaf(Leaf::Int(b"".as_slice().into())),
+        Object::Leaf(Leaf::Int(b"\x02\x01".as_slice().into())),
+        Object::Leaf(Leaf::Int([[0xA5; 20].as_slice(), &[0x7F]].concat().into())),
+        Object::Leaf(Leaf::Float(f64::NAN.to_bits())),
+        Object::Leaf(Leaf::Complex(0, 1 << 63)),
+        Object::Leaf(Leaf::Bytes(b"bytes".as_slice().into())),
+        Object::Leaf(Leaf::Str(Str::plain("n\u{e9}"))),
+        Object::Leaf(Leaf::Str(Str { text: b"\xED\xA0\x80".as_slice().into(), interned: false })),
     ];
     let mut objects = scalars.to_vec();
     let of = |kind, items: &[u32]| Object::Container(kind, items.iter().copied().map(Ref::Object).collect());
@@ -141,12 +141,12 @@ pub fn values(name: &str) -> Module<'static> {
 pub fn classes(name: &str) -> Module<'static> {
     let mut objects: Vec<_> = ["<module>", "C", "f", "self", "x", "<lambda>"].map(text).to_vec();
     objects.extend([
-        Object::Str(Str::plain("What f does.")),
-        Object::Qualname { constant: 0, interned: true },
-        Object::Str(Str::plain("elsewhere.py")),
+        Object::Leaf(Leaf::Str(Str::plain("What f does."))),
+        Object::Leaf(Leaf::Qualname { constant: 0, interned: true }),
+        Object::Leaf(Leaf::Str(Str::plain("elsewhere.py"))),
         Object::Container(Container::Tuple, vec![Ref::Code(1), Ref::Object(1)]),
         Object::Container(Container::List, vec![Ref::Object(9), Ref::Object(9)]),
-        Object::None,
+        Object::Leaf(Leaf::None),
         text("odd.name"),
     ]);
     let function = Code {

@@ -1,7 +1,7 @@
 //! Calls every accessor of an archive that may be broken in any way; none may panic or run for long.
 
 use permacode_reader::{
-    Archive, Budget, Code, Constant, Error, Item, Items, Module, Object, PermaBytes, Resource, Result, Target,
+    Archive, Budget, Code, Constant, Error, Item, Items, Leaf, Module, Object, PermaBytes, Resource, Result, Target,
 };
 use std::{collections::BTreeSet, fmt::Debug, hint::black_box};
 
@@ -202,10 +202,10 @@ fn value<'a>(object: &Object<'a>, reached: &mut Reached) -> Option<Constant<'a>>
     show(object);
     let constant = reached.get(object.constant())?;
     match constant {
-        Constant::Int(bytes) | Constant::Bytes(bytes) => of_bytes(&bytes),
-        Constant::Str(text) => {
+        Constant::Leaf(Leaf::Int(bytes)) | Constant::Leaf(Leaf::Bytes(bytes)) => of_bytes(&bytes),
+        Constant::Leaf(Leaf::Str(text)) => {
             of_bytes(&text.bytes());
-            black_box((text.as_str(), text.is_interned(), text.to_string().len()));
+            black_box((text.to_str(), text.is_interned(), text.to_string().len()));
         }
         _ => {}
     }
@@ -213,7 +213,13 @@ fn value<'a>(object: &Object<'a>, reached: &mut Reached) -> Option<Constant<'a>>
 }
 
 fn of_bytes(bytes: &PermaBytes<'_>) {
-    black_box((bytes.offset(), bytes.as_units(), bytes.find(b"x"), bytes.slice(1..), bytes.slice(..=usize::MAX)));
+    black_box((
+        bytes.offset(),
+        bytes.as_units::<u16>(),
+        bytes.find(b"x"),
+        bytes.slice(1..),
+        bytes.slice(..=usize::MAX),
+    ));
 }
 
 /// All depths of verification; what each finds first.

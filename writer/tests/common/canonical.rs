@@ -3,7 +3,7 @@
 //! Equal immutable values count as one, which is what a writer may make of them. What can change, code objects, and
 //! what holds code objects keep an identity of their own: one in the one is one in the other.
 
-use permacode_model::{Code, Container, Module, ModuleKind, Object, Path, Qualname, Ref, Source};
+use permacode_model::{Code, Container, Leaf, Module, ModuleKind, Object, Path, Qualname, Ref, Source};
 use std::collections::{BTreeMap, HashMap};
 
 /// The canonical form of a module. Numbers are places in `nodes`.
@@ -150,7 +150,7 @@ impl<'m, 'a> Walk<'m, 'a> {
 
     fn qualname(&self, code: u32) -> Vec<u8> {
         let text = |index: u32| match &self.module.objects[index as usize] {
-            Object::Str(text) => text.text.to_vec(),
+            Object::Leaf(Leaf::Str(text)) => text.text.to_vec(),
             other => panic!("{other:?} is no name"),
         };
         let (mut parts, mut at) = (vec![], code);

@@ -7,7 +7,7 @@ pub mod program;
 
 use permacode_format::local_kind;
 use permacode_model::{
-    Code, Container, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Resource,
+    Code, Container, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Resource,
     Source, Str, Target,
 };
 pub use program::{Part, Program};
@@ -74,22 +74,22 @@ impl Choices<'_> {
     fn scalar(&mut self) -> Object<'static> {
         const DOUBLES: [u64; 6] = [0, 1 << 63, 0x7FF8 << 48, 0x7FF8_0000_0000_0001, 0xFFF0 << 48, 0x3FF0 << 48];
         match self.below(10) {
-            0 => Object::None,
-            1 => Object::True,
-            2 => Object::False,
-            3 => Object::Ellipsis,
-            4 => Object::StopIteration,
-            5 => Object::Float(DOUBLES[self.below(6)]),
-            6 => Object::Complex(DOUBLES[self.below(6)], DOUBLES[self.below(6)]),
-            7 => Object::Bytes(self.bytes(9).into()),
+            0 => Object::Leaf(Leaf::None),
+            1 => Object::Leaf(Leaf::True),
+            2 => Object::Leaf(Leaf::False),
+            3 => Object::Leaf(Leaf::Ellipsis),
+            4 => Object::Leaf(Leaf::StopIteration),
+            5 => Object::Leaf(Leaf::Float(DOUBLES[self.below(6)])),
+            6 => Object::Leaf(Leaf::Complex(DOUBLES[self.below(6)], DOUBLES[self.below(6)])),
+            7 => Object::Leaf(Leaf::Bytes(self.bytes(9).into())),
             8 => {
                 const INTS: &[&[u8]] = &[&[], &[1], &[0xFF], &[0x80], &[0x80, 0], &[0, 0xFF], &[0xFF, 0x7F]];
                 match self.below(INTS.len() + 1) {
-                    index if index < INTS.len() => Object::Int(INTS[index].into()),
-                    _ => Object::Int([vec![0xA5; 1 + self.below(200)], vec![0x7F]].concat().into()),
+                    index if index < INTS.len() => Object::Leaf(Leaf::Int(INTS[index].into())),
+                    _ => Object::Leaf(Leaf::Int([vec![0xA5; 1 + self.below(200)], vec![0x7F]].concat().into())),
                 }
             }
-            _ => Object::Str(self.text()),
+            _ => Object::Leaf(Leaf::Str(self.text())),
         }
     }
 
@@ -157,7 +157,7 @@ impl Choices<'_> {
         let kind = [ModuleKind::Module, ModuleKind::Package][self.below(2)];
         let filename = Some(self.path());
         let mut arena = Arena::default();
-        arena.add(Object::Str(self.text()));
+        arena.add(Object::Leaf(Leaf::Str(self.text())));
         for _ in 0..self.below(24) {
             match self.below(5) {
                 0 | 1 => {
@@ -165,7 +165,7 @@ impl Choices<'_> {
                     arena.add(object);
                 }
                 2 => {
-                    let object = Object::Str(self.text());
+                    let object = Object::Leaf(Leaf::Str(self.text()));
                     arena.add(object);
                 }
                 3 => {
@@ -225,7 +225,7 @@ impl Choices<'_> {
         if let Some(constant) = constants.iter().position(|constant| matches!(constant, Ref::Code(_)))
             && self.once_in(2)
         {
-            arena.objects.push(Object::Qualname { constant: constant as u32, interned: self.once_in(2) });
+            arena.objects.push(Object::Leaf(Leaf::Qualname { constant: constant as u32, interned: self.once_in(2) }));
             constants.push(Ref::Object(arena.objects.len() as u32 - 1));
         }
         let is_string = |constant: &Ref| matches!(constant, Ref::Object(index) if arena.strings.contains(index));
@@ -280,7 +280,7 @@ struct Arena {
 impl Arena {
     fn add(&mut self, object: Object<'static>) {
         let index = self.objects.len() as u32;
-        if matches!(object, Object::Str(_)) {
+        if matches!(object, Object::Leaf(Leaf::Str(_))) {
             self.strings.push(index);
         }
         self.anywhere.push(index);

@@ -16,7 +16,7 @@ const PLACEMENTS: [(&str, Placement); 3] = [
 
 /// Writes what an archive holds into `folder`, once for each placement; paths by the names of placements.
 pub(super) fn place_again(archive: &Path, folder: &Path) -> Result<Value> {
-    let archive = Archive::map(archive)?;
+    let archive = Archive::read(archive)?;
     let mut paths = Map::new();
     for (name, placement) in PLACEMENTS {
         let mut writer = Writer::new(Options { placement, ..Options::default() });

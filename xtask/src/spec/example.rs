@@ -1,9 +1,11 @@
 //! The worked example: the smallest archive with code in it, field by field.
 
 use anyhow::{Context, Result};
-use permacode_format::{Field, HEADER_LEN, RECORDS, SectionKind};
-use permacode_model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target};
-use permacode_reader::Archive;
+use permacode_format::{Field, HEADER_LEN, Header, IndexHeader, Layout, Record, SectionEntry, SectionKind};
+use permacode_model::{
+    Code, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target,
+};
+use permacode_reader::{Archive, Section};
 use permacode_writer::{Options, Writer};
 use std::fmt::Write as _;
 
@@ -36,7 +38,7 @@ fn smallest() -> Result<Vec<u8>> {
         &Module {
             name: "m".into(),
             kind: ModuleKind::Module,
-            objects: vec![Object::Str(Str::interned("<module>")), Object::Int(vec![42].into())],
+            objects: vec![Object::Leaf(Leaf::Str(Str::interned("<module>"))), Object::Leaf(Leaf::Int(vec![42].into()))],
             codes: vec![Code {
                 stack_size: 1,
                 first_line: 1,
@@ -57,13 +59,13 @@ fn dump(bytes: &[u8]) -> Result<String> {
     let sections: Vec<_> = archive.sections().collect();
     let mut out = String::new();
     let mut at = 0;
-    fields(&mut out, bytes, &mut at, "Header")?;
-    for (kind, _, _) in &sections {
-        writeln!(out, "# section table: {}", kind.name())?;
-        fields(&mut out, bytes, &mut at, "SectionEntry")?;
+    fields(&mut out, bytes, &mut at, &Header::LAYOUT)?;
+    for section in &sections {
+        writeln!(out, "# section table: {}", section.kind.name())?;
+        fields(&mut out, bytes, &mut at, &SectionEntry::LAYOUT)?;
     }
     debug_assert_eq!(at, HEADER_LEN as usize + sections.len() * 32);
-    for (kind, offset, len) in sections {
+    for Section { kind, offset, len } in sections {
         let (offset, len) = (offset as usize, len as usize);
         if offset > at {
             writeln!(out, "{at:08x}  {} bytes of zero", offset - at)?;
@@ -101,9 +103,9 @@ fn parts(archive: &Archive<&[u8]>, kind: SectionKind, bytes: &[u8]) -> Result<Ve
         SectionKind::Objects => numbers(4, "entry of object"),
         SectionKind::Checksums => numbers(4, "CRC of chunk"),
         SectionKind::Constants => {
-            let section = archive.sections().find(|(found, ..)| *found == kind).map_or(0, |(_, offset, _)| offset);
+            let section = archive.sections().find(|section| section.kind == kind).map_or(0, |section| section.offset);
             let mut starts = Vec::new();
-            for id in 0..archive.object_count() as u32 {
+            for id in 0..archive.object_count() {
                 let object = archive.object(id).context("no such object")?;
                 starts.push((object.offset()? - section, format!("object {id}: {:?}", object.constant()?)));
             }
@@ -115,35 +117,23 @@ fn parts(archive: &Archive<&[u8]>, kind: SectionKind, bytes: &[u8]) -> Result<Ve
     })
 }
 
-/// Name of the record that a section is an array of.
-pub(crate) fn record_of(kind: SectionKind) -> Option<&'static str> {
-    Some(match kind {
-        SectionKind::Targets => "TargetRecord",
-        SectionKind::Modules => "ModuleRecord",
-        SectionKind::Resources => "ResourceRecord",
-        SectionKind::Code => "CodeRecord",
-        SectionKind::Wide => "WideCode",
-        SectionKind::Details => "CodeDetail",
-        SectionKind::Signatures => "SignatureRecord",
-        _ => return None,
-    })
+/// The layout of the records of a section, if the records have fields to show one by one.
+pub(crate) fn record_of(kind: SectionKind) -> Option<&'static Layout> {
+    kind.layout().filter(|layout| layout.fields.len() > 1)
 }
 
 /// One line for each field of a record.
-fn fields(out: &mut String, bytes: &[u8], at: &mut usize, record: &str) -> Result<()> {
-    let (_, len, fields) = RECORDS.iter().find(|(name, ..)| *name == record).context("no such record")?;
-    for field in *fields {
-        field_line(out, &bytes[*at + field.offset..][..field.size], *at + field.offset, record, field)?;
+fn fields(out: &mut String, bytes: &[u8], at: &mut usize, record: &Layout) -> Result<()> {
+    for field in record.fields {
+        field_line(out, &bytes[*at + field.offset..][..field.size], *at + field.offset, record.name, field)?;
     }
-    *at += len;
+    *at += record.len;
     Ok(())
 }
 
 fn field_line(out: &mut String, bytes: &[u8], at: usize, record: &str, field: &Field) -> Result<()> {
-    if field.size == 24 {
-        // An index inside of a target.
-        let (_, _, inner) = RECORDS.iter().find(|(name, ..)| *name == "IndexHeader").context("no such record")?;
-        for part in *inner {
+    if field.type_name == "IndexHeader" {
+        for part in IndexHeader::LAYOUT.fields {
             let name = format!("{record}.{}", field.name);
             field_line(out, &bytes[part.offset..][..part.size], at + part.offset, &name, part)?;
         }

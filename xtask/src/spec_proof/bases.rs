@@ -12,9 +12,9 @@ use crate::run::root;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use permacode_format::{
-    CodeRecord, LIST_BUDGET, MAX_DEPTH, MAX_PARENTS, MAX_QUALNAME_LEN, PRIVATE_SECTIONS, Record, SectionKind, code_form,
+    CodeRecord, LIST_BUDGET, MAX_DEPTH, MAX_PARENTS, MAX_QUALNAME_LEN, PRIVATE_SECTIONS, SectionKind, code_form,
 };
-use permacode_model::{Code, Container, Module, Object, Qualname, Ref, Str};
+use permacode_model::{Code, Container, Leaf, Module, Object, Qualname, Ref, Str};
 use permacode_reader::{Archive, Item};
 use std::{collections::BTreeMap, fs, mem::offset_of};
 
@@ -112,7 +112,7 @@ fn with_wide_lists(bytes: &[u8]) -> Result<Vec<u8>> {
             let lists = sections.section(SectionKind::Lists);
             let offset = u32::try_from(lists.len() / 2)?;
             lists.extend(items);
-            let record = &mut sections.section(SectionKind::Code)[code.id() as usize * CodeRecord::LEN..];
+            let record = &mut sections.section(SectionKind::Code)[code.id() as usize * size_of::<CodeRecord>()..];
             record[offset_of!(CodeRecord, list_offset)..][..4].copy_from_slice(&offset.to_le_bytes());
             record[offset_of!(CodeRecord, form)] |= code_form::WIDE_LIST;
         }
@@ -137,7 +137,7 @@ fn containers_in_containers() -> Vec<u8> {
 /// Code objects in each other, of these names from the innermost on.
 fn parents(names: &[String]) -> Vec<u8> {
     let mut module = shapes::plain("m");
-    module.objects.extend(names.iter().map(|name| Object::Str(Str::interned(name.clone()))));
+    module.objects.extend(names.iter().map(|name| Object::Leaf(Leaf::Str(Str::interned(name.clone())))));
     let first_name = module.objects.len() - names.len();
     module.codes = (0..=names.len())
         .map(|level| {
@@ -192,7 +192,7 @@ fn shared_lists() -> Vec<u8> {
 fn large_sections() -> Vec<u8> {
     let mut module = shapes::classes("m");
     let large: Vec<u8> = (0..150_000u32).map(|number| (number >> 8 ^ number) as u8).collect();
-    module.objects.push(Object::Bytes(large.clone().into()));
+    module.objects.push(Object::Leaf(Leaf::Bytes(large.clone().into())));
     let object = Ref::Object(module.objects.len() as u32 - 1);
     for code in &mut module.codes {
         code.constants.push(object);

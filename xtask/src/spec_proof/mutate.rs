@@ -9,7 +9,9 @@ use super::{
 };
 use crate::spec::record_of;
 use fastrand::Rng;
-use permacode_format::{Field, HEADER_LEN, Header, RECORDS, Record, SectionEntry, SectionKind};
+use permacode_format::{
+    Field, HEADER_LEN, Header, IndexHeader, Layout, ObjectEntry, Record, SectionEntry, SectionKind, U32,
+};
 use std::{borrow::Cow, ops::Range};
 
 /// Numbers at which something ends or begins: of varints, list items, container items, ids, and integers.
@@ -88,11 +90,11 @@ fn rearranged(base: &Base, rng: &mut Rng) -> Vec<u8> {
 fn edit(bytes: &mut [u8], rng: &mut Rng) {
     let parts = Parts::of(bytes);
     let Some((kind, section)) = choose(parts.sections.iter().cloned(), rng) else {
-        return edit_record(bytes, &parts, 0..Header::LEN, "Header", rng);
+        return edit_record(bytes, &parts, 0..size_of::<Header>(), &Header::LAYOUT, rng);
     };
     match rng.u8(..20) {
-        0 => edit_record(bytes, &parts, 0..Header::LEN, "Header", rng),
-        1 => edit_record(bytes, &parts, parts.table.clone(), "SectionEntry", rng),
+        0 => edit_record(bytes, &parts, 0..size_of::<Header>(), &Header::LAYOUT, rng),
+        1 => edit_record(bytes, &parts, parts.table.clone(), &SectionEntry::LAYOUT, rng),
         2 => edit_byte(bytes, 0..bytes.len(), rng),
         3 => edit_byte(bytes, section, rng),
         4 => edit_bits(bytes, section, rng),
@@ -121,8 +123,8 @@ fn edit_kind(bytes: &mut [u8], parts: &Parts, kind: SectionKind, section: Range<
 }
 
 /// Another value for a field of one of the records.
-fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &str, rng: &mut Rng) {
-    let Some((_, len, fields)) = RECORDS.iter().find(|(name, ..)| *name == record) else { return };
+fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &Layout, rng: &mut Rng) {
+    let Layout { len, fields, .. } = *record;
     let Some(index) = below(section.len() / len, rng) else { return };
     let Some(field) = choose(flat(fields).into_iter(), rng) else { return };
     let place = |index: usize| {
@@ -140,10 +142,10 @@ fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &
 
 /// The fields of a record, and those of the records in it.
 fn flat(fields: &[Field]) -> Vec<Field> {
-    let index = RECORDS.iter().find(|(name, ..)| *name == "IndexHeader");
-    let inner = |field: &Field| match index {
-        Some((_, len, inner)) if *len == field.size => {
-            inner.iter().map(|part| Field { offset: field.offset + part.offset, ..*part }).collect()
+    let inner = |field: &Field| match field.type_name {
+        "IndexHeader" => {
+            let parts = IndexHeader::LAYOUT.fields.iter();
+            parts.map(|part| Field { offset: field.offset + part.offset, ..*part }).collect()
         }
         _ => vec![*field],
     };
@@ -168,8 +170,8 @@ fn edit_object(bytes: &mut [u8], parts: &Parts, rng: &mut Rng) {
     let Some(entries) = parts.of_kind(SectionKind::Objects) else { return };
     let Some(index) = below(entries.len() / 4, rng) else { return };
     let entry = number(bytes, entries.start + 4 * index..entries.start + 4 * index + 4) as u32;
-    let (offset, is_cold) = permacode_format::entry::decode(entry);
-    let pool = parts.of_kind(if is_cold { SectionKind::Docstrings } else { SectionKind::Constants });
+    let entry = ObjectEntry { place: U32::new(entry) };
+    let (offset, pool) = (entry.offset_in_section(), parts.of_kind(entry.section()));
     let Some(pool) = pool.filter(|pool| (offset as usize) < pool.len()) else { return };
     let start = pool.start + offset as usize;
     let behind = [0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16][rng.usize(..16)];
@@ -287,17 +289,18 @@ impl Parts {
             let field = fields.iter().find(|field| field.name == name);
             field.map_or(0, |field| number(bytes, start + field.offset..start + field.offset + field.size))
         };
-        let room = bytes.len().saturating_sub(start) / SectionEntry::LEN;
-        let count = if room == 0 { 0 } else { field(Header::FIELDS, "section_count", 0).min(room as u64) as usize };
-        let entries = (0..count).map(|index| start + index * SectionEntry::LEN);
+        let room = bytes.len().saturating_sub(start) / size_of::<SectionEntry>();
+        let count =
+            if room == 0 { 0 } else { field(Header::LAYOUT.fields, "section_count", 0).min(room as u64) as usize };
+        let entries = (0..count).map(|index| start + index * size_of::<SectionEntry>());
         let sections = entries.filter_map(|entry| {
-            let get = |name| field(SectionEntry::FIELDS, name, entry);
+            let get = |name| field(SectionEntry::LAYOUT.fields, name, entry);
             let start = usize::try_from(get("offset")).ok()?;
             let end = start.checked_add(usize::try_from(get("len")).ok()?)?;
             let kind = SectionKind::from_number(get("kind") as u32);
             (start < end && end <= bytes.len()).then_some((kind, start..end))
         });
-        Parts { table: start..start + count * SectionEntry::LEN, sections: sections.collect() }
+        Parts { table: start..start + count * size_of::<SectionEntry>(), sections: sections.collect() }
     }
 
     fn of_kind(&self, wanted: SectionKind) -> Option<Range<usize>> {
