@@ -2,10 +2,10 @@
 
 use crate::{U32, record::record};
 
-/// Power of two of [`CHUNK_LEN`] [H-8].
+/// Base-2 logarithm of [`CHUNK_LEN`] [H-8].
 pub const CHUNK_LOG2: u8 = 12;
 
-/// Bytes of a payload section that share one CRC [K-1].
+/// Length in bytes of a chunk: the part of a section that has a CRC of its own [K-1].
 pub const CHUNK_LEN: u64 = 1 << CHUNK_LOG2;
 
 record! {
@@ -49,9 +49,9 @@ impl Crc32 {
     }
 }
 
-/// The CRC of a header: its own field, at bytes 24 to 28, is taken as zero [H-5].
+/// The CRC of a header, computed with zeros in place of its own field, bytes 24 to 27 [H-5].
 ///
-/// `header` is the whole header; of one shorter than 28 bytes all bytes count as they stand.
+/// `header` is the whole header. In one shorter than 28 bytes nothing is replaced.
 #[must_use]
 pub fn header_crc(header: &[u8]) -> u32 {
     let mut crc = Crc32::new();

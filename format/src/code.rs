@@ -1,21 +1,21 @@
-//! Code objects: a hot half, a cold half, a wide form for what does not fit, and the lists (spec.md 5.8, 5.9).
+//! Code objects: the hot record, the cold record, the wide record for large values, and the lists (spec.md 5.8, 5.9).
 
 use crate::{I32, U16, U32, record::record};
 
-/// In [`CodeRecord::docstring`]: there is none.
+/// Value of [`CodeRecord::docstring`] in a code object without a docstring.
 pub const NO_DOCSTRING: u8 = u8::MAX;
 
 record! {
-    /// The hot half of a code object: what a machine needs to run it (spec.md 5.8).
+    /// The hot record of a code object: what a machine needs to run it (spec.md 5.8).
     ///
     /// With [`code_form::WIDE_RECORD`] the four bytes of `bytecode_len` and `constant_count` are one number, the index
-    /// of a [`WideCode`], and the other narrow fields are zero [C-3].
+    /// of a [`WideCode`], and the other counts are zero [C-3].
     pub struct CodeRecord[28] in Code {
-        /// Offset of its instructions in the bytecode section, a multiple of the alignment of the file [C-2].
+        /// Offset of its instructions in the bytecode section, a multiple of the alignment in the header [C-2].
         0 bytecode_offset: U32,
-        /// Offset of its list in the lists section in units of two bytes [C-4].
+        /// Offset of its list in the lists section, in units of two bytes [C-4].
         4 list_offset: U32,
-        /// Flags of the machine.
+        /// Flags of the machine. This format gives them no meaning.
         8 flags: U32,
         /// Length of its instructions in bytes [C-2].
         12 bytecode_len: U16,
@@ -23,7 +23,7 @@ record! {
         14 constant_count: U16,
         /// Number of names.
         16 name_count: U16,
-        /// Number of local variables, cells and free variables.
+        /// Number of locals: local variables, cells and free variables.
         18 local_count: U16,
         /// Slots of the operand stack.
         20 stack_size: U16,
@@ -35,7 +35,7 @@ record! {
         24 kwonly_count: u8,
         /// See [`code_form`] [C-3].
         25 form: u8,
-        /// Index of the docstring among its constants; [`NO_DOCSTRING`]: it has none [C-7].
+        /// Index of the docstring among its constants, or [`NO_DOCSTRING`] [C-7].
         26 docstring: u8,
         /// Zero [C-3].
         27 reserved: u8,
@@ -43,11 +43,11 @@ record! {
 }
 
 record! {
-    /// The cold half of a code object, at the same index (spec.md 5.8).
+    /// The cold record of a code object, at the same index as its [`CodeRecord`] (spec.md 5.8).
     ///
-    /// With [`code_form::WIDE_RECORD`] all but `tables_offset` is zero [C-3].
+    /// With [`code_form::WIDE_RECORD`] all fields except `tables_offset` are zero [C-3].
     pub struct CodeDetail[12] in Details {
-        /// Offset in the tables section of its line table, which its exception table follows [C-5].
+        /// Offset of its line table in the tables section. Its exception table follows directly [C-5].
         0 tables_offset: U32,
         /// Length of the line table in bytes [C-5].
         4 line_len: U16,
@@ -55,13 +55,13 @@ record! {
         6 exception_len: U16,
         /// First line in the source.
         8 first_line: U16,
-        /// Id of its parent minus its own id; zero: it has no parent [C-6].
+        /// Id of its parent minus its own id, or zero if it has no parent [C-6].
         10 parent_delta: U16,
     }
 }
 
 record! {
-    /// What a code object holds that does not fit its two halves (spec.md 5.8).
+    /// The values of a code object that do not fit [`CodeRecord`] and [`CodeDetail`] (spec.md 5.8).
     pub struct WideCode[56] in Wide {
         /// See [`CodeRecord::bytecode_len`] [C-2].
         0 bytecode_len: U32,
@@ -79,9 +79,9 @@ record! {
         24 posonly_count: U32,
         /// See [`CodeRecord::kwonly_count`].
         28 kwonly_count: U32,
-        /// Index of the docstring among the constants; [`crate::NONE`]: it has none [C-7].
+        /// Index of the docstring among its constants, or [`crate::NONE`] [C-7].
         32 docstring: U32,
-        /// Number of locals that the machine states; [`crate::NONE`]: those whose kind says local.
+        /// Number of local variables that the machine states, or [`crate::NONE`]: count the locals of kind `LOCAL`.
         36 stated_local_count: U32,
         /// See [`CodeDetail::line_len`] [C-5].
         40 line_len: U32,
@@ -95,7 +95,7 @@ record! {
 }
 
 record! {
-    /// Where the signature of a code object lies (spec.md 5.12). Sorted by code id, each id once [G-1].
+    /// Where the signature of a code object lies (spec.md 5.12). Records are in the order of code ids [G-1].
     pub struct SignatureRecord[12] in Signatures {
         /// Id of the code object [G-1].
         0 code: U32,
@@ -106,11 +106,11 @@ record! {
     }
 }
 
-/// How the qualified name of a code object is given (spec.md 5.8): bits 2 and 3 of [`CodeRecord::form`].
+/// How the qualified name of a code object is stored (spec.md 5.8): bits 2 and 3 of [`CodeRecord::form`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum QualnameForm {
-    /// It is the name: the same object.
+    /// It is the same object as the name.
     Name = 0,
     /// `PARENT.NAME`
     Member = 1,
@@ -120,10 +120,10 @@ pub enum QualnameForm {
     Explicit = 3,
 }
 
-/// Stands between the qualified name of the parent and the name in the form [`QualnameForm::Member`].
+/// Joins the qualified name of the parent and the name in the form [`QualnameForm::Member`].
 pub const MEMBER_SEPARATOR: &str = ".";
 
-/// Stands between the qualified name of the parent and the name in the form [`QualnameForm::Local`].
+/// Joins the qualified name of the parent and the name in the form [`QualnameForm::Local`].
 pub const LOCAL_SEPARATOR: &str = ".<locals>.";
 
 /// Bits of [`CodeRecord::form`] [C-3].
@@ -159,16 +159,16 @@ pub mod code_form {
     }
 }
 
-/// Bits that say what kind of variable a local is (spec.md 5.9): one byte for each, as CPython 3.11 and later keep
-/// them in `co_localspluskinds` (`Include/internal/pycore_code.h`, `CO_FAST_*`).
+/// Bits of a local kind, the byte that says what kind of variable a local is (spec.md 5.9). CPython 3.11 and later keep
+/// the same bytes in `co_localspluskinds` (`Include/internal/pycore_code.h`, `CO_FAST_*`).
 pub mod local_kind {
     /// A positional parameter (CPython 3.14).
     pub const ARG_POS: u8 = 0x02;
     /// A parameter that can be given by keyword (CPython 3.14).
     pub const ARG_KW: u8 = 0x04;
-    /// A parameter that takes the rest (CPython 3.14).
+    /// A parameter that takes all remaining arguments (CPython 3.14).
     pub const ARG_VAR: u8 = 0x08;
-    /// Hidden from `locals()` outside of its comprehension (CPython 3.12).
+    /// Hidden from `locals()` outside its comprehension (CPython 3.12).
     pub const HIDDEN: u8 = 0x10;
     /// A local variable or parameter.
     pub const LOCAL: u8 = 0x20;
@@ -189,19 +189,19 @@ pub enum ItemRef {
 
 /// Items of the lists of code objects (spec.md 5.9).
 ///
-/// Two bytes reach the 32,768 objects with the lowest ids, the 16,384 objects of the window of the module, and its first 16,384
-/// code objects; four bytes reach everything.
+/// A two-byte item reaches the 32,768 objects with the lowest ids, the 16,384 objects of the window of the module, and
+/// the first 16,384 code objects of the module. A four-byte item reaches everything.
 pub mod list_item {
     use super::ItemRef;
 
-    /// Narrow items from here on count from the object base of the module.
+    /// Lowest narrow item that counts from the object base of the module.
     pub const WINDOW: u16 = 0x8000;
-    /// Narrow items from here on are code objects, counted from the first one of the module.
+    /// Lowest narrow item that is a code object, counted from the first one of the module.
     pub const CODE: u16 = 0xC000;
-    /// This bit of a wide item says that it is a code object.
+    /// The bit of a wide item that is set for a code object.
     pub const WIDE_CODE: u32 = 0x8000_0000;
 
-    /// What a narrow item refers to; `None` where the sum exceeds 32 bits [C-4].
+    /// What a narrow item refers to, or `None` if the sum exceeds 32 bits [C-4].
     #[must_use]
     #[inline]
     pub const fn decode_narrow(item: u16, object_base: u32, first_code: u32) -> Option<ItemRef> {
@@ -227,7 +227,7 @@ pub mod list_item {
         if item & WIDE_CODE == 0 { ItemRef::Object(item) } else { ItemRef::Code(item & !WIDE_CODE) }
     }
 
-    /// The narrow item that refers to this, if one can.
+    /// The narrow item for this reference, if there is one.
     #[must_use]
     pub fn encode_narrow(item: ItemRef, object_base: u32, first_code: u32) -> Option<u16> {
         let (from, room, id) = match item {
@@ -239,7 +239,7 @@ pub mod list_item {
         from.checked_add(offset)
     }
 
-    /// The wide item that refers to this; `None` for ids of 2^31 and more, which no archive has [C-1, O-1].
+    /// The wide item for this reference, or `None` for ids of 2^31 and more, which no archive has [S-8].
     #[must_use]
     pub const fn encode_wide(item: ItemRef) -> Option<u32> {
         match item {

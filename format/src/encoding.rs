@@ -29,9 +29,9 @@ macro_rules! encodings {
 encodings! {
     /// How the line tables of a target are encoded.
     LineEncoding {
-        /// There are none, or the machine keeps to itself what they hold.
+        /// There are none, or only the machine knows their encoding.
         0 Private "private",
-        /// Pairs of (bytecode increment, line increment) of CPython up to 3.9 (`Objects/lnotab_notes.txt`).
+        /// Pairs of (bytecode increment, line increment) of CPython 3.6 to 3.9 (`Objects/lnotab_notes.txt`).
         1 Lnotab "lnotab",
         /// Pairs of (bytecode length, line increment) of CPython 3.10 (PEP 626).
         2 LineTable310 "linetable-3.10",
@@ -43,7 +43,7 @@ encodings! {
 encodings! {
     /// How the exception tables of a target are encoded.
     ExceptionEncoding {
-        /// There are none, or the machine keeps to itself what they hold.
+        /// There are none, or only the machine knows their encoding.
         0 Private "private",
         /// The exception table of CPython 3.11 and later (`InternalDocs/exception_handling.md`).
         1 Table311 "exception-table-3.11",

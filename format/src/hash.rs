@@ -9,7 +9,8 @@ pub fn name_hash(name: &[u8], seed: u64) -> u64 {
 
 /// Digest of a source: XXH3-128 without a seed, as 16 bytes little-endian [M-7].
 ///
-/// It tells a changed file from an unchanged one; it does not withstand somebody who wants two files to agree.
+/// It tells a changed file from an unchanged one. It does not resist an attacker who wants two files to have the same
+/// digest.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> [u8; 16] {
     xxhash_rust::xxh3::xxh3_128(bytes).to_le_bytes()

@@ -1,10 +1,10 @@
-//! The header: a generic part that no version ever changes, and the part of this version (spec.md 5.1, 5.2).
+//! The header: the generic part, which no version ever changes, and the part of this version (spec.md 5.1, 5.2).
 
 use crate::{U32, U64, record::record};
 
 /// First eight bytes of every archive of every version [H-1].
 ///
-/// The first byte is outside ASCII and the last two are a line break, so that a transfer as text is noticed.
+/// The first byte is outside ASCII and the last two are a line break, so a transfer as text damages them visibly.
 pub const MAGIC: [u8; 8] = *b"\x89PERMA\r\n";
 
 /// The version of the format that this crate describes [H-2].
@@ -16,24 +16,24 @@ pub const GENERIC_HEADER_LEN: u32 = 32;
 /// Size of the header of this version in bytes; the section table follows it [H-3].
 pub const HEADER_LEN: u32 = 64;
 
-/// Power of two that groups of sections are aligned to [S-4].
+/// Base-2 logarithm of [`PAGE_LEN`] [H-8].
 pub const PAGE_LOG2: u8 = 12;
 
-/// Bytes that groups of sections are aligned to [S-4].
+/// Length in bytes of a page: the alignment of groups of sections [S-4].
 pub const PAGE_LEN: u64 = 1 << PAGE_LOG2;
 
 record! {
-    /// What a reader of any version can say of a file of any other (spec.md 5.1).
+    /// The part of the header that is the same in all versions (spec.md 5.1).
     pub struct GenericHeader[32] {
         /// [`MAGIC`]; anything else is not an archive [H-1].
         0 magic: [u8; 8],
-        /// Version of the format; any but its own is refused by a reader, by number [H-2].
+        /// Version of the format. A reader refuses all versions that it does not know [H-2].
         8 version: U32,
         /// Length of the whole header in bytes, this part included [H-3].
         12 header_len: U32,
         /// Length of the whole archive in bytes [H-4].
         16 file_len: U64,
-        /// CRC-32 of the `header_len` bytes of the header, these four taken as zero [H-5].
+        /// CRC-32 of the `header_len` bytes of the header, computed with zeros in place of these four [H-5].
         24 header_crc: U32,
         /// Zero [H-7].
         28 reserved: U32,
@@ -51,13 +51,13 @@ record! {
         12 header_len: U32,
         /// Length of the whole archive in bytes [H-4].
         16 file_len: U64,
-        /// CRC-32 of the header, these four bytes taken as zero [H-5].
+        /// CRC-32 of the header, computed with zeros in place of these four bytes [H-5].
         24 header_crc: U32,
         /// Zero [H-7].
         28 reserved: U32,
-        /// Bits that a reader must know, or refuse the file [H-6]; see [`incompat`].
+        /// Incompatible feature bits: a reader that does not know one must refuse the archive [H-6]. See [`incompat`].
         32 incompat: U32,
-        /// Bits that a reader may ignore; see [`compat`].
+        /// Compatible feature bits: a reader ignores those that it does not know. See [`compat`].
         36 compat: U32,
         /// Number of entries in the section table [S-1].
         40 section_count: U32,
@@ -74,13 +74,13 @@ record! {
     }
 }
 
-/// Bits of [`Header::incompat`]: none is defined, so any set bit makes a reader refuse the file [H-6].
+/// Bits of [`Header::incompat`]. None is defined, so a reader refuses an archive with any bit set [H-6].
 pub mod incompat {
     /// All bits that this version knows.
     pub const KNOWN: u32 = 0;
 }
 
-/// Bits of [`Header::compat`]: none is defined; a reader ignores all of them.
+/// Bits of [`Header::compat`]. None is defined, so a reader ignores all of them.
 pub mod compat {
     /// All bits that this version knows.
     pub const KNOWN: u32 = 0;

@@ -1,8 +1,8 @@
-//! The name index: a minimal perfect hash with tagged slots (spec.md 5.6).
+//! The name index: a perfect hash whose slots hold fingerprints (spec.md 5.6).
 //!
-//! A name is hashed once. The high half of the hash picks a bucket; the pilot of the bucket (one byte) moves all names
-//! of the bucket to slots of their own; the slot holds the low half of the hash as a tag, so that an absent name is
-//! nearly always refused without a look at any name.
+//! A name is hashed once. The high half of the hash selects a bucket. The pilot of the bucket, one byte, leads each
+//! name of the bucket to a slot of its own. The slot holds the low half of the hash as a fingerprint, so an absent name
+//! is nearly always refused without comparing any name.
 
 use crate::{U32, U64, record::record};
 
@@ -11,11 +11,11 @@ record! {
     pub struct IndexHeader[24] {
         /// Seed of the name hash.
         0 seed: U64,
-        /// Offset of the pilots, one byte a bucket, in bytes.
+        /// Offset in bytes of the pilots, one byte for each bucket, in the index section.
         8 pilots_offset: U32,
-        /// Number of buckets; zero only if there are no slots.
+        /// Number of buckets. It is zero only if there are no slots.
         12 bucket_count: U32,
-        /// Offset of the slots in bytes.
+        /// Offset in bytes of the slots in the index section.
         16 slots_offset: U32,
         /// Number of slots.
         20 slot_count: U32,
@@ -25,21 +25,21 @@ record! {
 record! {
     /// One slot of an index (spec.md 5.6).
     pub struct Slot[8] {
-        /// Low half of the hash of the name; zero in an empty slot.
+        /// Low half of the hash of the name, or zero in an empty slot.
         0 fingerprint: U32,
-        /// Index of the record, counted from the first one of the target; [`crate::NONE`] in an empty slot.
+        /// Number of the record, counted from the first one of the target, or [`crate::NONE`] in an empty slot.
         4 record: U32,
     }
 }
 
-/// The bucket of a hash, of `bucket_count` (spec.md 5.6).
+/// The bucket of a hash, one of `bucket_count` (spec.md 5.6).
 #[must_use]
 #[inline]
 pub const fn bucket_of(hash: u64, bucket_count: u32) -> u32 {
     (((hash >> 32) * bucket_count as u64) >> 32) as u32
 }
 
-/// The slot of a hash under the pilot of its bucket, of `slot_count` (spec.md 5.6).
+/// The slot of a hash under the pilot of its bucket, one of `slot_count` (spec.md 5.6).
 #[must_use]
 #[inline]
 pub const fn slot_of(hash: u64, pilot: u8, slot_count: u32) -> u32 {
@@ -47,7 +47,7 @@ pub const fn slot_of(hash: u64, pilot: u8, slot_count: u32) -> u32 {
     (((moved >> 32) * slot_count as u64) >> 32) as u32
 }
 
-/// The tag of a hash.
+/// The fingerprint of a hash: its low half.
 #[must_use]
 #[inline]
 pub const fn fingerprint_of(hash: u64) -> u32 {

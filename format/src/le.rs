@@ -1,7 +1,7 @@
 //! Little-endian integers of alignment 1 (spec.md 3).
 //!
-//! `zerocopy`'s own little-endian types are not [`bytemuck::Pod`]; these carry the marks of both crates, and the two
-//! derives are independent opinions that a record has no padding.
+//! `zerocopy`'s own little-endian types do not implement [`bytemuck::Pod`]. These types implement the traits of both
+//! crates, and the two derives check independently that a record has no padding.
 
 use bytemuck::{Pod, Zeroable};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};

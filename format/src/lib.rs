@@ -1,8 +1,8 @@
-//! On-disk records of the Permacode archive (`.perma`): the whole of `spec.md` that can be said in types.
+//! On-disk records of the Permacode archive (`.perma`): the part of `spec.md` that types can express.
 //!
-//! This crate holds *what the bytes are*: records, section kinds, object kinds, flags, limits, checksums and the name
+//! This crate defines *what the bytes are*: records, section kinds, object kinds, flags, limits, checksums and the name
 //! hash. It reads no file and allocates nothing. [`permacode-reader`] turns the records into views, and
-//! [`permacode-writer`] lays them out; both use the same structs, and a test holds them against the tables of
+//! [`permacode-writer`] lays them out. Both use the same structs, and a test compares the structs with the tables of
 //! `spec.md`.
 //!
 //! ```text
@@ -11,8 +11,8 @@
 //!                             | cold:   details, docstrings, tables, sources, ... |
 //! ```
 //!
-//! Every record is an array of little-endian fields with alignment 1 and no padding, so that it can be viewed in
-//! place at any address:
+//! Every record is a sequence of little-endian fields with alignment 1 and no padding. So it can be viewed in place at
+//! any address:
 //!
 //! ```
 //! use permacode_format::{Header, HEADER_LEN, MAGIC};

@@ -3,31 +3,31 @@
 /// Most sections in a section table [S-1].
 pub const MAX_SECTIONS: u32 = 256;
 
-/// Most levels of containers inside each other [O-6]: what CPython's own marshal takes on the systems that take most.
+/// Greatest depth of a container [O-6]. It is the highest limit that CPython's own marshal has on any system.
 pub const MAX_DEPTH: u32 = 2000;
 
-/// Most parents above a code object: the same limit, since code objects nest through constants [C-6].
+/// Most parents above a code object [C-6]. The limit is the same because code objects nest through constants.
 pub const MAX_PARENTS: u32 = 2000;
 
-/// Longest derived qualified name in bytes [C-6]: code objects may share long names, so that a chain of parents could describe far
-/// more text than the file has bytes.
+/// Longest derived qualified name in bytes [C-6]. Code objects may share long names, so without a limit a chain of
+/// parents could describe far more text than the file has bytes.
 pub const MAX_QUALNAME_LEN: u32 = 65_536;
 
-/// Longest module name, resource name [N-2] or tag [T-5] in bytes.
+/// Longest module name, resource name [N-2] or cache tag [T-5] in bytes.
 pub const MAX_NAME_LEN: u32 = 65_535;
 
-/// Length in bytes that a section may reach [S-8], but for the two of objects, sources and files: what refers into it is a
-/// 32-bit offset or index.
+/// Most bytes of a section that 32-bit offsets or indexes refer into [S-8]: all except constants, docstrings, sources
+/// and files.
 pub const MAX_U32_SECTION: u64 = 1 << 32;
 
-/// Length in bytes that each of the two sections of objects may reach [O-1]: an entry spends one bit on which.
+/// Most bytes of constants, and of docstrings [S-8]. One bit of an entry says in which of the two an object lies.
 pub const MAX_POOL: u64 = 1 << 31;
 
-/// Most objects, and most code objects, of an archive [O-1, C-1]: a wide item spends one bit on which.
+/// An archive has fewer objects, and fewer code objects, than this [S-8]. One bit of a wide item says which it is.
 pub const MAX_IDS: u32 = 1 << 31;
 
-/// Items that all lists of all code objects may hold together, as a multiple of the length of the archive [C-9].
+/// Most items that the lists of all code objects hold together, for each byte of the archive [C-9].
 ///
-/// Lists may be shared, and checking an archive looks at each list once for each code object: this keeps that work in
+/// Code objects may share a list, and a verifier walks it once for each of them. This limit keeps that work in
 /// proportion to the file.
 pub const LIST_BUDGET: u64 = 8;

@@ -2,11 +2,11 @@
 
 use crate::{I64, U32, U64, record::record};
 
-/// In a field that holds an id or an index: there is none.
+/// Value of a field for an id or an index that means "none".
 pub const NONE: u32 = u32::MAX;
 
 record! {
-    /// One module (spec.md 5.5). The records of a target are sorted by name, byte by byte [M-1].
+    /// One module (spec.md 5.5). The records of a target are in the order of their names [M-1].
     pub struct ModuleRecord[80] in Modules {
         /// Offset of the name in the names section [N-1].
         0 name_offset: U32,
@@ -16,25 +16,25 @@ record! {
         8 flags: U32,
         /// Id of its first code object [M-3].
         12 first_code: U32,
-        /// Number of its code objects; the last one is what runs when the module is loaded [M-3].
+        /// Number of its code objects [M-3]. The last one is the body, which runs when the module is loaded.
         16 code_count: U32,
-        /// First object id of the window that its lists reach with two bytes [M-4].
+        /// First object id of its window: the objects that its narrow list items reach from here on [M-4].
         20 object_base: U32,
-        /// String object: the file name of its code objects; [`NONE`], for a namespace package only: there is none [M-5].
+        /// String object: the file name of its code objects. Only a namespace package may have [`NONE`] [M-5].
         24 filename: U32,
-        /// String object: the root that the file name is relative to; [`NONE`]: it stands as it is [M-5].
+        /// String object: the root that the file name is relative to, or [`NONE`]: it is used verbatim [M-5].
         28 filename_root: U32,
-        /// String object: path of the source; [`NONE`]: nothing is known of a source [M-6].
+        /// String object: the path of the source, or [`NONE`]: there is no source [M-6].
         32 source_path: U32,
-        /// String object: the root of that path; [`NONE`]: it stands as it is [M-6].
+        /// String object: the root of that path, or [`NONE`]: the path is used verbatim [M-6].
         36 source_root: U32,
-        /// Offset of the source in the sources section, if its text is there [M-6].
+        /// Offset of its text in the sources section, with `SOURCE_TEXT` [M-6].
         40 source_offset: U64,
         /// Size of the source in bytes [M-6].
         48 source_size: U64,
         /// [`crate::digest`] of the source [M-7].
         56 source_digest: [u8; 16],
-        /// Modification time of the source in seconds since 1970, if the flag says so [M-2].
+        /// Modification time of the source in seconds since 1970, with `SOURCE_MTIME`.
         72 source_mtime: I64,
     }
 }
@@ -47,7 +47,7 @@ pub mod module_flag {
     pub const NAMESPACE: u32 = 2;
     /// The text of the source is in the sources section.
     pub const SOURCE_TEXT: u32 = 4;
-    /// `source_mtime` counts.
+    /// `source_mtime` has a meaning.
     pub const SOURCE_MTIME: u32 = 8;
     /// The owner of the source file may execute it.
     pub const SOURCE_EXECUTABLE: u32 = 16;

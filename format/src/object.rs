@@ -39,7 +39,7 @@ impl ObjectEntry {
     }
 }
 
-/// Bits of the first byte of an object beside its kind [O-2].
+/// Parts of the first byte of an object [O-2].
 pub mod object_flag {
     /// The bits that hold the [`super::ObjectKind`].
     pub const KIND: u8 = 0x1F;
@@ -47,7 +47,7 @@ pub mod object_flag {
     pub const INTERNED: u8 = 0x20;
     /// A container: its items take four bytes instead of two.
     pub const WIDE: u8 = 0x20;
-    /// A container: code objects can be reached through it; a bound follows [O-7].
+    /// A container: code objects can be reached through it, and a bound follows [O-7].
     pub const CODE: u8 = 0x40;
 }
 
@@ -108,9 +108,9 @@ object_kinds! {
     10 Ascii "ascii" 0x20;
     /// A string in UTF-8 that is not ASCII: length in bytes, then the text [O-4].
     11 Utf8 "utf8" 0x20;
-    /// A string with lone surrogates, in generalised UTF-8: length in bytes, then the text [O-4].
+    /// A string with surrogates, in generalised UTF-8: length in bytes, then the text [O-4].
     12 Surrogates "surrogates" 0x20;
-    /// The qualified name of the code object at the constant index that follows [O-5].
+    /// The qualified name of a code object; the index of that constant follows [O-5].
     13 Qualname "qualname" 0x20;
     /// An immutable sequence.
     16 Tuple "tuple" 0x60;
@@ -253,13 +253,13 @@ impl Container {
     }
 }
 
-/// Narrow items of containers (spec.md 5.11): two bytes reach the 32,768 objects with the lowest ids, and the 32,768 before
-/// the container itself. Wide items are those of [`crate::list_item`].
+/// Narrow items of containers (spec.md 5.11). They reach the 32,768 objects with the lowest ids, and the 32,768 objects
+/// directly before the container. Wide items are those of [`crate::list_item`].
 pub mod container_item {
-    /// Narrow items from here on count backwards from the container.
+    /// Lowest narrow item that counts backwards from the container.
     pub const BACK: u16 = 0x8000;
 
-    /// The object id that a narrow item of the container `own` refers to; `None` where it would be negative [O-6].
+    /// The object id that a narrow item of the container `own` refers to, or `None` if it would be negative [O-6].
     #[must_use]
     #[inline]
     pub const fn decode_narrow(item: u16, own: u32) -> Option<u32> {
@@ -269,7 +269,7 @@ pub mod container_item {
         own.checked_sub((item - BACK) as u32 + 1)
     }
 
-    /// The narrow item of the container `own` that refers to object `id`, if one can.
+    /// The narrow item of the container `own` for object `id`, if there is one.
     #[must_use]
     pub fn encode_narrow(id: u32, own: u32) -> Option<u16> {
         if id < BACK as u32 {

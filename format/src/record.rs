@@ -1,4 +1,4 @@
-//! What every on-disk record says about itself, so that `spec.md` can be compared with the structs.
+//! A description of every on-disk record, so that a test can compare `spec.md` with the structs.
 
 /// One field of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

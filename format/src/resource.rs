@@ -1,11 +1,11 @@
-//! Resources: files of packages that are no modules (spec.md 5.7).
+//! Resources: files of packages that are not modules (spec.md 5.7).
 
 use crate::{U32, U64, record::record};
 
 record! {
-    /// One resource (spec.md 5.7). The records of a target are sorted by name, byte by byte.
+    /// One resource (spec.md 5.7). The records of a target are in the order of their names.
     pub struct ResourceRecord[32] in Resources {
-        /// Offset of the name (the root, a slash, the path below it) in the names section [N-1].
+        /// Offset in the names section of the name: the root, a slash, the path below the root [N-1].
         0 name_offset: U32,
         /// Length of the name in bytes [N-1, N-2].
         4 name_len: U32,

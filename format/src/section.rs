@@ -6,9 +6,9 @@ use crate::{
 };
 
 record! {
-    /// Where a section lies (spec.md 5.3). Entries are in the order of their offsets [S-3].
+    /// One entry of the section table (spec.md 5.3). Entries are in the order of their offsets [S-3].
     pub struct SectionEntry[32] {
-        /// [`SectionKind`], or a kind this version does not know [S-6]. No kind occurs twice [S-7].
+        /// Number of a [`SectionKind`], or an unknown kind [S-6]. No known kind occurs twice [S-7].
         0 kind: U32,
         /// See [`section_flag`] [S-10].
         4 flags: U32,
@@ -18,7 +18,7 @@ record! {
         16 len: U64,
         /// CRC-32 of the section [S-9].
         24 crc: U32,
-        /// Index in the checksums section of the CRC of its first chunk; [`crate::NONE`] for the checksums section [K-1].
+        /// Index of the CRC of its first chunk; [`crate::NONE`] for the checksums section itself [K-1].
         28 first_chunk: U32,
     }
 }
@@ -31,18 +31,18 @@ pub mod section_flag {
     pub const KNOWN: u32 = REQUIRED;
 }
 
-/// Kinds from here on belong to the virtual machines: this format gives them no meaning, and every reader skips
-/// those it does not know unless they are marked as required.
+/// Lowest private kind. Private kinds belong to the virtual machines: this format gives them no meaning, and a reader
+/// skips those that it does not know unless they are marked as required.
 pub const PRIVATE_SECTIONS: u32 = 0x8000_0000;
 
-/// When a section is touched; each group starts on a page of its own [S-4].
+/// When the bytes of a section are needed. Each group starts on a page of its own [S-4].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// To find a name.
+    /// To find a module or a resource by its name.
     Lookup,
     /// To run code.
     Hot,
-    /// Not until somebody asks.
+    /// Only when a caller asks for them.
     Cold,
 }
 
@@ -73,7 +73,7 @@ macro_rules! layout {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $value:literal $name:ident $text:literal $group:ident $of:ident;)*) => {
-        /// What a section holds (spec.md 5.3). Sections stand in a file in the order of these numbers.
+        /// What a section holds (spec.md 5.3). Writers place sections in the order of these numbers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum SectionKind { $($(#[$doc])* $name = $value,)* }
@@ -122,7 +122,7 @@ macro_rules! kinds {
                 }
             }
 
-            /// Whether each chunk has a CRC in the checksums section [K-1]: yes for every section except checksums itself.
+            /// Whether each chunk of the section has a CRC [K-1]: true of all kinds except checksums.
             #[must_use]
             pub const fn is_chunked(self) -> bool {
                 !matches!(self, Self::Checksums)
@@ -140,7 +140,7 @@ kinds! {
     3 Resources "resources" Lookup ResourceRecord;
     /// Pilots and [`crate::Slot`]s of the name indexes.
     4 Index "index" Lookup bytes;
-    /// Text of module names, resource names and target tags.
+    /// Text of module names, resource names and cache tags.
     5 Names "names" Lookup bytes;
     /// [`crate::CodeRecord`]s.
     6 Code "code" Hot CodeRecord;
@@ -150,13 +150,13 @@ kinds! {
     8 Lists "lists" Hot units;
     /// One entry of four bytes for each object id.
     9 Objects "objects" Hot ObjectEntry;
-    /// Objects, one behind the other.
+    /// Objects, one directly after the other.
     10 Constants "constants" Hot bytes;
     /// Instructions.
     11 Bytecode "bytecode" Hot bytes;
     /// [`crate::CodeDetail`]s, one for each code record.
     12 Details "details" Cold CodeDetail;
-    /// Objects that are only docstrings, one behind the other.
+    /// Objects that only serve as docstrings, one directly after the other.
     13 Docstrings "docstrings" Cold bytes;
     /// Line tables and exception tables.
     14 Tables "tables" Cold bytes;

@@ -1,15 +1,15 @@
-//! Targets: for whom the modules are (spec.md 5.4).
+//! Targets: the machines that modules are compiled for (spec.md 5.4).
 
 use crate::{IndexHeader, U32, record::record};
 
 record! {
     /// One target: a virtual machine, a bytecode version, an optimisation level (spec.md 5.4).
     ///
-    /// No two targets agree in `vm`, `bytecode_magic`, `vm_version` and `optimization` [T-2].
+    /// Two targets differ in at least one of `vm`, `bytecode_magic`, `vm_version` and `optimization` [T-2].
     pub struct TargetRecord[104] in Targets {
-        /// Name of the virtual machine: ASCII, filled up with zeros [T-1].
+        /// Name of the virtual machine: printable ASCII, padded with zeros [T-1].
         0 vm: [u8; 16],
-        /// Number by which the machine tells bytecode versions apart.
+        /// Number that identifies the bytecode version.
         16 bytecode_magic: U32,
         /// Exact version of the machine (CPython: `sys.hexversion`).
         20 vm_version: U32,
@@ -21,15 +21,15 @@ record! {
         26 line_encoding: u8,
         /// [`crate::ExceptionEncoding`] [T-4].
         27 exception_encoding: u8,
-        /// Offset in the names section of the tag of compiled files [T-5].
+        /// Offset of its cache tag in the names section [T-5].
         28 cache_tag_offset: U32,
-        /// Length of the tag in bytes [T-5].
+        /// Length of its cache tag in bytes [T-5].
         32 cache_tag_len: U32,
-        /// Index of its first module record [T-6].
+        /// Index of its first module record in the modules section [T-6].
         36 first_module: U32,
         /// Number of its module records, which follow each other [T-6].
         40 module_count: U32,
-        /// Index of its first resource record [T-6].
+        /// Index of its first resource record in the resources section [T-6].
         44 first_resource: U32,
         /// Number of its resource records, which follow each other [T-6].
         48 resource_count: U32,
@@ -44,7 +44,7 @@ record! {
 
 /// Bits of [`TargetRecord::flags`] [T-7].
 pub mod target_flag {
-    /// The files that the modules were made from do not change.
+    /// The files that the modules were made from do not change, so nothing needs to check whether they did.
     pub const SEALED: u32 = 1;
     /// All bits that this version knows.
     pub const KNOWN: u32 = SEALED;

@@ -1,11 +1,11 @@
-//! What a text or a number must look like: rules that writers keep and verifiers check (spec.md 5.5, 5.7, 5.11).
+//! Checks of text and integers that writers and verifiers share (spec.md 5.5, 5.7, 5.11).
 
 use crate::ObjectKind;
 
-/// The narrowest kind of string that holds `text`; `None` if it is not generalised UTF-8 [O-4].
+/// The narrowest kind of string that holds `text`, or `None` if it is not generalised UTF-8 [O-4].
 ///
-/// Generalised UTF-8 is UTF-8 in which the surrogates, U+D800 to U+DFFF, are encoded like any other character of three
-/// bytes, alone or not: what CPython calls `surrogatepass`.
+/// Generalised UTF-8 is UTF-8 in which each surrogate, U+D800 to U+DFFF, may be encoded like any other character of
+/// three bytes, alone or in pairs. CPython calls this `surrogatepass`.
 ///
 /// ```
 /// use permacode_format::{string_kind, ObjectKind};
@@ -31,7 +31,7 @@ pub fn string_kind(text: &[u8]) -> Option<ObjectKind> {
     }
 }
 
-/// Whether no shorter two's complement, little-endian, holds the same integer [O-3]; zero has no bytes.
+/// Whether this little-endian two's complement has the fewest bytes for its value [O-3]. Zero has no bytes.
 ///
 /// ```
 /// use permacode_format::is_shortest_int;
@@ -47,7 +47,7 @@ pub const fn is_shortest_int(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether this can be the name of a module: no NUL, and no component between the dots is empty [N-3].
+/// Whether this can be the name of a module: it has no NUL and no empty component between its dots [N-3].
 ///
 /// ```
 /// use permacode_format::is_module_name;
@@ -58,7 +58,7 @@ pub fn is_module_name(name: &str) -> bool {
     !name.contains('\0') && !name.split('.').any(str::is_empty)
 }
 
-/// Whether this can be the name of a resource: a relative path that stays where it starts [N-4].
+/// Whether this can be the name of a resource: a relative path that stays below its start [N-4].
 ///
 /// ```
 /// use permacode_format::is_resource_name;

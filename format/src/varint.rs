@@ -1,11 +1,11 @@
-//! Variable-length numbers: LEB128 of at most 32 bits, in the shortest form (spec.md 3).
+//! Varints: LEB128 numbers of at most 32 bits, in the shortest form (spec.md 3).
 
-/// Most bytes that a number takes.
+/// Most bytes of a varint.
 pub const MAX_VARINT_LEN: usize = 5;
 
-/// Reads a number at the start of `bytes`: its value and how many bytes it took.
+/// Reads the varint at the start of `bytes`: its value, and how many bytes it has.
 ///
-/// `None` where the bytes end too early, exceed 32 bits, or are not the shortest form [O-2].
+/// `None` if the bytes end too early, if the value exceeds 32 bits, or if the form is not the shortest [O-2].
 #[must_use]
 #[inline]
 pub fn read_varint(bytes: &[u8]) -> Option<(u32, usize)> {
@@ -29,7 +29,7 @@ pub fn read_varint(bytes: &[u8]) -> Option<(u32, usize)> {
     None
 }
 
-/// Writes a number in the shortest form: the bytes, and how many of them count.
+/// Writes a varint in the shortest form: a buffer, and how many of its bytes count.
 #[must_use]
 pub fn write_varint(mut value: u32) -> ([u8; MAX_VARINT_LEN], usize) {
     let mut bytes = [0; MAX_VARINT_LEN];
@@ -46,7 +46,7 @@ pub fn write_varint(mut value: u32) -> ([u8; MAX_VARINT_LEN], usize) {
     (bytes, len)
 }
 
-/// How many bytes a number takes.
+/// How many bytes the varint of a value has.
 #[must_use]
 pub fn varint_len(value: u32) -> usize {
     write_varint(value).1
