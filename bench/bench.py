@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures importing from archives against other ways, for each interpreter of a plan.
 
-`bench.py PLAN [--rounds N] [--only PART]... [--instructions] [--json FILE]`, where PLAN is a JSON file that `cargo xtask bench-python`
+`bench.py PLAN [--rounds N] [--only PART]... [--instructions] [--json FILE]`, where PLAN is a JSON file that `cargo xtask bench python`
 writes: a list of interpreters with `version`, `python`, `site` (folder of the installed package), `archive`, `placements` (the same
 archive placed in other ways, by name), `compiled` (folder of the .pyc files that were bundled) and `folder` (where to keep
 what is made).

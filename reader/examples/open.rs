@@ -2,7 +2,7 @@
 //!
 //! The file must not be written into or truncated meanwhile.
 //!
-//! `cargo xtask open-cost` counts the instructions of `open_mapped` under callgrind, for few and for many modules.
+//! `cargo xtask bench open` counts the instructions of `open_mapped` under callgrind, for few and for many modules.
 
 #![allow(unsafe_code)]
 

@@ -1,7 +1,7 @@
 //! `cargo xtask ci`: everything that must pass.
 
 use crate::{
-    open_cost, python, pythons,
+    bench, python, pythons,
     run::{cargo, root, run},
     spec, spec_proof, stdlib,
 };
@@ -58,17 +58,17 @@ pub(crate) fn ci() -> Result<()> {
         step(&format!("permacode-python for {}", interpreter.version_text), &args, &[("PYO3_PYTHON", program)])?;
     }
     println!("\n== generated parts of the specification");
-    spec::spec(false)?;
+    spec::spec(&spec::Args::default())?;
     println!("\n== two verifiers agree");
-    spec_proof::spec_proof(&[])?;
+    spec_proof::spec_proof(&spec_proof::Args::default())?;
     println!("\n== cost of opening");
-    open_cost::open_cost()?;
+    bench::open()?;
     println!("\n== the comparers find what they should");
     for (python, test) in pythons.values().flat_map(|python| COMPARERS.map(|test| (python, test))) {
         run(Command::new(python).arg(root().join("xtask/python").join(test)))?;
     }
-    python::python(&[])?;
-    stdlib::stdlib(&[])?;
+    python::python(&python::Args::default())?;
+    stdlib::stdlib(&stdlib::Args::default())?;
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }

@@ -2,16 +2,25 @@
 
 use crate::run::{cargo, root, run};
 use anyhow::{Context, Result};
+use std::path::PathBuf;
 
-/// Bundles the standard library of an interpreter and shows what is in it.
-pub(crate) fn demo(python: &str) -> Result<()> {
+/// Bundle the standard library of an interpreter and show the contents of the archive
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The interpreter
+    #[arg(default_value = "python3")]
+    python: PathBuf,
+}
+
+/// Bundles a standard library and shows the contents of the archive.
+pub(crate) fn demo(args: &Args) -> Result<()> {
     let folder = root().join("target");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let archive = "target/stdlib.perma";
     let permacode = ["run", "--quiet", "--release", "--package", "permacode", "--"];
-    run(&mut cargo(&[&permacode[..], &["bundle", "--python", python, "--output", archive]].concat()))?;
+    run(cargo(&permacode).args(["bundle", "--output", archive, "--python"]).arg(&args.python))?;
     println!();
-    run(&mut cargo(&[&permacode[..], &["info", archive]].concat()))?;
+    run(cargo(&permacode).args(["info", archive]))?;
     println!("\nNext: cargo run --release -p permacode -- list {archive} json");
     Ok(())
 }

@@ -23,13 +23,17 @@ const OLDEST: u8 = 9;
 /// Makes virtual environments of interpreters that lack `ensurepip`, as Debian's do, and of all others.
 const VIRTUALENV: &str = "virtualenv>=20.26,<22";
 
-/// What is asked for.
-#[derive(Debug, Default)]
-struct Wanted<'a> {
+/// Build and test the Python package for each interpreter
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// The interpreters; by default one of each minor version that is found
+    pythons: Vec<PathBuf>,
+    /// Build and install the wheels, but run no tests
+    #[arg(long)]
     no_tests: bool,
-    pythons: Vec<&'a str>,
-    /// What pytest is told, for example `-k damage`.
-    pytest: Vec<&'a str>,
+    /// Arguments for pytest, for example -k damage
+    #[arg(last = true, value_name = "PYTEST")]
+    pytest: Vec<String>,
 }
 
 /// A virtual environment that has the package installed, without its tests' needs. It lives as long as this value.
@@ -43,9 +47,8 @@ pub(crate) struct Environment {
 }
 
 /// Builds the wheels and runs the tests for the interpreters that are named, or for all that are found.
-pub(crate) fn python(args: &[&str]) -> Result<()> {
-    let wanted = parse(args)?;
-    let interpreters = interpreters(&wanted.pythons)?;
+pub(crate) fn python(args: &Args) -> Result<()> {
+    let interpreters = interpreters(&args.pythons)?;
     println!("{} interpreters take part:", interpreters.len());
     for interpreter in &interpreters {
         println!("  {:<8} {}", interpreter.version_text, interpreter.executable.display());
@@ -56,29 +59,28 @@ pub(crate) fn python(args: &[&str]) -> Result<()> {
         println!("\n== CPython {}", interpreter.version_text);
         let environment = environment(interpreter)?;
         println!("{}: {} bytes", environment.wheel.display(), fs::metadata(&environment.wheel)?.len());
-        if !wanted.no_tests
-            && let Err(error) = environment.test(&wanted.pytest)
+        if !args.no_tests
+            && let Err(error) = environment.test(&args.pytest)
         {
             println!("FAILED: {error:#}");
             failed.push(interpreter.version_text.as_str());
         }
         environments.push(environment);
     }
-    if !wanted.no_tests {
+    if !args.no_tests {
         println!("\n== stubs");
         check_stubs(&environments)?;
     }
     ensure!(failed.is_empty(), "the tests of the Python package failed for {}", failed.join(", "));
     let versions: Vec<&str> = interpreters.iter().map(|interpreter| interpreter.version_text.as_str()).collect();
-    let passed = if wanted.no_tests { "built and installed" } else { "all passed" };
+    let passed = if args.no_tests { "built and installed" } else { "all passed" };
     println!("\nthe Python package: {passed} for {}", versions.join(", "));
     Ok(())
 }
 
 /// The interpreters that are named, or one of each minor version that is found and that the package supports.
-pub(crate) fn interpreters(named: &[&str]) -> Result<Vec<Interpreter>> {
-    let all_found = || pythons::taking_part().into_values().collect();
-    let programs: Vec<PathBuf> = if named.is_empty() { all_found() } else { named.iter().map(PathBuf::from).collect() };
+pub(crate) fn interpreters(named: &[PathBuf]) -> Result<Vec<Interpreter>> {
+    let programs = if named.is_empty() { pythons::taking_part().into_values().collect() } else { named.to_vec() };
     let mut interpreters = Vec::new();
     for program in programs {
         let interpreter = Interpreter::probe(&program).with_context(|| format!("cannot use {}", program.display()))?;
@@ -135,7 +137,7 @@ impl Environment {
     }
 
     /// Runs the tests, isolated: the folder of the sources, which has no compiled part, is not to be imported.
-    fn test(&self, pytest: &[&str]) -> Result<()> {
+    fn test(&self, pytest: &[String]) -> Result<()> {
         self.install_group("test")?;
         run(Command::new(&self.python)
             .args(["-I", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"])
@@ -247,20 +249,6 @@ fn maturin_requirement() -> Result<String> {
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let requirement = text.split('"').find(|part| part.starts_with("maturin>"));
     Ok(requirement.with_context(|| format!("{} asks for no maturin", path.display()))?.to_owned())
-}
-
-fn parse<'a>(args: &[&'a str]) -> Result<Wanted<'a>> {
-    let mut wanted = Wanted::default();
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        match *arg {
-            "--no-tests" => wanted.no_tests = true,
-            "--" => wanted.pytest.extend(args.by_ref()),
-            flag if flag.starts_with('-') => bail!("unknown flag {flag}"),
-            python => wanted.pythons.push(python),
-        }
-    }
-    Ok(wanted)
 }
 
 #[cfg(test)]

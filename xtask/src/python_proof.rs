@@ -17,41 +17,74 @@ use crate::{
     run::{cargo, permacode, root, run},
     stdlib::{Library, timed},
 };
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use environment::Packages;
 use permacode_bundle::Interpreter;
 use std::{path::PathBuf, process::Command};
 
-/// What is asked for.
-#[derive(Debug, Default)]
-struct Wanted<'a> {
-    environment: bool,
+/// Compare what CPython gets from an archive with what it gets from its own files
+///
+/// Without the name of a part, all parts run. That takes hours.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The interpreters; by default one of each minor version that is found
+    pythons: Vec<PathBuf>,
+    #[command(flatten)]
+    parts: Parts,
+    /// The packages that --environment imports
+    #[arg(long, value_enum, default_value_t)]
     packages: Packages,
-    equal: bool,
-    regress: bool,
-    leaks: bool,
-    damage: bool,
-    /// Where archives and outcomes are kept; a temporary folder if nobody says.
+    /// The test files that --regress runs, separated by commas, instead of its own list
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    tests: Vec<String>,
+    /// Keep archives and outcomes of tests in this folder
+    #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
-    /// Test files to run instead of those of `regress_overlay.py`.
-    tests: Vec<&'a str>,
-    pythons: Vec<&'a str>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Args)]
+struct Parts {
+    /// Import each module of an environment with and without an archive
+    #[arg(long)]
+    environment: bool,
+    /// Compare each code object with the one that marshal makes
+    #[arg(long)]
+    equal: bool,
+    /// Run CPython's own tests with the library imported from an archive
+    #[arg(long)]
+    regress: bool,
+    /// Look for leaks, and for errors that valgrind finds
+    #[arg(long)]
+    leaks: bool,
+    /// Flip bits of an archive
+    #[arg(long)]
+    damage: bool,
+}
+
+impl Parts {
+    const NONE: Parts = Parts { environment: false, equal: false, regress: false, leaks: false, damage: false };
+    const ALL: Parts = Parts { environment: true, equal: true, regress: true, leaks: true, damage: true };
 }
 
 /// Hash seeds of the two runs that compare: sets have other orders in each.
 const SEEDS: [(&str, &[&str]); 2] = [("1", &[]), ("2", &["--tables-first"])];
 
 /// Proves what is asked for, for the interpreters that are named or for all that are found.
-pub(crate) fn python_proof(args: &[&str]) -> Result<()> {
-    let wanted = parse(args)?;
+pub(crate) fn python_proof(args: &Args) -> Result<()> {
+    let parts = if args.parts == Parts::NONE { Parts::ALL } else { args.parts };
+    ensure!(
+        parts.environment || args.packages == Packages::default(),
+        "--packages is an option of --environment: name both, or no part"
+    );
+    ensure!(parts.regress || args.tests.is_empty(), "--tests is an option of --regress: name both, or no part");
     run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
     let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let folder = wanted.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let folder = args.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
     let (mut passed, mut failed) = (Vec::new(), Vec::new());
-    for interpreter in python::interpreters(&wanted.pythons)? {
+    for interpreter in python::interpreters(&args.pythons)? {
         let version = interpreter.version_text.clone();
         println!("\n== CPython {version}");
-        match prove(interpreter, folder.join(&version), &wanted) {
+        match prove(interpreter, folder.join(&version), parts, args) {
             Ok(()) => passed.push(version),
             Err(error) => {
                 println!("FAILED: {error:#}");
@@ -64,29 +97,29 @@ pub(crate) fn python_proof(args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn prove(interpreter: Interpreter, folder: PathBuf, wanted: &Wanted<'_>) -> Result<()> {
-    if wanted.environment {
-        environment::environment(&interpreter, wanted.packages, &folder.join("environment"))?;
+fn prove(interpreter: Interpreter, folder: PathBuf, parts: Parts, args: &Args) -> Result<()> {
+    if parts.environment {
+        environment::environment(&interpreter, args.packages, &folder.join("environment"))?;
     }
-    if !(wanted.equal || wanted.regress || wanted.leaks || wanted.damage) {
+    if !(parts.equal || parts.regress || parts.leaks || parts.damage) {
         return Ok(());
     }
     let environment = python::environment(&interpreter)?;
-    if wanted.damage {
+    if parts.damage {
         damage(&environment)?;
     }
-    if !(wanted.equal || wanted.regress || wanted.leaks) {
+    if !(parts.equal || parts.regress || parts.leaks) {
         return Ok(());
     }
     let library = Library::new(interpreter, folder);
     library.bundle(true)?;
-    if wanted.equal {
+    if parts.equal {
         equal(&environment, &library)?;
     }
-    if wanted.regress {
-        regress(&environment, &library, wanted)?;
+    if parts.regress {
+        regress(&environment, &library, args)?;
     }
-    if wanted.leaks {
+    if parts.leaks {
         leaks(&environment, &library)?;
     }
     Ok(())
@@ -106,15 +139,15 @@ fn equal(environment: &Environment, library: &Library) -> Result<()> {
     run(command.arg(library.archive()).env("PERMACODE_COMMAND", permacode().get_program()))
 }
 
-fn regress(environment: &Environment, library: &Library, wanted: &Wanted<'_>) -> Result<()> {
+fn regress(environment: &Environment, library: &Library, args: &Args) -> Result<()> {
     let mut command = Command::new("python3");
     command.arg(root().join("xtask/python/regress_overlay.py")).arg("--python").arg(&environment.python);
     command.arg("--archive").arg(library.archive());
-    if let Some(folder) = &wanted.keep {
+    if let Some(folder) = &args.keep {
         command.arg("--keep").arg(folder.join("outcomes"));
     }
-    if !wanted.tests.is_empty() {
-        command.arg("--tests").args(&wanted.tests);
+    if !args.tests.is_empty() {
+        command.arg("--tests").args(&args.tests);
     }
     timed("regress", || run(&mut command))
 }
@@ -146,34 +179,4 @@ fn script(environment: &Environment, name: &str) -> Command {
         command.env_remove(variable);
     }
     command
-}
-
-fn parse<'a>(args: &[&'a str]) -> Result<Wanted<'a>> {
-    let mut wanted = Wanted::default();
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        match *arg {
-            "--environment" => wanted.environment = true,
-            "--installed" => wanted.packages = Packages::Installed,
-            "--system-site-packages" => wanted.packages = Packages::System,
-            "--equal" => wanted.equal = true,
-            "--regress" => wanted.regress = true,
-            "--leaks" => wanted.leaks = true,
-            "--damage" => wanted.damage = true,
-            "--keep" => wanted.keep = Some(args.next().context("--keep wants a folder")?.into()),
-            "--tests" => {
-                wanted.tests = args.next().context("--tests wants names, with commas between")?.split(',').collect()
-            }
-            flag if flag.starts_with('-') => bail!("unknown flag {flag}"),
-            python => wanted.pythons.push(python),
-        }
-    }
-    if !(wanted.environment || wanted.equal || wanted.regress || wanted.leaks || wanted.damage) {
-        wanted = Wanted { environment: true, equal: true, regress: true, leaks: true, damage: true, ..wanted };
-    }
-    ensure!(
-        wanted.environment || wanted.packages == Packages::Pinned,
-        "--installed and --system-site-packages say which packages --environment takes"
-    );
-    Ok(wanted)
 }

@@ -14,15 +14,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The packages that take part.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// The packages that `--environment` imports.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum Packages {
-    /// Those of `requirements.txt`, in a virtual environment.
+    /// Those of requirements.txt, installed in a virtual environment
     #[default]
     Pinned,
-    /// Those that the interpreter has.
+    /// Those of the interpreter, in the interpreter itself
     Installed,
-    /// Those that the interpreter has, seen from a virtual environment that was made with `--system-site-packages`.
+    /// Those of the interpreter, in a virtual environment made with --system-site-packages
     System,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn environment(interpreter: &Interpreter, packages: Packages, folder:
     if packages == Packages::Pinned && interpreter.version.minor() < OLDEST_PINNED {
         println!(
             "environment: LEFT OUT for CPython {}: the pinned packages want 3.{OLDEST_PINNED}; \
-             --installed takes what is there",
+             --packages installed takes those of the interpreter",
             interpreter.version_text
         );
         return Ok(());

@@ -1,6 +1,4 @@
-//! `cargo xtask spec`: the parts of spec.md that a tool writes.
-//!
-//! Without `--bless` it fails if what stands there is not what it would write.
+//! `cargo xtask spec`: the generated blocks of spec.md.
 
 mod example;
 mod vectors;
@@ -11,20 +9,28 @@ use crate::run::root;
 use anyhow::{Context, Result, bail};
 use std::fs;
 
+/// Compare the generated blocks of spec.md with newly generated ones
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// Write the blocks into spec.md instead
+    #[arg(long)]
+    bless: bool,
+}
+
 /// Writes or compares the generated blocks of spec.md.
-pub(crate) fn spec(bless: bool) -> Result<()> {
+pub(crate) fn spec(args: &Args) -> Result<()> {
     let path = root().join("spec.md");
     let text = fs::read_to_string(&path).context("cannot read spec.md")?;
     let mut new = text.clone();
     for (name, block) in [("worked-example", example::block()?), ("test-vectors", vectors::block()?)] {
         new = replaced(&new, name, &block)?;
     }
-    if bless {
+    if args.bless {
         fs::write(&path, new).context("cannot write spec.md")?;
     } else if new != text {
-        bail!("the generated blocks of spec.md are out of date: cargo xtask spec --bless");
+        bail!("the generated blocks of spec.md are out of date: run cargo xtask spec --bless");
     }
-    println!("spec.md: the generated blocks are {}", if bless { "written" } else { "up to date" });
+    println!("spec.md: the generated blocks are {}", if args.bless { "written" } else { "up to date" });
     Ok(())
 }
 

@@ -34,39 +34,50 @@ use std::{
     time::Instant,
 };
 
-/// How many mutants are compared if nobody says, as in `cargo xtask ci`.
-const FEW: u64 = 4000;
-
 /// How many mutants a verifier gets at once. Their verdicts have to fit into a pipe.
 const BLOCK: u64 = 100;
 
 /// What a verifier of a module may notice while it bounds its work, and need not notice before it verifies everything [V-2].
 const EARLY: [&str; 4] = ["O-1", "M-6", "C-9", "G-2"];
 
-/// What is asked for.
-#[derive(Debug)]
-struct Wanted {
+/// Compare the verdicts of two verifiers about damaged archives
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// How many mutants to compare
+    #[arg(long, value_name = "N", default_value_t = Args::default().mutants)]
     mutants: u64,
+    /// The seed of the generator
+    #[arg(long, value_name = "S", default_value_t = Args::default().seed)]
     seed: u64,
+    /// How many processes of the second verifier to run
+    #[arg(long, value_name = "J", default_value_t = Args::default().jobs, value_parser = clap::value_parser!(u64).range(1..))]
     jobs: u64,
-    /// This mutant alone.
+    /// Make and compare the mutant of this number only
+    #[arg(long, value_name = "NUMBER", conflicts_with = "mutants")]
     only: Option<u64>,
+    /// Show the verdicts about these files instead
+    #[arg(long, value_name = "FILE", num_args = 1.., exclusive = true)]
+    file: Vec<PathBuf>,
 }
 
-/// Compares the verdicts about as many mutants as are asked for.
-pub(crate) fn spec_proof(args: &[&str]) -> Result<()> {
-    match args {
-        ["--file", files @ ..] => show(files),
-        _ => compare(&parse(args)?),
+/// The defaults, which are those of `cargo xtask ci`.
+impl Default for Args {
+    fn default() -> Self {
+        Args { mutants: 4000, seed: 1, jobs: 2, only: None, file: Vec::new() }
     }
 }
 
-/// What both say of some archives.
-fn show(files: &[&str]) -> Result<()> {
+/// Compares verdicts about mutants, or shows those about files.
+pub(crate) fn spec_proof(args: &Args) -> Result<()> {
+    if args.file.is_empty() { compare(args) } else { show(&args.file) }
+}
+
+/// Shows the verdicts of both verifiers about some files.
+fn show(files: &[PathBuf]) -> Result<()> {
     let python = Python::installed()?;
     for file in files {
-        let archive = fs::read(file).with_context(|| format!("cannot read {file}"))?;
-        println!("{file}\n  the reader: {}", verdict(&archive));
+        let archive = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        println!("{}\n  the reader: {}", file.display(), verdict(&archive));
         print!("  the second verifier: ");
         std::io::stdout().flush()?;
         // It says with its status that a rule is broken.
@@ -75,12 +86,12 @@ fn show(files: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn compare(wanted: &Wanted) -> Result<()> {
+fn compare(args: &Args) -> Result<()> {
     let python = Python::installed()?;
     check_vectors(&mut python.start()?)?;
     let start = Instant::now();
-    let bases = bases::bases(wanted.seed)?;
-    let (first, end) = wanted.only.map_or((0, wanted.mutants), |only| (only, only + 1));
+    let bases = bases::bases(args.seed)?;
+    let (first, end) = args.only.map_or((0, args.mutants), |only| (only, only + 1));
     let next = AtomicU64::new(first);
     let work = || -> Result<Outcome> {
         let mut verifier = python.start()?;
@@ -90,18 +101,18 @@ fn compare(wanted: &Wanted) -> Result<()> {
             if block >= end {
                 return Ok(outcome);
             }
-            compare_block(block..end.min(block + BLOCK), wanted.seed, &bases, &mut verifier, &mut outcome)?;
+            compare_block(block..end.min(block + BLOCK), args.seed, &bases, &mut verifier, &mut outcome)?;
         }
     };
     let outcomes: Vec<Result<Outcome>> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..wanted.jobs).map(|_| scope.spawn(work)).collect();
+        let workers: Vec<_> = (0..args.jobs).map(|_| scope.spawn(work)).collect();
         workers.into_iter().map(|worker| worker.join().unwrap_or_else(|_| bail!("a worker panicked"))).collect()
     });
     let mut outcome = Outcome::default();
     for part in outcomes {
         outcome.add(part?);
     }
-    outcome.report(end - first, wanted.seed, start)
+    outcome.report(end - first, args.seed, start)
 }
 
 /// The test vectors: what the second verifier says of each is what their lists say.
@@ -340,23 +351,4 @@ impl Drop for Verifier {
         // Whoever could be told has what the process said.
         let _ = self.process.wait();
     }
-}
-
-fn parse(args: &[&str]) -> Result<Wanted> {
-    let mut wanted = Wanted { mutants: FEW, seed: 1, jobs: 2, only: None };
-    let mut args = args.iter();
-    while let Some(flag) = args.next() {
-        let mut number = || -> Result<u64> {
-            let value = args.next().with_context(|| format!("{flag} wants a number"))?;
-            value.parse().with_context(|| format!("{flag} wants a number, not {value:?}"))
-        };
-        match *flag {
-            "--mutants" => wanted.mutants = number()?,
-            "--seed" => wanted.seed = number()?,
-            "--jobs" => wanted.jobs = number()?.max(1),
-            "--only" => wanted.only = Some(number()?),
-            flag => bail!("unknown argument {flag}"),
-        }
-    }
-    Ok(wanted)
 }

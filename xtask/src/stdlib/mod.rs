@@ -19,16 +19,23 @@ pub(crate) use library::{Library, exclude_tests, timed};
 use permacode_bundle::Interpreter;
 use std::{path::PathBuf, process::Command};
 
-/// What is asked for.
-#[derive(Debug, Default)]
-struct Wanted {
-    /// Leave the test suites out.
-    no_tests: bool,
-    reproduce: bool,
-    regress: bool,
-    /// Where archives and trees are kept; a temporary folder if nobody says.
-    keep: Option<PathBuf>,
+/// Bundle whole standard libraries, extract them again and compare
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {
+    /// The interpreters; by default one of each minor version that is found
     pythons: Vec<PathBuf>,
+    /// Leave out the test suites
+    #[arg(long)]
+    no_tests: bool,
+    /// Bundle again under other circumstances: the archive must have the same bytes
+    #[arg(long)]
+    reproduce: bool,
+    /// Run CPython's own tests with the extracted library
+    #[arg(long)]
+    regress: bool,
+    /// Keep archives and extracted trees in this folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
 }
 
 /// Share of the compiled files that an archive without sources and resources may have, in percent: without and with the
@@ -36,14 +43,13 @@ struct Wanted {
 const MOST_PERCENT: [u64; 2] = [89, 87];
 
 /// Runs the checks for the interpreters that are named, or for all that take part.
-pub(crate) fn stdlib(args: &[&str]) -> Result<()> {
-    let wanted = parse(args)?;
+pub(crate) fn stdlib(args: &Args) -> Result<()> {
     run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
     let pythons =
-        if wanted.pythons.is_empty() { pythons::taking_part().into_values().collect() } else { wanted.pythons.clone() };
+        if args.pythons.is_empty() { pythons::taking_part().into_values().collect() } else { args.pythons.clone() };
     ensure!(!pythons.is_empty(), "no CPython 3.8 or later was found");
     let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let folder = wanted.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
+    let folder = args.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
 
     let mut failed = Vec::new();
     let mut rows = Vec::new();
@@ -52,14 +58,14 @@ pub(crate) fn stdlib(args: &[&str]) -> Result<()> {
         let name = interpreter.version_text.clone();
         println!("\n== CPython {name}");
         let library = Library::new(interpreter, folder.join(&name));
-        match check(&library, &wanted) {
+        match check(&library, args) {
             Ok(sizes) => rows.push((name, sizes)),
             Err(error) => {
                 println!("FAILED: {error:#}");
                 failed.push(name);
             }
         }
-        if wanted.keep.is_none() {
+        if args.keep.is_none() {
             library.remove();
         }
     }
@@ -78,17 +84,17 @@ pub(crate) fn stdlib(args: &[&str]) -> Result<()> {
     Ok(())
 }
 
-fn check(library: &Library, wanted: &Wanted) -> Result<[Option<Size>; 2]> {
-    let with_tests = !wanted.no_tests;
+fn check(library: &Library, args: &Args) -> Result<[Option<Size>; 2]> {
+    let with_tests = !args.no_tests;
     library.bundle(with_tests)?;
     library.verify()?;
     library.search_for_marshal()?;
     library.extract()?;
     library.compare()?;
-    if wanted.reproduce {
+    if args.reproduce {
         reproduce::check(library)?;
     }
-    if wanted.regress {
+    if args.regress {
         regress(library)?;
     }
     let sizes = [Some(library.size(false)?), if with_tests { Some(library.size(true)?) } else { None }];
@@ -120,20 +126,4 @@ fn regress(library: &Library) -> Result<()> {
         }
     }
     Ok(())
-}
-
-fn parse(args: &[&str]) -> Result<Wanted> {
-    let mut wanted = Wanted::default();
-    let mut args = args.iter();
-    while let Some(arg) = args.next() {
-        match *arg {
-            "--no-tests" => wanted.no_tests = true,
-            "--reproduce" => wanted.reproduce = true,
-            "--regress" => wanted.regress = true,
-            "--keep" => wanted.keep = Some(args.next().context("--keep wants a folder")?.into()),
-            flag if flag.starts_with('-') => bail!("unknown flag {flag}"),
-            python => wanted.pythons.push(python.into()),
-        }
-    }
-    Ok(wanted)
 }

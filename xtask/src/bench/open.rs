@@ -1,4 +1,4 @@
-//! `cargo xtask open-cost`: opening takes the same number of instructions for ten modules as for ten thousand.
+//! `cargo xtask bench open`: opening takes the same number of instructions for ten modules as for ten thousand.
 
 use crate::run::{cargo, output, release_folder, run};
 use anyhow::{Context, Result, ensure};
@@ -9,7 +9,7 @@ use permacode_writer::{Options, Writer};
 use std::process::Command;
 
 /// Counts under callgrind and compares, within one percent.
-pub(crate) fn open_cost() -> Result<()> {
+pub(crate) fn open() -> Result<()> {
     run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode-reader", "--example", "open"]))?;
     let folder = tempfile::tempdir()?;
     let mut counts = Vec::new();

@@ -1,4 +1,4 @@
-//! The same records in other places: an archive read back and written anew, once for each placement.
+//! The same records in another order: an archive is read back and written once for each placement.
 
 use anyhow::{Context, Result};
 use permacode_model::{Module, Resource, Target};
@@ -7,14 +7,14 @@ use permacode_writer::{Options, Placement, Writer};
 use serde_json::{Map, Value};
 use std::path::Path;
 
-/// All placements, by the names that the tables have for them.
+/// All placements, with their names in the tables.
 const PLACEMENTS: [(&str, Placement); 3] = [
     ("first use", Placement::FirstUse),
     ("bodies first", Placement::BodiesFirst),
     ("shared first", Placement::SharedFirst),
 ];
 
-/// Writes what an archive holds into `folder`, once for each placement; paths by the names of placements.
+/// Writes the contents of an archive into `folder` once for each placement. The result maps names of placements to paths.
 pub(super) fn place_again(archive: &Path, folder: &Path) -> Result<Value> {
     let archive = Archive::read(archive)?;
     let mut paths = Map::new();
