@@ -1,18 +1,22 @@
 //! `cargo xtask bench`: measurements.
 
+mod callgrind;
+mod lookup;
 mod open;
 mod placement;
 mod python;
+mod synthetic;
 
 use anyhow::Result;
 pub(crate) use open::open;
 
-/// Measure
+/// Measure importing, opening or finding modules
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
     Python(python::Args),
-    /// Count the instructions that opening takes: as many for ten thousand modules as for ten
+    /// Count the instructions of opening an archive; ten thousand modules must take as many as ten
     Open,
+    Lookup(lookup::Args),
 }
 
 impl Bench {
@@ -21,6 +25,7 @@ impl Bench {
         match self {
             Bench::Python(args) => python::python(args),
             Bench::Open => open(),
+            Bench::Lookup(args) => lookup::lookup(args),
         }
     }
 }

@@ -1,0 +1,46 @@
+//! Archives of many small modules.
+
+use anyhow::Result;
+use permacode_model::{Leaf, Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target};
+use permacode_writer::{Options, Plan, Writer};
+
+/// An archive of this many modules, each with one code object.
+pub(super) fn archive_of(modules: usize) -> Result<Plan> {
+    let mut writer = Writer::new(Options::default());
+    let target = writer.target(&Target {
+        vm: "cpython".into(),
+        bytecode_magic: 3571,
+        vm_version: 0x030D_00F0,
+        optimization: 0,
+        tag: "cpython-313".into(),
+        unit_size: 2,
+        line_encoding: LineEncoding::LocationTable,
+        exception_encoding: ExceptionEncoding::Table311,
+        sealed: false,
+    })?;
+    for number in 0..modules {
+        let name = format!("package.module{number}");
+        let filename = format!("package/module{number}.py");
+        let objects = vec![Object::Leaf(Leaf::Str(Str::interned("<module>"))), Object::Leaf(Leaf::Str(Str::interned(format!("name{number}"))))];
+        writer.module(
+            target,
+            &Module {
+                name,
+                kind: ModuleKind::Module,
+                objects,
+                codes: vec![Code {
+                    stack_size: 1,
+                    first_line: 1,
+                    constants: vec![Ref::Object(1)],
+                    names: vec![1],
+                    bytecode: vec![0; 64].into(),
+                    ..Code::default()
+                }],
+                root: Some(0),
+                filename: Some(Path { root: Some("root".into()), path: Str::plain(filename) }),
+                source: None,
+            },
+        )?;
+    }
+    Ok(writer.plan()?)
+}
