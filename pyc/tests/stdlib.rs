@@ -142,7 +142,7 @@ fn libraries_survive_and_do_not_grow() {
             assert!(matches!(Header::decode(&bytes).unwrap().validation, Validation::Timestamp { .. }));
         }
         assert!(plain * 50 <= derived, "{plain} names are not derived, {derived} are");
-        let verdict = script(&python, "../xtask/python/compare.py", &[&before, &after], &[]);
+        let verdict = script(&python, "../xtask/python/comparison/compare.py", &[&before, &after], &[]);
         let listing = folder.path().join("docstrings");
         fs::write(&listing, docstrings).unwrap();
         let documented = script(&python, "tests/python/docstrings.py", &[&before, &listing], &[]);

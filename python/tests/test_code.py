@@ -14,7 +14,7 @@ import pytest
 METHOD = "marshal" if sysconfig.get_config_var("Py_GIL_DISABLED") else "tables"
 
 #: The strict comparers of code are there.
-TOOLS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python"
+TOOLS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "comparison"
 
 #: Compares modules with what the compiler makes of their files, in anything, all the way down. In a process of its own: what
 #: was loaded before decides which strings are interned.

@@ -17,7 +17,7 @@ import archive_file
 import pytest
 
 #: Flips bits; `cargo xtask python-proof --damage` does so more often.
-FLIPPED_BITS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "flipped_bits.py"
+FLIPPED_BITS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "damage" / "flipped_bits.py"
 
 #: Opens each damaged copy, and looks at all that it gives. What it writes before it does so names the culprit of a crash.
 SCRIPT = """

@@ -2,7 +2,7 @@
 
 use crate::{
     bench, python, pythons,
-    run::{cargo, root, run},
+    run::{cargo, run, script},
     spec, spec_proof, stdlib,
 };
 use anyhow::{Context, Result};
@@ -22,7 +22,12 @@ const LIBRARIES: [&str; 6] = [
 const BARE: [&str; 2] = ["permacode-format", "permacode-reader"];
 
 /// Tests of what compares compiled files, code from archives, outcomes of tests, and environments.
-const COMPARERS: [&str; 4] = ["test_compare.py", "test_equal.py", "test_regress_overlay.py", "test_environment.py"];
+const COMPARERS: [&str; 4] = [
+    "comparison/test_compare.py",
+    "comparison/test_equal.py",
+    "cpython_tests/test_regress_overlay.py",
+    "environment/test_environment.py",
+];
 
 /// Runs all of it; the first step that fails is the last one.
 pub(crate) fn ci() -> Result<()> {
@@ -65,7 +70,7 @@ pub(crate) fn ci() -> Result<()> {
     bench::open()?;
     println!("\n== the comparers find what they should");
     for (python, test) in pythons.values().flat_map(|python| COMPARERS.map(|test| (python, test))) {
-        run(Command::new(python).arg(root().join("xtask/python").join(test)))?;
+        run(Command::new(python).arg(script(test)))?;
     }
     python::python(&python::Args::default())?;
     stdlib::stdlib(&stdlib::Args::default())?;

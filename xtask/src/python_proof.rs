@@ -14,7 +14,7 @@ mod environment;
 
 use crate::{
     python::{self, Environment},
-    run::{cargo, permacode, root, run},
+    run::{cargo, permacode, run, script},
     stdlib::{Library, timed},
 };
 use anyhow::{Context, Result, ensure};
@@ -127,21 +127,21 @@ fn prove(interpreter: Interpreter, folder: PathBuf, parts: Parts, args: &Args) -
 
 /// All code objects, in either order, and what a program sees that runs them.
 fn equal(environment: &Environment, library: &Library) -> Result<()> {
-    for test in ["test_compare.py", "test_equal.py"] {
-        run(&mut script(environment, test))?;
+    for test in ["comparison/test_compare.py", "comparison/test_equal.py"] {
+        run(&mut command(environment, test))?;
     }
     for (seed, order) in SEEDS {
-        let mut command = script(environment, "equal.py");
+        let mut command = command(environment, "comparison/equal.py");
         command.arg(library.archive()).arg(library.compiled()).args(order).env("PYTHONHASHSEED", seed);
         timed("equal", || run(&mut command))?;
     }
-    let mut command = script(environment, "behaviour.py");
+    let mut command = command(environment, "comparison/behaviour.py");
     run(command.arg(library.archive()).env("PERMACODE_COMMAND", permacode().get_program()))
 }
 
 fn regress(environment: &Environment, library: &Library, args: &Args) -> Result<()> {
     let mut command = Command::new("python3");
-    command.arg(root().join("xtask/python/regress_overlay.py")).arg("--python").arg(&environment.python);
+    command.arg(script("cpython_tests/regress_overlay.py")).arg("--python").arg(&environment.python);
     command.arg("--archive").arg(library.archive());
     if let Some(folder) = &args.keep {
         command.arg("--keep").arg(folder.join("outcomes"));
@@ -153,8 +153,8 @@ fn regress(environment: &Environment, library: &Library, args: &Args) -> Result<
 }
 
 fn leaks(environment: &Environment, library: &Library) -> Result<()> {
-    for name in ["leaks.py", "memcheck.py"] {
-        timed(name, || run(script(environment, name).arg(library.archive())))?;
+    for name in ["memory/leaks.py", "memory/memcheck.py"] {
+        timed(name, || run(command(environment, name).arg(library.archive())))?;
     }
     Ok(())
 }
@@ -163,7 +163,7 @@ fn leaks(environment: &Environment, library: &Library) -> Result<()> {
 /// through for what was written out of bounds.
 fn damage(environment: &Environment) -> Result<()> {
     for arguments in [&["--flips", "3000"][..], &["--flips", "10000", "--repair"]] {
-        let mut command = script(environment, "flipped_bits.py");
+        let mut command = command(environment, "damage/flipped_bits.py");
         command.args(arguments).env("PERMACODE_COMMAND", permacode().get_program());
         command.env("PYTHONHASHSEED", "0").env("PYTHONMALLOC", "debug");
         timed("damage", || run(&mut command))?;
@@ -171,10 +171,10 @@ fn damage(environment: &Environment) -> Result<()> {
     Ok(())
 }
 
-/// A script of `xtask/python` in the environment, with nothing of the caller's that Python looks at.
-fn script(environment: &Environment, name: &str) -> Command {
+/// Runs a script below `xtask/python` in the environment, without the variables of the caller that Python reads.
+fn command(environment: &Environment, path: &str) -> Command {
     let mut command = Command::new(&environment.python);
-    command.args(["-B", "-s"]).arg(root().join("xtask/python").join(name));
+    command.args(["-B", "-s"]).arg(script(path));
     for variable in ["PYTHONPATH", "PYTHONHOME", "PYTHONOPTIMIZE", "PYTHONHASHSEED", "PYTHONNODEBUGRANGES"] {
         command.env_remove(variable);
     }

@@ -12,6 +12,11 @@ pub(crate) fn root() -> &'static Path {
     folder.parent().unwrap_or(folder)
 }
 
+/// A script below `xtask/python`.
+pub(crate) fn script(path: &str) -> PathBuf {
+    root().join("xtask/python").join(path)
+}
+
 /// The cargo that runs this, in the folder of the workspace.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -8,7 +8,8 @@ Nothing is imported here that CPython does not have built in: what this file imp
 
 import sys
 
-SCRIPT_FOLDER = sys.path.pop(0)
+# The folder of this script.
+del sys.path[0]
 
 import marshal  # noqa: E402
 import posix  # noqa: E402

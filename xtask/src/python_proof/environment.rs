@@ -1,9 +1,9 @@
 //! `--environment`: each module of a real environment, imported with an archive and without.
 
-use super::script;
+use super::command;
 use crate::{
     python::{self, Environment},
-    run::{permacode, root, run},
+    run::{permacode, run, script},
     stdlib::timed,
 };
 use anyhow::{Context, Result};
@@ -43,7 +43,7 @@ pub(super) fn environment(interpreter: &Interpreter, packages: Packages, folder:
         Packages::Pinned | Packages::Installed => python::environment(interpreter)?,
         Packages::System => python::environment_with(interpreter, &["--system-site-packages"])?,
     };
-    run(&mut script(&environment, "test_environment.py"))?;
+    run(&mut command(&environment, "environment/test_environment.py"))?;
     let python = match packages {
         Packages::Installed => &interpreter.executable,
         Packages::Pinned | Packages::System => &environment.python,
@@ -56,7 +56,7 @@ pub(super) fn environment(interpreter: &Interpreter, packages: Packages, folder:
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
     let sealed = bundle(python, folder, "sealed", &["--sealed"])?;
     let unsealed = bundle(python, folder, "unsealed", &[])?;
-    let mut command = script(&environment, "environment.py");
+    let mut command = command(&environment, "environment/environment.py");
     command.arg("--python").arg(python).arg("--keep").arg(folder.join("differences.json"));
     command.arg("--sealed").arg(sealed).arg("--unsealed").arg(unsealed);
     if packages == Packages::Installed {
@@ -67,7 +67,7 @@ pub(super) fn environment(interpreter: &Interpreter, packages: Packages, folder:
 }
 
 fn install_pinned(environment: &Environment) -> Result<()> {
-    let file = root().join("xtask/python/environment/requirements.txt");
+    let file = script("environment/requirements.txt");
     println!("environment: a virtual environment with the packages of {}", file.display());
     environment.pip([OsStr::new("install"), "--no-deps".as_ref(), "--requirement".as_ref(), file.as_os_str()])?;
     environment.pip(["check"])

@@ -13,7 +13,7 @@ mod archives;
 #[path = "../../../writer/tests/common/mod.rs"]
 mod models;
 
-use crate::run::{root, run, target_folder};
+use crate::run::{root, run, script, target_folder};
 use anyhow::{Context, Result, bail, ensure};
 use bases::Bases;
 use fastrand::Rng;
@@ -309,7 +309,7 @@ impl Python {
     }
 
     fn command(&self, module: &str) -> Result<Command> {
-        let path = std::env::join_paths([root().join("xtask/python"), self.packages.clone()])?;
+        let path = std::env::join_paths([script(""), self.packages.clone()])?;
         let mut command = Command::new(&self.program);
         command.args(["-B", "-s", "-m", module]).env("PYTHONPATH", path);
         Ok(command)

@@ -1,7 +1,7 @@
 //! One standard library on its way into an archive and back.
 
 use super::marshal::Starts;
-use crate::run::{output, permacode, root, run};
+use crate::run::{output, permacode, run, script};
 use anyhow::{Context, Result, bail, ensure};
 use permacode_bundle::Interpreter;
 use std::{
@@ -106,7 +106,7 @@ impl Library {
     /// Every extracted file equals what the compiler made.
     pub(super) fn compare(&self) -> Result<()> {
         let mut command = Command::new(self.python());
-        command.arg(root().join("xtask/python/compare.py")).arg(self.compiled()).arg(self.extracted());
+        command.arg(script("comparison/compare.py")).arg(self.compiled()).arg(self.extracted());
         timed("compare", || run(&mut command))
     }
 

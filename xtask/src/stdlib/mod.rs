@@ -11,7 +11,7 @@ mod reproduce;
 
 use crate::{
     pythons,
-    run::{cargo, root, run},
+    run::{cargo, run, script},
 };
 use anyhow::{Context, Result, bail, ensure};
 use library::Size;
@@ -114,11 +114,11 @@ fn check(library: &Library, args: &Args) -> Result<[Option<Size>; 2]> {
 
 /// CPython's own tests on trees that were extracted without a base: with sources, and without.
 fn regress(library: &Library) -> Result<()> {
-    let script = root().join("xtask/python/regress.py");
+    let regress = script("cpython_tests/regress.py");
     for (tree, flags) in [(library.tree_with_sources()?, &[][..]), (library.tree_without_sources()?, &["--sourceless"])]
     {
         let mut command = Command::new("python3");
-        command.arg(&script).arg("--python").arg(library.python()).arg("--tree").arg(&tree).args(flags);
+        command.arg(&regress).arg("--python").arg(library.python()).arg("--tree").arg(&tree).args(flags);
         run(&mut command)?;
         if flags.is_empty() {
             // A check of the check: what is spoiled has to be noticed.

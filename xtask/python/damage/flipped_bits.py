@@ -33,13 +33,12 @@ import tempfile
 import warnings
 from importlib import import_module
 
-import compare
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 TESTS = ROOT / "python" / "tests"
-sys.path.append(str(TESTS))
+sys.path += [str(TESTS), str(ROOT / "xtask" / "python" / "comparison")]
 
 import archive_file  # noqa: E402
+import compare  # noqa: E402
 
 #: Modules of the standard library that are copied, so that they can be imported anew under another name.
 COPIED = ["bisect", "colorsys", "contextlib", "heapq", "textwrap"]

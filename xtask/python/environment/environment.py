@@ -33,7 +33,7 @@ import subprocess
 import sys
 import tempfile
 
-WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "environment", "worker.py")
+WORKER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "worker.py")
 STOCK, SEALED, UNSEALED = "without archive", "sealed", "unsealed"
 #: Share of the modules from sources that must come from the archive.
 LEAST = 0.9

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does code from an archive do what the compiler's does? `behaviour.py LIBRARY`
 
-Each module of the folder `behaviour` is bundled by the command that PERMACODE_COMMAND names, and its body
+Each module of the folder `programs` is bundled by the command that PERMACODE_COMMAND names, and its body
 runs twice: as made from the archive, and as compiled by this interpreter.  Both have to leave the same names
 and the same `RESULT`.
 
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "behaviour")
+FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "programs")
 IMPORTED = "asyncio http.client json logging argparse dataclasses typing unittest"
 IMPORTS = """
 import sys
