@@ -1,27 +1,17 @@
 //! `cargo xtask ci`: everything that must pass.
 
+mod packages;
+
 use crate::{
     bench, python, pythons,
     run::{cargo, run, script},
     spec, spec_proof, stdlib,
 };
 use anyhow::{Context, Result};
+use packages::Packages;
 use std::{env, ffi::OsString, process::Command, time::Instant};
 
-/// Each library has to build alone: what another crate happens to turn on must not be needed.
-const LIBRARIES: [&str; 6] = [
-    "permacode-format",
-    "permacode-reader",
-    "permacode-model",
-    "permacode-writer",
-    "permacode-pyc",
-    "permacode-bundle",
-];
-
-/// Those that have a default feature that can be left out.
-const BARE: [&str; 2] = ["permacode-format", "permacode-reader"];
-
-/// Tests of what compares compiled files, code from archives, outcomes of tests, and environments.
+/// Tests of the scripts that compare compiled files, code objects, outcomes of tests, and environments.
 const COMPARERS: [&str; 4] = [
     "comparison/test_compare.py",
     "comparison/test_equal.py",
@@ -29,12 +19,13 @@ const COMPARERS: [&str; 4] = [
     "environment/test_environment.py",
 ];
 
-/// Runs all of it; the first step that fails is the last one.
+/// Runs every step, up to the first one that fails.
 pub(crate) fn ci() -> Result<()> {
     let start = Instant::now();
+    let packages = Packages::new()?;
     let pythons = pythons::taking_part();
     pythons::check(&pythons)?;
-    // The same interpreters for every test of every crate.
+    // All tests of all crates use the same interpreters.
     let list = env::join_paths(pythons.values()).context("the path of an interpreter cannot be in a list of paths")?;
     let environment: [(&str, OsString); 1] = [(pythons::VARIABLE, list)];
 
@@ -49,19 +40,26 @@ pub(crate) fn ci() -> Result<()> {
     step("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], &[])?;
     step("tests", &["test", "--workspace"], &[])?;
     step("documentation", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
-    for library in LIBRARIES {
+    // Alone, a library must not need the features that another crate turns on.
+    for library in packages.libraries() {
         step(&format!("{library} alone"), &["clippy", "--package", library, "--", "-D", "warnings"], &[])?;
     }
-    for library in BARE {
+    for library in packages.libraries_with_default_features() {
         let args = ["clippy", "--package", library, "--no-default-features", "--", "-D", "warnings"];
         step(&format!("{library} without default features"), &args, &[])?;
     }
     for interpreter in python::interpreters(&[])? {
-        // What is built depends on the version: the lints above have seen one.
-        let program = interpreter.executable.to_str().context("the path of an interpreter is no text")?;
+        // The code depends on the version of Python, and the lints above saw it for one version only.
+        let program = interpreter.executable.to_str().context("the path of an interpreter is not valid Unicode")?;
         let args = ["clippy", "--package", "permacode-python", "--", "-D", "warnings"];
         step(&format!("permacode-python for {}", interpreter.version_text), &args, &[("PYO3_PYTHON", program)])?;
     }
+    println!("\n== the oldest Rust");
+    packages::check_rust_version(&packages.rust_version()?)?;
+    println!("\n== fuzz targets");
+    packages::check_fuzz_targets()?;
+    println!("\n== publishing");
+    packages.check_publishing()?;
     println!("\n== generated parts of the specification");
     spec::spec(&spec::Args::default())?;
     println!("\n== two verifiers agree");
