@@ -1,7 +1,7 @@
-//! `cargo xtask python`: the wheel of the Python package for each interpreter, and its tests where it is installed.
+//! `cargo xtask python`: builds a wheel of the Python package for each interpreter, installs it and runs its tests.
 //!
-//! [`environment`] is for whoever needs the package: it builds the wheel for one interpreter and installs it in a virtual
-//! environment of its own. Nothing is installed anywhere else: the tools that build lie in `target/python/tools`.
+//! Tasks that need the package call [`environment`]. It builds the wheel for one interpreter and installs it in a new
+//! virtual environment. The build tools are in `target/python/tools`. Nothing is installed anywhere else.
 
 use crate::{
     pythons,
@@ -17,10 +17,10 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The package wants Python 3.9; archives can be made for 3.8, too.
+/// The oldest minor version that the package supports. Archives can also be made for 3.8.
 const OLDEST: u8 = 9;
 
-/// Makes virtual environments of interpreters that lack `ensurepip`, as Debian's do, and of all others.
+/// Makes virtual environments. `venv` cannot, for interpreters without `ensurepip`, such as Debian's.
 const VIRTUALENV: &str = "virtualenv>=20.26,<22";
 
 /// Build and test the Python package for each interpreter
@@ -36,17 +36,18 @@ pub(crate) struct Args {
     pytest: Vec<String>,
 }
 
-/// A virtual environment that has the package installed, without its tests' needs. It lives as long as this value.
+/// A virtual environment with the package, but without the packages that its tests import. It is removed with this
+/// value.
 #[derive(Debug)]
 pub(crate) struct Environment {
     /// Its interpreter.
     pub(crate) python: PathBuf,
-    /// What was installed, in `target/wheels`.
+    /// The wheel that was installed, in `target/wheels`.
     pub(crate) wheel: PathBuf,
     _folder: TempDir,
 }
 
-/// Builds the wheels and runs the tests for the interpreters that are named, or for all that are found.
+/// Builds the wheels and runs the tests.
 pub(crate) fn python(args: &Args) -> Result<()> {
     let interpreters = interpreters(&args.pythons)?;
     println!("{} interpreters take part:", interpreters.len());
@@ -78,7 +79,7 @@ pub(crate) fn python(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The interpreters that are named, or one of each minor version that is found and that the package supports.
+/// The interpreters that are named, or else one of each minor version that is found. The package must support them.
 pub(crate) fn interpreters(named: &[PathBuf]) -> Result<Vec<Interpreter>> {
     let programs = if named.is_empty() { pythons::taking_part().into_values().collect() } else { named.to_vec() };
     let mut interpreters = Vec::new();
@@ -87,7 +88,11 @@ pub(crate) fn interpreters(named: &[PathBuf]) -> Result<Vec<Interpreter>> {
         if interpreter.version.minor() >= OLDEST {
             interpreters.push(interpreter);
         } else if !named.is_empty() {
-            bail!("{} is CPython {}: the package wants 3.{OLDEST}", program.display(), interpreter.version_text);
+            bail!(
+                "{} is CPython {}: the package needs 3.{OLDEST} or later",
+                program.display(),
+                interpreter.version_text
+            );
         }
     }
     ensure!(
@@ -98,14 +103,13 @@ pub(crate) fn interpreters(named: &[PathBuf]) -> Result<Vec<Interpreter>> {
     Ok(interpreters)
 }
 
-/// Builds the wheel for an interpreter, and installs it in a fresh virtual environment.
-///
-/// A wheel that is up to date costs about a second. The environment is removed when the value is dropped.
+/// Builds the wheel for an interpreter and installs it in a new virtual environment. If the wheel is up to date, this
+/// takes about a second.
 pub(crate) fn environment(interpreter: &Interpreter) -> Result<Environment> {
     environment_with(interpreter, &[])
 }
 
-/// The same, with more arguments for `virtualenv`.
+/// The same, with additional arguments for `virtualenv`.
 pub(crate) fn environment_with(interpreter: &Interpreter, args: &[&str]) -> Result<Environment> {
     let tools = Tools::installed()?;
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
@@ -118,25 +122,26 @@ pub(crate) fn environment_with(interpreter: &Interpreter, args: &[&str]) -> Resu
 }
 
 impl Environment {
-    /// Installs what `python/pyproject.toml` lists as a group of dependencies.
+    /// Installs a dependency group of `python/pyproject.toml`.
     fn install_group(&self, group: &str) -> Result<()> {
         let file = root().join("python/pyproject.toml");
         self.pip(["install", "--group", &format!("{}:{group}", file.display())])
     }
 
-    /// The folder that has its packages.
+    /// The folder of its packages.
     pub(crate) fn site_packages(&self) -> Result<PathBuf> {
         let ask = "import sysconfig; print(sysconfig.get_path('purelib'), end='')";
         Ok(output(Command::new(&self.python).args(["-I", "-c", ask]))?.into())
     }
 
-    /// Runs its pip, for example to install more from PyPI.
+    /// Runs its pip.
     pub(crate) fn pip(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
         let pip = ["-m", "pip", "--disable-pip-version-check", "--quiet"];
         run(Command::new(&self.python).args(pip).args(args))
     }
 
-    /// Runs the tests, isolated: the folder of the sources, which has no compiled part, is not to be imported.
+    /// Runs the tests with `-I`: Python must not import the package from the source folder, which lacks the compiled
+    /// part.
     fn test(&self, pytest: &[String]) -> Result<()> {
         self.install_group("test")?;
         run(Command::new(&self.python)
@@ -147,7 +152,7 @@ impl Environment {
     }
 }
 
-/// Compares the stubs with what the package has, in the newest interpreter that mypy can be installed for.
+/// Compares the stubs with the package, in the newest interpreter for which mypy can be installed.
 fn check_stubs(environments: &[Environment]) -> Result<()> {
     let mut refused = Vec::new();
     for environment in environments.iter().rev() {
@@ -156,10 +161,10 @@ fn check_stubs(environments: &[Environment]) -> Result<()> {
             Err(error) => refused.push(format!("{error:#}")),
         }
     }
-    bail!("mypy can be installed for none of them: {}", refused.join("; "))
+    bail!("mypy cannot be installed for any of the interpreters: {}", refused.join("; "))
 }
 
-/// The programs that build, from PyPI.
+/// The build tools, from PyPI.
 #[derive(Debug)]
 struct Tools {
     folder: PathBuf,
@@ -168,19 +173,20 @@ struct Tools {
 }
 
 impl Tools {
-    /// Installs them with the `python3` of `PATH`, unless they are there.
+    /// Installs them with the `python3` of `PATH`, unless they are installed.
     fn installed() -> Result<Self> {
         let wanted = [&maturin_requirement()?, VIRTUALENV];
         let python = Interpreter::probe("python3").context("cannot use python3 to install maturin and virtualenv")?;
         Tools::installed_with(&python, &target_folder().join("python/tools"), &wanted, |folder| {
-            // With `--target`, which works where neither `venv` nor a change of what is installed for everybody is allowed.
+            // `--target` also works if there is no `venv` and system packages must not be changed.
             let pip = ["-m", "pip", "--disable-pip-version-check", "install", "--quiet", "--target"];
             run(Command::new(&python.executable).args(pip).arg(folder).args(wanted))
         })
     }
 
-    /// What one interpreter installed need not work with another: packages have compiled parts, and versions of their own
-    /// for old interpreters. So each version has a folder, and what another interpreter of that version left there goes.
+    /// Packages that one interpreter installed may not work with another: they have compiled parts, and old
+    /// interpreters get old versions. So each version of Python has a folder of its own. If another interpreter of that
+    /// version made the folder, it is made again.
     fn installed_with(
         python: &Interpreter,
         tools: &Path,
@@ -189,7 +195,7 @@ impl Tools {
     ) -> Result<Self> {
         let folder = tools.join(name(python));
         let program = python.executable.clone();
-        // Written last: an installation that was cut short has none.
+        // Written last, so that an unfinished installation has no stamp.
         let stamp = folder.join("installed.txt");
         let installed = format!("{}\n{}\n", program.display(), wanted.join("\n"));
         if fs::read_to_string(&stamp).is_ok_and(|found| found == installed) {
@@ -209,10 +215,10 @@ impl Tools {
         command
     }
 
-    /// Builds the wheel and puts it into `target/wheels`.
+    /// Builds the wheel and copies it to `target/wheels`.
     ///
-    /// Each interpreter has a target folder of its own: PyO3 is built for one interpreter, and cargo keeps only the latest
-    /// build of each crate. So all is built once, and nothing when the interpreters take turns.
+    /// Each interpreter has a target folder of its own. PyO3 is built for one interpreter, and cargo keeps only the
+    /// latest build of a crate, so in a shared folder every change of the interpreter would build PyO3 again.
     fn build(&self, interpreter: &Interpreter, folder: &Path) -> Result<PathBuf> {
         let out = folder.join("wheel");
         let target = target_folder().join("python").join(name(interpreter));
@@ -237,30 +243,31 @@ impl Tools {
     }
 }
 
-/// A folder's name for what is built for an interpreter: two patch releases may differ in what `pyconfig.h` says.
+/// The name of a folder for one interpreter. It has the patch release, because `pyconfig.h` may change between two of
+/// them.
 fn name(interpreter: &Interpreter) -> String {
     let kind = if interpreter.free_threaded { "t" } else { "" };
     format!("{}{kind}", interpreter.version_text)
 }
 
-/// What `python/pyproject.toml` says about maturin.
+/// The requirement of `python/pyproject.toml` for maturin.
 fn maturin_requirement() -> Result<String> {
     let path = root().join("python/pyproject.toml");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let requirement = text.split('"').find(|part| part.starts_with("maturin>"));
-    Ok(requirement.with_context(|| format!("{} asks for no maturin", path.display()))?.to_owned())
+    Ok(requirement.with_context(|| format!("{} has no requirement for maturin", path.display()))?.to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Asks for the tools; whether they were installed for that.
+    /// Asks for the tools. Also returns whether that installed them.
     fn installs(python: &Interpreter, tools: &Path, wanted: &[&str]) -> (Tools, bool) {
         let mut was_installed = false;
         let found = Tools::installed_with(python, tools, wanted, |folder| {
             was_installed = true;
-            assert!(!folder.join("part").exists(), "what another one installed is gone");
+            assert!(!folder.join("part").exists(), "files of another interpreter are removed");
             fs::create_dir_all(folder)?;
             Ok(fs::write(folder.join("part"), "")?)
         });

@@ -1,14 +1,18 @@
-//! `cargo xtask python-proof`: what CPython gets from an archive is what it gets from its own files.
+//! `cargo xtask python-proof`: CPython gets the same from an archive as from its own files.
 //!
-//! For each interpreter: the wheel in a virtual environment, an archive of the whole standard library with its tests, and
+//! For each interpreter, this task installs the wheel in a virtual environment and bundles the whole standard library
+//! with its tests. The parts are:
 //!
-//! * `--environment`: each module of an environment of packages, imported with an archive of it and without;
-//! * `--equal`: each code object beside the one that marshal makes of the `.pyc` that was bundled; and what runs on them;
-//! * `--regress`: CPython's own tests with the library imported from the archive, beside the same tests without;
-//! * `--leaks`: memory that stays as it is, and a run under valgrind;
-//! * `--damage`: one flipped bit is noticed, and even with its checksums made right an archive crashes nobody who only looks.
+//! * `--environment`: imports each module of an environment of packages, with an archive of it and without, and
+//!   compares.
+//! * `--equal`: compares each code object with the one that marshal makes of the bundled `.pyc`, and runs programs on
+//!   both.
+//! * `--regress`: runs CPython's own tests with the library imported from the archive, and without, and compares.
+//! * `--leaks`: checks that the use of memory does not grow, and runs under valgrind.
+//! * `--damage`: flips bits. CPython must refuse each damaged archive. If the checksums of the damaged archive are
+//!   corrected, making code objects and inspecting them must not crash.
 //!
-//! Without a flag all of it. What compares is in `xtask/python/`, and is tested first: it has to find what differs.
+//! Without a flag, all parts run. The scripts that compare are in `xtask/python/`. Their tests run first.
 
 mod environment;
 
@@ -66,10 +70,10 @@ impl Parts {
     const ALL: Parts = Parts { environment: true, equal: true, regress: true, leaks: true, damage: true };
 }
 
-/// Hash seeds of the two runs that compare: sets have other orders in each.
+/// The hash seeds of the two runs that compare. Sets have a different order in each.
 const SEEDS: [(&str, &[&str]); 2] = [("1", &[]), ("2", &["--tables-first"])];
 
-/// Proves what is asked for, for the interpreters that are named or for all that are found.
+/// Runs the parts that are asked for.
 pub(crate) fn python_proof(args: &Args) -> Result<()> {
     let parts = if args.parts == Parts::NONE { Parts::ALL } else { args.parts };
     ensure!(
@@ -125,7 +129,7 @@ fn prove(interpreter: Interpreter, folder: PathBuf, parts: Parts, args: &Args) -
     Ok(())
 }
 
-/// All code objects, in either order, and what a program sees that runs them.
+/// Compares all code objects, made in both orders, and the results of programs.
 fn equal(environment: &Environment, library: &Library) -> Result<()> {
     for test in ["comparison/test_compare.py", "comparison/test_equal.py"] {
         run(&mut command(environment, test))?;
@@ -159,8 +163,8 @@ fn leaks(environment: &Environment, library: &Library) -> Result<()> {
     Ok(())
 }
 
-/// Flipped bits in an archive of a few modules, without and with checksums that are right again. Python's own memory is looked
-/// through for what was written out of bounds.
+/// Flips bits in an archive of a few modules, first with the old checksums, then with corrected ones.
+/// `PYTHONMALLOC=debug` finds writes out of bounds in Python's memory.
 fn damage(environment: &Environment) -> Result<()> {
     for arguments in [&["--flips", "3000"][..], &["--flips", "10000", "--repair"]] {
         let mut command = command(environment, "damage/flipped_bits.py");

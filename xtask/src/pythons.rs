@@ -1,13 +1,13 @@
-//! Which interpreters take part in the tests.
+//! The interpreters that the tests use.
 
 use anyhow::{Context, Result, bail};
 use permacode_bundle::interpreter::find_all;
 use std::{collections::BTreeMap, path::PathBuf, process::Command};
 
-/// The variable that names the interpreters of all tests.
+/// The environment variable that names the interpreters for all tests.
 pub(crate) const VARIABLE: &str = "PERMACODE_PYTHONS";
 
-/// Minor versions of Python 3 that take part wherever they are installed.
+/// Minor versions of Python 3 that the tests must use if they are installed.
 const EXPECTED: std::ops::RangeInclusive<u8> = 8..=13;
 
 /// `cargo xtask pythons`: a line for each minor version.
@@ -18,13 +18,13 @@ pub(crate) fn list() -> Result<()> {
     Ok(())
 }
 
-/// One interpreter for each minor version, those of [`VARIABLE`] or those that are installed.
+/// One interpreter of each minor version: those that [`VARIABLE`] names, or else those that are installed.
 pub(crate) fn taking_part() -> BTreeMap<u8, PathBuf> {
     let found = find_all();
     found.one_per_minor().iter().map(|found| (found.version.minor(), found.executable.clone())).collect()
 }
 
-/// Fails if a version of [`EXPECTED`] is installed and does not take part.
+/// Fails if a version of [`EXPECTED`] is installed but does not take part.
 pub(crate) fn check(taking_part: &BTreeMap<u8, PathBuf>) -> Result<()> {
     println!("{} of {} versions of Python take part:", taking_part.len(), EXPECTED.len());
     for (minor, program) in taking_part {
@@ -35,13 +35,15 @@ pub(crate) fn check(taking_part: &BTreeMap<u8, PathBuf>) -> Result<()> {
     }
     for (minor, program) in installed()? {
         if EXPECTED.contains(&minor) && !taking_part.contains_key(&minor) {
-            bail!("Python 3.{minor} is installed ({program}) but takes no part");
+            bail!("Python 3.{minor} is installed ({program}) but takes no part: add it to {VARIABLE}");
         }
     }
     Ok(())
 }
 
-/// What is installed, whatever [`VARIABLE`] says. A process of its own, as the variable is looked at deep down.
+/// The interpreters that are installed, whatever [`VARIABLE`] says.
+///
+/// A child process lists them, because `find_all` reads the variable.
 fn installed() -> Result<BTreeMap<u8, String>> {
     let program = std::env::current_exe().context("cannot find this program")?;
     let output =

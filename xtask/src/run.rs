@@ -1,4 +1,4 @@
-//! Running programs in the folder of the workspace.
+//! Programs, and the folders of the workspace.
 
 use anyhow::{Context, Result, bail};
 use std::{
@@ -24,7 +24,7 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
-/// Runs a command; that it fails is an error.
+/// Runs a command. An exit status other than 0 is an error.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !status.success() {
@@ -34,7 +34,7 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs a command and gives what it printed on its standard output.
+/// Runs a command and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !output.status.success() {
@@ -54,7 +54,7 @@ pub(crate) fn release_folder() -> PathBuf {
     target_folder().join("release")
 }
 
-/// The command that users have, which has to be built first.
+/// The command `permacode`. The caller must have built it.
 pub(crate) fn permacode() -> Command {
     Command::new(release_folder().join("permacode"))
 }

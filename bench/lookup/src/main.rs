@@ -1,8 +1,8 @@
 //! Finding a module by its name in an archive, beside finding a record of the same size in a hash map of rkyv.
 //!
 //! `cargo xtask bench lookup` makes the archives and runs this program. It measures the way from a name to a
-//! [`permacode_reader::Module`] in hand. On the side of rkyv that is the way to a record in an `ArchivedHashMap`, which is
-//! accessed without validation. Both files lie in memory with the same alignment.
+//! [`permacode_reader::Module`] in hand. On the side of rkyv that is the way to a record in an `ArchivedHashMap`, which
+//! is accessed without validation. Both files lie in memory with the same alignment.
 
 mod contenders;
 mod measure;

@@ -5,7 +5,8 @@ use anyhow::{Result, ensure};
 use fastrand::Rng;
 use std::{collections::HashSet, ops::Range};
 
-/// Names in the order of their lookups. Their bytes lie in the same order, so that reading the names themselves is quick.
+/// Names in the order of their lookups. Their bytes lie in the same order, so that reading the names themselves is
+/// quick.
 #[derive(Debug)]
 pub(crate) struct Queries {
     all: Vec<String>,

@@ -14,7 +14,8 @@ const PLACEMENTS: [(&str, Placement); 3] = [
     ("shared first", Placement::SharedFirst),
 ];
 
-/// Writes the contents of an archive into `folder` once for each placement. The result maps names of placements to paths.
+/// Writes the contents of an archive into `folder` once for each placement. The result maps names of placements to
+/// paths.
 pub(super) fn place_again(archive: &Path, folder: &Path) -> Result<Value> {
     let archive = Archive::read(archive)?;
     let mut paths = Map::new();

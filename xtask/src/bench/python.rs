@@ -1,7 +1,7 @@
 //! `cargo xtask bench python`: the time that importing from an archive takes.
 //!
-//! This module prepares the measurement: for each interpreter an environment with the package, and an archive of the standard
-//! library without its test suites. The scripts in `bench/` measure. The newest of the interpreters runs them.
+//! This module prepares the measurement: for each interpreter an environment with the package, and an archive of the
+//! standard library without its test suites. The scripts in `bench/` measure. The newest of the interpreters runs them.
 
 use super::placement;
 use crate::{

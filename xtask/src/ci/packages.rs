@@ -51,8 +51,8 @@ impl Packages {
 
     /// Each package that may be published describes itself, and cargo can make its file for the registry.
     pub(super) fn check_publishing(&self) -> Result<()> {
-        // Without `--no-verify`, cargo would compile the packages once more. `--allow-dirty`: there may be changes that are
-        // not committed yet.
+        // Without `--no-verify`, cargo would compile the packages once more. `--allow-dirty`: there may be changes that
+        // are not committed yet.
         let mut command = cargo(&["package", "--quiet", "--locked", "--no-verify", "--allow-dirty"]);
         let mut names = Vec::new();
         for package in self.published() {
@@ -84,8 +84,8 @@ pub(super) fn check_fuzz_targets() -> Result<()> {
 
 /// Compiles everything with the version of Rust that `rust-version` names.
 ///
-/// Clippy finds functions of the standard library that are newer (`incompatible_msrv`, one of the lints of an earlier step),
-/// but no newer syntax. Only a compiler of that version does.
+/// Clippy finds functions of the standard library that are newer (`incompatible_msrv`, one of the lints of an earlier
+/// step), but no newer syntax. Only a compiler of that version does.
 pub(super) fn check_rust_version(wanted: &Version) -> Result<()> {
     const CHECK: [&str; 4] = ["check", "--workspace", "--all-targets", "--locked"];
     let running = rustc_version::version().context("cannot ask rustc for its version")?;

@@ -1,4 +1,4 @@
-//! `--environment`: each module of a real environment, imported with an archive and without.
+//! `--environment`: imports each module of a real environment with an archive and without.
 
 use super::command;
 use crate::{
@@ -26,14 +26,14 @@ pub(super) enum Packages {
     System,
 }
 
-/// The packages of `requirements.txt` want CPython 3.11.
+/// The oldest minor version that the packages of `requirements.txt` support.
 const OLDEST_PINNED: u8 = 11;
 
-/// Bundles all that the interpreter can import, sealed and unsealed, and compares.
+/// Bundles every module that the interpreter can import, sealed and unsealed, and compares the imports.
 pub(super) fn environment(interpreter: &Interpreter, packages: Packages, folder: &Path) -> Result<()> {
     if packages == Packages::Pinned && interpreter.version.minor() < OLDEST_PINNED {
         println!(
-            "environment: LEFT OUT for CPython {}: the pinned packages want 3.{OLDEST_PINNED}; \
+            "environment: LEFT OUT for CPython {}: the pinned packages need 3.{OLDEST_PINNED} or later; \
              --packages installed takes those of the interpreter",
             interpreter.version_text
         );
@@ -50,7 +50,7 @@ pub(super) fn environment(interpreter: &Interpreter, packages: Packages, folder:
     };
     match packages {
         Packages::Pinned => install_pinned(&environment)?,
-        Packages::Installed => println!("environment: the packages that {} has", python.display()),
+        Packages::Installed => println!("environment: the packages of {}", python.display()),
         Packages::System => println!("environment: a virtual environment that sees the packages of its interpreter"),
     }
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -60,7 +60,7 @@ pub(super) fn environment(interpreter: &Interpreter, packages: Packages, folder:
     command.arg("--python").arg(python).arg("--keep").arg(folder.join("differences.json"));
     command.arg("--sealed").arg(sealed).arg("--unsealed").arg(unsealed);
     if packages == Packages::Installed {
-        // The interpreter itself is left as it is: the package lies in the virtual environment.
+        // The interpreter stays unchanged: the package is in the virtual environment.
         command.arg("--package").arg(environment.site_packages()?);
     }
     timed("environment", || run(&mut command))

@@ -9,7 +9,7 @@ use permacode_reader::{Archive, Section};
 use permacode_writer::{Options, Writer};
 use std::fmt::Write as _;
 
-/// Bytes on a line of what has no fields.
+/// Bytes on a line, in a section without fields.
 const WIDTH: usize = 16;
 
 /// The annotated hexdump, in its fence.
@@ -89,7 +89,7 @@ fn dump(bytes: &[u8]) -> Result<String> {
     Ok(out)
 }
 
-/// What a section without records is made of: the length of each part, and what it is.
+/// The parts of a section without records: the length and the description of each.
 fn parts(archive: &Archive<&[u8]>, kind: SectionKind, bytes: &[u8]) -> Result<Vec<(usize, String)>> {
     let numbers = |width: usize, what: &str| {
         let part = |(number, bytes): (usize, &[u8])| {

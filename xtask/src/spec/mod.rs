@@ -34,7 +34,7 @@ pub(crate) fn spec(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The text with the block between the markers of this name replaced.
+/// Replaces the block between the markers of this name.
 fn replaced(text: &str, name: &str, block: &str) -> Result<String> {
     let (start, end) = (format!("<!-- generated: {name} -->\n"), format!("<!-- end of generated: {name} -->"));
     let split = text.split_once(&start).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));

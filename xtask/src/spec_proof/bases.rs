@@ -1,4 +1,4 @@
-//! Small valid archives, from which mutants are made.
+//! The valid archives of which mutants are made.
 
 use super::{
     archives::{
@@ -18,13 +18,13 @@ use permacode_model::{Code, Container, Leaf, Module, Object, Qualname, Ref, Str}
 use permacode_reader::{Archive, Item};
 use std::{collections::BTreeMap, fs, mem::offset_of};
 
-/// How many programs the writer's generator makes.
+/// Number of programs from the generator of the writer's tests.
 const PROGRAMS: usize = 150;
 
-/// How many choices a program has: with more the archives get large, not more different.
+/// Choices of a program. More choices give larger archives, but no more variety.
 const CHOICES: usize = 300;
 
-/// How many mutants there are for each one of a large archive, which takes long to verify.
+/// One mutant in so many is that of a large archive, because large archives take long to verify.
 const LARGE: usize = 60;
 
 /// Valid archives.
@@ -44,11 +44,11 @@ impl Bases {
 pub(super) struct Base {
     pub(super) name: String,
     pub(super) bytes: Vec<u8>,
-    /// Its sections, by the numbers of their kinds.
+    /// Its sections, with the numbers of their kinds as keys.
     pub(super) sections: BTreeMap<u32, Vec<u8>>,
 }
 
-/// The valid test vectors, programs of the writer's generator, and what no writer makes.
+/// The valid test vectors, generated programs, and archives that the writer never makes.
 pub(super) fn bases(seed: u64) -> Result<Bases> {
     let mut bases = Vec::new();
     let folder = root().join("testdata/valid");
@@ -59,7 +59,7 @@ pub(super) fn bases(seed: u64) -> Result<Bases> {
             bases.push(base(path.display().to_string(), bytes)?);
         }
     }
-    // The order in which a folder is listed is nobody's promise.
+    // Folders are listed in no particular order.
     bases.sort_by(|one, other| one.name.cmp(&other.name));
     let mut rng = Rng::with_seed(seed);
     for number in 0..PROGRAMS {
@@ -69,10 +69,10 @@ pub(super) fn bases(seed: u64) -> Result<Bases> {
     bases.push(base("skipped sections".into(), with_skipped_sections())?);
     bases.push(base("wide lists".into(), with_wide_lists(&shapes::everything())?)?);
     let large = [
-        ("containers as deep as can be", containers_in_containers()),
-        ("as many parents as can be", parents(&vec!["f".into(); MAX_PARENTS as usize])),
-        ("a qualified name as long as can be", parents(&halves_of_a_qualname())),
-        ("lists as long as can be", shared_lists()),
+        ("containers of the greatest depth", containers_in_containers()),
+        ("the greatest number of parents", parents(&vec!["f".into(); MAX_PARENTS as usize])),
+        ("the longest qualified name", parents(&halves_of_a_qualname())),
+        ("the longest lists", shared_lists()),
         ("sections of several chunks", large_sections()),
     ];
     let large = large.into_iter().map(|(name, bytes)| base(name.into(), bytes)).collect::<Result<_>>()?;
@@ -81,12 +81,12 @@ pub(super) fn bases(seed: u64) -> Result<Bases> {
 
 fn base(name: String, bytes: Vec<u8>) -> Result<Base> {
     let verdict = Archive::open(&bytes[..]).and_then(|archive| archive.verify());
-    ensure!(verdict.is_ok(), "{name} is no valid archive: {verdict:?}");
+    ensure!(verdict.is_ok(), "{name} is not a valid archive: {verdict:?}");
     let sections = Sections::of(&bytes).0.into_iter().map(|(kind, bytes)| (kind, bytes.into_owned())).collect();
     Ok(Base { name, bytes, sections })
 }
 
-/// Sections that a reader does not know and has to skip, before and behind those it knows.
+/// Adds sections that a reader does not know and must skip, before and after those it knows.
 fn with_skipped_sections() -> Vec<u8> {
     let mut sections = Sections::of(&shapes::everything());
     for kind in [0, SectionKind::Checksums as u32 + 1, PRIVATE_SECTIONS] {
@@ -95,7 +95,7 @@ fn with_skipped_sections() -> Vec<u8> {
     sections.archive()
 }
 
-/// The same archive with four bytes for each item of a list.
+/// The same archive with four bytes for each list item.
 fn with_wide_lists(bytes: &[u8]) -> Result<Vec<u8>> {
     let archive = Archive::open(bytes)?;
     let mut sections = Sections::of(bytes);
@@ -134,7 +134,7 @@ fn containers_in_containers() -> Vec<u8> {
     write(module)
 }
 
-/// Code objects in each other, of these names from the innermost on.
+/// Nested code objects with these names. The innermost comes first.
 fn parents(names: &[String]) -> Vec<u8> {
     let mut module = shapes::plain("m");
     module.objects.extend(names.iter().map(|name| Object::Leaf(Leaf::Str(Str::interned(name.clone())))));
@@ -157,7 +157,7 @@ fn halves_of_a_qualname() -> [String; 2] {
     ["i".repeat(half - ".".len()), "o".repeat(half)]
 }
 
-/// Code objects that share one list, and have exactly as many items as [C-9] allows.
+/// Code objects that share one list and together have exactly as many items as [C-9] allows.
 fn shared_lists() -> Vec<u8> {
     const CODES: u32 = 40;
     /// Items that the list has room for.
@@ -188,7 +188,7 @@ fn shared_lists() -> Vec<u8> {
     archive.0
 }
 
-/// What is larger than a chunk.
+/// Sections that are larger than a chunk.
 fn large_sections() -> Vec<u8> {
     let mut module = shapes::classes("m");
     let large: Vec<u8> = (0..150_000u32).map(|number| (number >> 8 ^ number) as u8).collect();

@@ -1,9 +1,9 @@
-//! `cargo xtask spec-proof`: two verifiers, of which neither knows the other, agree about damaged archives.
+//! `cargo xtask spec-proof`: two independent verifiers agree about damaged archives.
 //!
-//! One is the reader's, the other is in `xtask/python/verifier` and was written from `spec.md` alone. Mutants of small
-//! archives go to both. Where one calls valid what the other refuses, one of them has a bug, or `spec.md` has a hole.
-//! The depth at which they refuse is compared, too, and the first rule that a header breaks. Which of the other rules they
-//! name is not: an archive may break several.
+//! One verifier is that of the reader. The other is in `xtask/python/verifier` and was written from `spec.md` alone.
+//! Both get the same mutants of small archives. If one accepts a mutant and the other refuses it, one of them has a
+//! bug, or `spec.md` leaves a question open. Both must refuse at the same depth, and name the same rule if a header
+//! breaks it. They may name different rules otherwise, because an archive may break several.
 
 mod bases;
 mod mutate;
@@ -34,10 +34,10 @@ use std::{
     time::Instant,
 };
 
-/// How many mutants a verifier gets at once. Their verdicts have to fit into a pipe.
+/// How many mutants a verifier gets at once. Their verdicts must fit into a pipe.
 const BLOCK: u64 = 100;
 
-/// What a verifier of a module may notice while it bounds its work, and need not notice before it verifies everything [V-2].
+/// Rules that a verifier may check early, to bound the work on one module, or late, when it verifies everything [V-2].
 const EARLY: [&str; 4] = ["O-1", "M-6", "C-9", "G-2"];
 
 /// Compare the verdicts of two verifiers about damaged archives
@@ -80,7 +80,7 @@ fn show(files: &[PathBuf]) -> Result<()> {
         println!("{}\n  the reader: {}", file.display(), verdict(&archive));
         print!("  the second verifier: ");
         std::io::stdout().flush()?;
-        // It says with its status that a rule is broken.
+        // Its exit status tells whether the archive is valid. It has printed that already.
         python.command("verifier")?.arg(file).status().context("cannot start python3")?;
     }
     Ok(())
@@ -115,7 +115,7 @@ fn compare(args: &Args) -> Result<()> {
     outcome.report(end - first, args.seed, start)
 }
 
-/// The test vectors: what the second verifier says of each is what their lists say.
+/// Checks that the second verifier gives the verdicts that the lists of test vectors have.
 fn check_vectors(verifier: &mut Verifier) -> Result<()> {
     let mut check = |folder: &str, expected: &dyn Fn(&Value) -> Option<Verdict>| -> Result<usize> {
         let folder = root().join("testdata").join(folder);
@@ -126,18 +126,22 @@ fn check_vectors(verifier: &mut Verifier) -> Result<()> {
             let path = folder.join(entry["file"].as_str().context("a manifest lacks a file")?);
             verifier.send(&fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?)?;
             let verdict = verifier.receive()?;
-            ensure!(verdict == expected, "{}: the second verifier says {verdict}, not {expected}", path.display());
+            ensure!(
+                verdict == expected,
+                "{}: the verdict of the second verifier is {verdict}, expected {expected}",
+                path.display()
+            );
         }
         Ok(entries.len())
     };
     let valid = check("valid", &|_| Some(Verdict::valid()))?;
     let invalid =
         check("invalid", &|entry| format!("{} {}", entry["depth"].as_str()?, entry["rule"].as_str()?).parse().ok())?;
-    println!("{valid} valid and {invalid} invalid test vectors: the second verifier says what their lists say");
+    println!("{valid} valid and {invalid} invalid test vectors: the second verifier gives the expected verdicts");
     Ok(())
 }
 
-/// Mutants of these numbers, whatever the worker.
+/// Compares the mutants of these numbers. They do not depend on the worker.
 fn compare_block(
     numbers: std::ops::Range<u64>,
     seed: u64,
@@ -147,7 +151,7 @@ fn compare_block(
 ) -> Result<()> {
     let mut ours = Vec::new();
     for number in numbers {
-        // Each number has a generator of its own, so that a mutant can be made again alone.
+        // Each number has its own generator, so that `--only` can make a single mutant again.
         let mut rng = Rng::with_seed(seed ^ number.wrapping_mul(0x9E37_79B9_7F4A_7C15));
         let base = bases.choose(&mut rng);
         let mutant = mutate::mutant(base, &mut rng);
@@ -173,7 +177,7 @@ fn compare_block(
     Ok(())
 }
 
-/// What a verifier says: the first depth that refuses an archive, and the rule.
+/// A verdict: the first depth that refuses an archive, and the rule.
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     depth: &'static str,
@@ -213,12 +217,12 @@ impl FromStr for Verdict {
     fn from_str(line: &str) -> Result<Self> {
         let (depth, rule) = line.split_once(' ').unwrap_or((line, ""));
         let depth = Self::DEPTHS.into_iter().find(|known| *known == depth);
-        let depth = depth.with_context(|| format!("the second verifier says {line:?}"))?;
+        let depth = depth.with_context(|| format!("{line:?} of the second verifier is not a verdict"))?;
         Ok(Verdict { depth, rule: rule.to_owned() })
     }
 }
 
-/// What the reader says.
+/// The verdict of the reader.
 fn verdict(bytes: &[u8]) -> Verdict {
     let refused = |depth, error: permacode_reader::Error| {
         let rule = error.rule().map(|rule| rule.id().to_owned());
@@ -241,7 +245,7 @@ fn verdict(bytes: &[u8]) -> Verdict {
     }
 }
 
-/// What came out.
+/// The results.
 #[derive(Debug, Default)]
 struct Outcome {
     /// How many mutants the reader refuses at which depth.
@@ -250,7 +254,7 @@ struct Outcome {
     rules: BTreeMap<String, u64>,
     /// How many mutants are refused with different rules.
     other_rules: u64,
-    /// Whether only the depth differs, the number of the mutant, and the verdicts.
+    /// For each difference: whether only the depth differs, the number of the mutant, the verdicts.
     differences: Vec<(bool, u64, String)>,
 }
 
@@ -285,7 +289,7 @@ impl Outcome {
     }
 }
 
-/// The second verifier, with what it needs from PyPI.
+/// The interpreter of the second verifier, and the folder of the packages that it imports.
 struct Python {
     program: PathBuf,
     packages: PathBuf,
@@ -296,7 +300,7 @@ impl Python {
         const WANTED: &str = "xxhash>=3.4,<5";
         let interpreter = Interpreter::probe("python3").context("cannot use python3 for the second verifier")?;
         let program = interpreter.executable;
-        // It has compiled parts: what one interpreter installed is not for another.
+        // xxhash has compiled parts, so each version of Python has a folder of its own.
         let packages = target_folder().join("python/verifier").join(interpreter.version_text);
         let stamp = packages.join("installed.txt");
         let installed = format!("{}\n{WANTED}\n", program.display());
@@ -324,7 +328,7 @@ impl Python {
     }
 }
 
-/// A process of the second verifier. It ends with its input.
+/// A process of the second verifier. It ends when its input ends.
 struct Verifier {
     input: Option<ChildStdin>,
     output: BufReader<ChildStdout>,
@@ -348,7 +352,7 @@ impl Verifier {
 impl Drop for Verifier {
     fn drop(&mut self) {
         drop(self.input.take());
-        // Whoever could be told has what the process said.
+        // All verdicts have been read, so the exit status does not matter.
         let _ = self.process.wait();
     }
 }

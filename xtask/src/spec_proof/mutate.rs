@@ -1,4 +1,5 @@
-//! Mutants: an archive with a few changes, most of them in fields that mean something, and most with all checksums right.
+//! Mutants: archives with a few changes. Most changes are to meaningful fields, and most mutants have correct
+//! checksums.
 
 use super::{
     archives::{
@@ -14,7 +15,7 @@ use permacode_format::{
 };
 use std::{borrow::Cow, ops::Range};
 
-/// Numbers at which something ends or begins: of varints, list items, container items, ids, and integers.
+/// Boundary values of varints, list items, container items, ids and integers.
 const BOUNDARIES: [u64; 22] = [
     0,
     1,
@@ -60,7 +61,7 @@ pub(super) fn mutant(base: &Base, rng: &mut Rng) -> Vec<u8> {
     archive.0
 }
 
-/// The archive laid out anew, with a record or some bytes more or less in its sections.
+/// Adds records or bytes to some sections, or removes some, and lays out the archive again.
 fn rearranged(base: &Base, rng: &mut Rng) -> Vec<u8> {
     let mut sections = Sections(base.sections.iter().map(|(kind, bytes)| (*kind, Cow::from(bytes))).collect());
     for _ in 0..1 + rng.usize(..2) {
@@ -69,7 +70,7 @@ fn rearranged(base: &Base, rng: &mut Rng) -> Vec<u8> {
         let Some(section) = sections.0.get_mut(&kind).map(Cow::to_mut) else { break };
         let at = record * rng.usize(..=section.len() / record);
         match rng.u8(..8) {
-            // A section of length zero and no section are the same.
+            // An empty section is the same as an absent one.
             0 => section.clear(),
             1 | 2 => drop(section.drain(at..section.len().min(at + record))),
             3 => section.truncate(at),
@@ -86,7 +87,7 @@ fn rearranged(base: &Base, rng: &mut Rng) -> Vec<u8> {
     sections.archive()
 }
 
-/// One change. The bytes may be anything.
+/// Makes one change. The bytes need not be a valid archive.
 fn edit(bytes: &mut [u8], rng: &mut Rng) {
     let parts = Parts::of(bytes);
     let Some((kind, section)) = choose(parts.sections.iter().cloned(), rng) else {
@@ -107,7 +108,7 @@ fn edit(bytes: &mut [u8], rng: &mut Rng) {
     }
 }
 
-/// A change in a section as its kind would have it.
+/// Changes a section of this kind.
 fn edit_kind(bytes: &mut [u8], parts: &Parts, kind: SectionKind, section: Range<usize>, rng: &mut Rng) {
     if let Some(record) = record_of(kind) {
         return edit_record(bytes, parts, section, record, rng);
@@ -122,7 +123,7 @@ fn edit_kind(bytes: &mut [u8], parts: &Parts, kind: SectionKind, section: Range<
     }
 }
 
-/// Another value for a field of one of the records.
+/// Changes a field of one of the records.
 fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &Layout, rng: &mut Rng) {
     let Layout { len, fields, .. } = *record;
     let Some(index) = below(section.len() / len, rng) else { return };
@@ -130,7 +131,7 @@ fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &
     let place = |index: usize| {
         section.start + index * len + field.offset..section.start + index * len + field.offset + field.size
     };
-    // What another record says is more often nearly right than any number.
+    // The value of another record is more often nearly valid than a random number.
     if rng.u8(..4) == 0
         && let Some(other) = below(section.len() / len, rng)
         && bytes.len() >= place(index).end.max(place(other).end)
@@ -140,7 +141,7 @@ fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &
     set(bytes, parts, place(index), rng);
 }
 
-/// The fields of a record, and those of the records in it.
+/// The fields of a record. A field that is itself a record is replaced by its fields.
 fn flat(fields: &[Field]) -> Vec<Field> {
     let inner = |field: &Field| match field.type_name {
         "IndexHeader" => {
@@ -152,7 +153,7 @@ fn flat(fields: &[Field]) -> Vec<Field> {
     fields.iter().flat_map(inner).collect()
 }
 
-/// Another value for a number of a section of numbers; that of another one, now and then.
+/// Changes a number in a section of numbers, sometimes to the value of another number.
 fn edit_number(bytes: &mut [u8], parts: &Parts, section: Range<usize>, width: usize, rng: &mut Rng) {
     let Some(index) = below(section.len() / width, rng) else { return };
     let place = section.start + index * width..section.start + (index + 1) * width;
@@ -165,7 +166,7 @@ fn edit_number(bytes: &mut [u8], parts: &Parts, section: Range<usize>, width: us
     }
 }
 
-/// A change near the beginning of an object: its kind, its flags, its length, its depth, its bound, its items.
+/// Changes a byte near the start of an object: kind, flags, length, depth, bound, or items.
 fn edit_object(bytes: &mut [u8], parts: &Parts, rng: &mut Rng) {
     let Some(entries) = parts.of_kind(SectionKind::Objects) else { return };
     let Some(index) = below(entries.len() / 4, rng) else { return };
@@ -180,7 +181,7 @@ fn edit_object(bytes: &mut [u8], parts: &Parts, rng: &mut Rng) {
         0 => byte ^ 1 << rng.u8(..8),
         1 => byte.wrapping_add(1),
         2 => byte.wrapping_sub(1),
-        // Another kind with the flags that are there.
+        // Another kind with the same flags.
         3 => byte & 0xE0 | rng.u8(..24),
         4 => index.wrapping_sub(rng.usize(..4)) as u8,
         _ => boundary(rng) as u8,
@@ -200,7 +201,7 @@ fn edit_bits(bytes: &mut [u8], range: Range<usize>, rng: &mut Rng) {
     }
 }
 
-/// Two records change places, or one takes the place of another.
+/// Swaps two records, or copies one over another.
 fn swap_records(bytes: &mut [u8], kind: Option<SectionKind>, section: Range<usize>, rng: &mut Rng) {
     let len = kind.map_or(1, |kind| kind.record_len() as usize);
     let (Some(one), Some(other)) = (below(section.len() / len, rng), below(section.len() / len, rng)) else { return };
@@ -212,7 +213,7 @@ fn swap_records(bytes: &mut [u8], kind: Option<SectionKind>, section: Range<usiz
     }
 }
 
-/// The file is cut off, or goes on.
+/// Truncates or extends the file.
 fn resize(bytes: &mut Vec<u8>, rng: &mut Rng) {
     let len = match rng.u8(..4) {
         0 => rng.usize(..=bytes.len()),
@@ -223,7 +224,7 @@ fn resize(bytes: &mut Vec<u8>, rng: &mut Rng) {
     bytes.resize(len, 0);
 }
 
-/// Another value for an integer.
+/// Changes an integer.
 fn set(bytes: &mut [u8], parts: &Parts, place: Range<usize>, rng: &mut Rng) {
     if place.end > bytes.len() {
         return;
@@ -275,10 +276,10 @@ fn choose<T>(from: impl Iterator<Item = T>, rng: &mut Rng) -> Option<T> {
     below(from.len(), rng).map(|index| from.swap_remove(index))
 }
 
-/// Where the section table and the sections are, as far as they lie in the bytes.
+/// The ranges of the section table and of the sections, as far as they lie within the bytes.
 struct Parts {
     table: Range<usize>,
-    /// Sections that have bytes.
+    /// Sections that are not empty.
     sections: Vec<(Option<SectionKind>, Range<usize>)>,
 }
 

@@ -1,4 +1,4 @@
-//! One standard library on its way into an archive and back.
+//! A standard library that goes into an archive and out again.
 
 use super::marshal::Starts;
 use crate::run::{output, permacode, run, script};
@@ -14,14 +14,14 @@ use std::{
 /// Patterns that leave the test suites out.
 const TESTS: [&str; 5] = ["test", "**/test", "**/tests", "**/idle_test", "**/_test"];
 
-/// The library of an interpreter, and where its archive and trees lie.
+/// The library of an interpreter, and the folder of its archive and trees.
 #[derive(Debug)]
 pub(crate) struct Library {
     pub(super) interpreter: Interpreter,
     folder: PathBuf,
 }
 
-/// What an archive without sources and resources is compared with.
+/// The size of an archive without sources and resources, beside that of the compiled files.
 #[derive(Debug)]
 pub(super) struct Size {
     pub(super) files: u64,
@@ -42,7 +42,7 @@ impl Library {
         self.folder.join("library.perma")
     }
 
-    /// What the compiler made, as .pyc files.
+    /// The folder of the compiled files that were bundled.
     pub(crate) fn compiled(&self) -> PathBuf {
         self.folder.join("compiled")
     }
@@ -58,7 +58,7 @@ impl Library {
         command
     }
 
-    /// Makes the archive, and keeps what the compiler made.
+    /// Makes the archive and keeps the compiled files.
     pub(crate) fn bundle(&self, with_tests: bool) -> Result<()> {
         fs::create_dir_all(&self.folder)?;
         let mut command = self.command(&self.archive());
@@ -73,7 +73,7 @@ impl Library {
         timed("verify", || run(permacode().arg("verify").arg(self.archive())))
     }
 
-    /// No section holds marshal bytes.
+    /// Checks that the archive holds no marshal bytes.
     pub(super) fn search_for_marshal(&self) -> Result<()> {
         let mut starts = Starts::default();
         for file in files(&self.compiled())? {
@@ -88,12 +88,12 @@ impl Library {
         Ok(())
     }
 
-    /// Extracts for the original folders, so that file names are what they were.
+    /// Extracts for the original folders, so that code objects keep their file names.
     pub(super) fn extract(&self) -> Result<()> {
         let mut command = permacode();
         command.arg("extract").arg(self.archive()).arg("--output").arg(self.extracted());
         let (stdlib, platstdlib) = (&self.interpreter.stdlib, &self.interpreter.platstdlib);
-        // Where both are one folder, the archive knows it as stdlib.
+        // If both are the same folder, the archive has it as stdlib only.
         let platstdlib = (platstdlib != stdlib).then_some(("platstdlib", platstdlib));
         for (name, folder) in [("stdlib", stdlib)].into_iter().chain(platstdlib) {
             let mut base = std::ffi::OsString::from(format!("{name}="));
@@ -103,14 +103,14 @@ impl Library {
         timed("extract", || run(&mut command))
     }
 
-    /// Every extracted file equals what the compiler made.
+    /// Checks that every extracted file equals the compiled file.
     pub(super) fn compare(&self) -> Result<()> {
         let mut command = Command::new(self.python());
         command.arg(script("comparison/compare.py")).arg(self.compiled()).arg(self.extracted());
         timed("compare", || run(&mut command))
     }
 
-    /// The archive without sources and resources, beside the sum of the compiled files.
+    /// Makes an archive without sources and resources, and measures it.
     pub(super) fn size(&self, with_tests: bool) -> Result<Size> {
         let archive = self.folder.join("bare.perma");
         let compiled = self.folder.join("compiled-bare");
@@ -129,14 +129,14 @@ impl Library {
         Ok(size)
     }
 
-    /// A tree extracted without a base: file names are those in the tree.
+    /// Extracts without a base: code objects name files in the tree.
     pub(super) fn tree_with_sources(&self) -> Result<PathBuf> {
         let tree = self.folder.join("tree");
         run(permacode().arg("extract").arg(self.archive()).arg("--output").arg(&tree))?;
         Ok(tree)
     }
 
-    /// The same from an archive without sources.
+    /// The same, from an archive without sources.
     pub(super) fn tree_without_sources(&self) -> Result<PathBuf> {
         let archive = self.folder.join("sourceless.perma");
         output(self.command(&archive).arg("--no-source").arg("--json"))?;
@@ -150,7 +150,7 @@ impl Library {
     }
 }
 
-/// Leaves the test suites out.
+/// Adds the options that leave out the test suites.
 pub(crate) fn exclude_tests(command: &mut Command) {
     for pattern in TESTS {
         command.args(["--exclude", pattern]);
@@ -174,7 +174,7 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Says how long a step took.
+/// Runs a step and prints its duration.
 pub(crate) fn timed<T>(step: &str, what: impl FnOnce() -> Result<T>) -> Result<T> {
     let start = Instant::now();
     let result = what().with_context(|| step.to_owned())?;

@@ -1,20 +1,21 @@
-//! Looking for marshal bytes where none should be.
+//! A search for marshal bytes, which an archive must not hold.
 //!
-//! In a marshal stream a code object is a type byte, five or six 32-bit numbers, and a bytes object with the instructions: 26 or
-//! more bytes that nothing but a marshal stream has in a row. So the start of every code object of the compiled
-//! files is looked for in the archive.
+//! In a marshal stream, a code object is a type byte, five or six 32-bit numbers, and a bytes object with the
+//! instructions. These are 26 or more bytes in a row that occur in marshal streams only. The search looks for the start
+//! of every code object of the compiled files.
 
 use std::collections::HashSet;
 
-/// Type bytes of a code object and of a bytes object, without the flag that says that others may refer to them.
+/// Type bytes of a code object and of a bytes object, and the flag of objects that others may refer to.
 const CODE: u8 = b'c';
 const BYTES: u8 = b's';
 const FLAG_REF: u8 = 0x80;
 
-/// Bytes of the numbers between the two type bytes: CPython 3.11 and later, and before.
+/// Length of the numbers between the two type bytes: from CPython 3.11 on, and before.
 const NUMBERS: [usize; 2] = [20, 24];
 
-/// Bytes that are compared: type byte, numbers of the longer form, type byte, length, and two of the instructions.
+/// Length of the bytes that are compared: type byte, numbers of the longer form, type byte, length, two bytes of
+/// instructions.
 const LEN: usize = 1 + 24 + 1 + 4 + 2;
 
 /// The starts of all code objects in marshal streams.
@@ -22,7 +23,7 @@ const LEN: usize = 1 + 24 + 1 + 4 + 2;
 pub(super) struct Starts(HashSet<[u8; LEN]>);
 
 impl Starts {
-    /// Notes the starts of the code objects of one stream.
+    /// Adds the starts of the code objects of one stream.
     pub(super) fn add(&mut self, stream: &[u8]) {
         self.0.extend(windows(stream));
     }
@@ -31,7 +32,7 @@ impl Starts {
         self.0.len()
     }
 
-    /// Where in `bytes` a code object in marshal form begins.
+    /// The offset of the first code object in marshal form.
     pub(super) fn find_in(&self, bytes: &[u8]) -> Option<usize> {
         bytes.windows(LEN).position(|window| window[0] & !FLAG_REF == CODE && self.0.contains(window))
     }
@@ -42,7 +43,7 @@ fn windows(stream: &[u8]) -> impl Iterator<Item = [u8; LEN]> + '_ {
 }
 
 fn is_start(window: &[u8]) -> bool {
-    // Text may have these letters at these distances; it has no numbers below 65,536 in between.
+    // Text may have these letters at these distances, but no numbers below 65,536 between them.
     let is_number = |at: usize| window[at + 2..at + 4] == [0, 0];
     window[0] & !FLAG_REF == CODE
         && [1, 5, 9, 13].into_iter().all(is_number)

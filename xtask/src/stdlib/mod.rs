@@ -1,9 +1,9 @@
-//! `cargo xtask stdlib`: whole standard libraries into archives and back, by the command that users have.
+//! `cargo xtask stdlib`: whole standard libraries go into archives and out again.
 //!
-//! For each interpreter: bundle its library, verify the archive, look for marshal bytes in it, extract it for the original
-//! folder, and compare each extracted file with what the compiler made, strictly, in that interpreter. Then the sizes, and
-//! with flags: the same bytes whatever the circumstances (`--reproduce`), and CPython's own tests on the extracted tree
-//! (`--regress`).
+//! For each interpreter, this task runs the command `permacode` to bundle the library, verify the archive and extract
+//! it. It searches the archive for marshal bytes. A script in that interpreter compares each extracted file with the
+//! output of the compiler. Last, the task compares sizes. With `--reproduce`, the archive must have the same bytes when
+//! it is made under other circumstances. With `--regress`, CPython's own tests run on the extracted tree.
 
 mod library;
 mod marshal;
@@ -38,8 +38,8 @@ pub(crate) struct Args {
     keep: Option<PathBuf>,
 }
 
-/// Share of the compiled files that an archive without sources and resources may have, in percent: without and with the
-/// test suites.
+/// The largest allowed size of an archive without sources and resources, in percent of the compiled files: without and
+/// with the test suites.
 const MOST_PERCENT: [u64; 2] = [89, 87];
 
 /// Runs the checks for the interpreters that are named, or for all that take part.
@@ -103,7 +103,7 @@ fn check(library: &Library, args: &Args) -> Result<[Option<Size>; 2]> {
             && size.archive * 100 > size.compiled * most
         {
             bail!(
-                "the archive has {} bytes for {} bytes of .pyc files: more than {most} %",
+                "the archive has {} bytes for {} bytes of .pyc files: more than the {most} % that are allowed",
                 size.archive,
                 size.compiled
             );
@@ -112,7 +112,7 @@ fn check(library: &Library, args: &Args) -> Result<[Option<Size>; 2]> {
     Ok(sizes)
 }
 
-/// CPython's own tests on trees that were extracted without a base: with sources, and without.
+/// Runs CPython's own tests on trees that were extracted without a base: with sources, and without.
 fn regress(library: &Library) -> Result<()> {
     let regress = script("cpython_tests/regress.py");
     for (tree, flags) in [(library.tree_with_sources()?, &[][..]), (library.tree_without_sources()?, &["--sourceless"])]
@@ -121,7 +121,7 @@ fn regress(library: &Library) -> Result<()> {
         command.arg(&regress).arg("--python").arg(library.python()).arg("--tree").arg(&tree).args(flags);
         run(&mut command)?;
         if flags.is_empty() {
-            // A check of the check: what is spoiled has to be noticed.
+            // A check of the check: the tests must fail on a spoiled tree.
             run(command.args(["--spoil", "code"]))?;
         }
     }

@@ -1,12 +1,12 @@
-//! The same library gives the same bytes, whatever the circumstances.
+//! The same library gives the same bytes under all circumstances.
 
 use super::library::Library;
 use crate::run::run;
 use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path, process::Command};
 
-/// Bundles again: as before; with one process; from another working folder; and, as folders, two copies of the tree that
-/// were made in other orders and have other modification times.
+/// Bundles again: as before, with one process, and from another working folder. Then bundles two copies of the tree
+/// that were made in different orders and have different modification times.
 pub(super) fn check(library: &Library) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let archive = folder.path().join("again.perma");
@@ -34,18 +34,18 @@ pub(super) fn check(library: &Library) -> Result<()> {
 }
 
 fn same(what: &str, expected: &[u8], found: &[u8]) -> Result<()> {
-    ensure!(found == expected, "{what}: other bytes");
+    ensure!(found == expected, "{what}: the archive has other bytes than the first one");
     println!("reproduce: {what}: the same {} bytes", found.len());
     Ok(())
 }
 
-/// The archive that a command makes.
+/// Runs the command and reads the archive that it makes.
 fn bytes_of(mut command: Command, archive: &Path) -> Result<Vec<u8>> {
     run(command.stdout(std::process::Stdio::null()))?;
     Ok(fs::read(archive)?)
 }
 
-/// Copies a folder in one order or the other, without its modification times.
+/// Copies a folder in order of name or in reverse. The copies get modification times of their own.
 fn copy_tree(from: &Path, to: &Path, is_reversed: bool) -> Result<()> {
     fs::create_dir_all(to)?;
     let mut entries: Vec<_> = fs::read_dir(from)?.collect::<std::io::Result<_>>()?;
