@@ -1,17 +1,17 @@
 #!/usr/bin/env python3
-"""Measures importing from archives against other ways, for each interpreter of a plan.
+"""Measures imports from archives beside other ways to import, for each interpreter of a plan.
 
-`bench.py PLAN [--rounds N] [--only PART]... [--instructions] [--json FILE]`, where PLAN is a JSON file that `cargo xtask bench python`
-writes: a list of interpreters with `version`, `python`, `site` (folder of the installed package), `archive`, `placements` (the same
-archive placed in other ways, by name), `compiled` (folder of the .pyc files that were bundled) and `folder` (where to keep
-what is made).
+`bench.py PLAN [--rounds N] [--only PART]... [--instructions] [--json FILE]`. PLAN is a JSON file that
+`cargo xtask bench python` writes: a list of interpreters with `version`, `python`, `site` (folder of the installed
+package), `archive`, `placements` (the same archive with other placements, by name), `compiled` (folder of the .pyc
+files that were bundled) and `folder` (for the files that the measurement makes).
 
-Parts: `load` (the code of a set and nothing else), `imports` (of a set, in process; and memory after it), `process` (from
-start to exit); and, only if asked for, `instructions` (of whole processes, under callgrind) and `placement` (loading code
-from archives that differ only in what lies beside what, from a cache of files that is warm and from one that is cold).
+Parts: `load` (the code of a set and nothing else), `imports` (of a set, in one process; and memory after it), and
+`process` (from start to exit). Only on request: `instructions` (of whole processes, under callgrind) and `placement`
+(loading code from archives that differ only in the order of their records, with a warm and a cold file cache).
 
-In all tables a ratio is that to the first row, so that less is better; of the times of the processor in each round its
-median and quartiles, and before them that of the least times.
+In all tables, ratios are to the first row: less is better. For processor time, a table has the ratio of the least
+times, then the median and the quartiles of the ratios of each round.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from sets import ROOTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = ["load", "imports", "process", "instructions", "placement"]
-#: The sets of each part: little is measured in processes of their own, much within one.
+#: The sets of each part. Large sets are measured within one process only.
 LOADED, IMPORTED, PROCESSES = ["json", "mid", "whole"], ["mid", "whole"], ["json", "mid"]
 
 
@@ -96,7 +96,7 @@ class Bench:
                 rows[row][key] = statistics.median(result[key] for result in of_row)
         table(title, rows, "load", {
             "open": lambda row: "%.2f" % row["open"]["median"],
-            "on the wall": lambda row: "%.2f" % row["load"]["wall"]["median"],
+            "wall": lambda row: "%.2f" % row["load"]["wall"]["median"],
             "minor faults": lambda row: "%.0f" % row["faults"], "mapped kB": lambda row: "%.0f" % row["mapped"]})
         return rows
 
@@ -136,7 +136,7 @@ class Bench:
             measures = {row: lambda command=command: spawn(command)[1] for row, command in commands.items()}
             results = interleaved(measures, self.rounds)
             report[name] = {key: compare(results, "stock", key) for key in ("cpu", "wall")}
-            for key, what in (("cpu", "time of the processor"), ("wall", "time on the wall")):
+            for key, what in (("cpu", "processor time"), ("wall", "wall time")):
                 table("whole process, import %s: %s" % (name, what), {
                     row: {key: value} for row, value in report[name][key].items()}, key, {})
         return report
@@ -146,7 +146,7 @@ class Bench:
         for name in PROCESSES:
             report[name] = {}
             for row, command in self.process_commands(self.cases[name]).items():
-                # The seed of hashes changes the counts a little.
+                # The hash seed changes the counts a little.
                 counts = [count_instructions(command, self.folder) for _ in range(3)]
                 report[name][row] = summary(counts)
             base = report[name]["stock"]["median"]
@@ -166,15 +166,18 @@ class Bench:
                 case = self.cases[name]
                 measures = {}
                 for row, path in archives.items():
-                    command = self.programs.command("placement-" + name + row.replace(" ", "-"), load_program(case, path))
+                    program = "placement-" + name + row.replace(" ", "-")
+                    command = self.programs.command(program, load_program(case, path))
                     measures[row] = lambda command=command, path=path: prepare(path) or facts(command)
                 results = interleaved(measures, self.rounds)
-                report[state][name] = self.load_table("load the code of %s, %s" % (name, state), results, "first use")
+                title = "load the code of %s, %s" % (name, state)
+                report[state][name] = self.load_table(title, results, "first use")
         return report
 
     def in_turn(self, prefix, programs):
         commands = {row: self.programs.command(prefix + row, text) for row, text in programs.items()}
-        return interleaved({row: lambda command=command: facts(command) for row, command in commands.items()}, self.rounds)
+        measures = {row: lambda command=command: facts(command) for row, command in commands.items()}
+        return interleaved(measures, self.rounds)
 
     def process_commands(self, case):
         imports = "import " + ", ".join(ROOTS[case.name])
@@ -182,13 +185,13 @@ class Bench:
                 for row, contender in contenders(case, self.peers, self.absent).items()}
 
     def check_stock(self, case, program):
-        """After a first run no module of the set is compiled anew: it comes out of its .pyc file."""
+        """Checks that after a first run, each module of the set comes from its .pyc file."""
         command = self.programs.command(case.name + "-warm", program)
         spawn(command)
         done = spawn([command[0], "-v", *command[1:]], errors_to_output=True)[0]
         compiled = re.findall(r"^# code object from (.*\.py)\W*$", done, re.MULTILINE)
         if compiled:
-            raise Failed("CPython %s has no .pyc files in its cache and cannot write them: %s" % (
+            raise Failed("CPython %s has no .pyc files for these modules and cannot write them: %s" % (
                 self.interpreter["version"], ", ".join(compiled)))
 
 
@@ -197,15 +200,16 @@ def sum_of(result):
 
 
 def check_loaders(case, row, contender, results):
-    """Whoever is measured imported the modules: all that were not there when it was set up."""
+    """Checks that the contender imported the modules, except for those that its set-up imported."""
     for result in results:
         found, total = result["loaders"].get(contender.loader, 0), sum(result["loaders"].values())
         if found < total * (1 if row in ("stock", "archive") else .95):
-            raise Failed("%s imported %d of the %d modules of %s: %s" % (row, found, total, case.name, result["loaders"]))
+            raise Failed("%s imported %d of the %d modules of %s: %s" % (
+                row, found, total, case.name, result["loaders"]))
 
 
 def times(results, base, keys):
-    """For each row and each key the times of the processor and on the wall, beside those of the row `base`."""
+    """For each row and key, the processor and wall times, with their ratios to those of the row `base`."""
     rows = {row: {} for row in results}
     for key in keys:
         for clock in ("cpu", "wall"):
@@ -215,7 +219,7 @@ def times(results, base, keys):
                 rows[row].setdefault(key, {})[clock] = values
     for row in rows.values():
         for key in keys:
-            # Times of the processor are what counts; beside them those on the wall.
+            # Processor times come first, wall times are beside them.
             row[key] = {**row[key]["cpu"], "wall": row[key]["wall"]}
     return rows
 
@@ -225,7 +229,7 @@ def spread(of):
 
 
 def table(title, rows, key, more, number="%.2f"):
-    """Prints the member `key` of each row; `more` are further columns, by their heading."""
+    """Prints the member `key` of each row. `more` has further columns, by heading."""
     print("\n  " + title)
     print("    %-18s%10s%10s   %-29s" % ("", "min", "median", "ratio: min, median [quartiles]")
           + "".join("  %12s" % heading for heading in more))

@@ -1,6 +1,7 @@
-"""Those that are measured: what each needs on disk, and the pieces of program that are its own.
+"""The contenders: the files that each needs, and the parts of the measured program that differ.
 
-A contender that cannot be had for an interpreter is absent with a reason; one that is there and fails is an error.
+A contender that cannot be installed for an interpreter is left out with a reason. One that is installed and fails is an
+error.
 """
 
 import dataclasses
@@ -17,10 +18,10 @@ HEADER_LEN = 16  # of a .pyc file
 
 @dataclasses.dataclass
 class Contender:
-    """What sets one way to import apart from the others."""
+    """The parts of the program for one way to import."""
     extension: str
     install: str
-    #: Name of the type whose instances (or which itself) load the modules.
+    #: Name of the type that loads the modules, itself or through its instances.
     loader: str
     check: str = ""
 
@@ -42,7 +43,7 @@ class Case:
         return os.path.join(self.folder, name)
 
     def marshalled(self):
-        """Name, whether it is a package, and marshal bytes of each module, as they were bundled."""
+        """Yields the name, whether it is a package, and the marshal bytes of each module that was bundled."""
         for module in self.modules:
             *packages, last = module.split(".")
             folder = os.path.join(self.compiled, *packages)
@@ -78,11 +79,12 @@ assert said[1]["fallbacks"] == 0 and said[1]["hits"] > 0, said""",
 
 
 def zipped(case):
-    """A zip file, not compressed, with the .pyc files of the set and nothing else."""
+    """An uncompressed zip file with the .pyc files of the set and nothing else."""
     path = case.path("set.zip")
     with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as file:
-        # A header without a time: a zip file without sources has nothing to compare it with.
-        header = facts([case.python, "-I", "-S", "-c", "import importlib.util as u; print(u.MAGIC_NUMBER)"]) + bytes(12)
+        # The time in the header is 0, because a zip file without sources has no time to compare.
+        ask = "import importlib.util as u; print(u.MAGIC_NUMBER)"
+        header = facts([case.python, "-I", "-S", "-c", ask]) + bytes(12)
         for name, is_package, code in case.marshalled():
             inside = name.replace(".", "/") + ("/__init__" if is_package else "") + ".pyc"
             file.writestr(zipfile.ZipInfo(inside), header + code)
@@ -91,7 +93,7 @@ def zipped(case):
 
 
 def oxidized_importer(case, site):
-    """An index of its own, mapped, with the bytecode of the set."""
+    """Its mapped index with the bytecode of the set."""
     path, names = case.path("set.oxidized"), case.path("set.oxidized.txt")
     with open(names, "w", encoding="utf-8") as index:
         for number, (name, is_package, code) in enumerate(case.marshalled()):
@@ -111,19 +113,20 @@ open(sys.argv[2], "wb").write(finder.serialize_indexed_resources())
 """, names, path)
     return Contender(
         extension="sys.path.append(%r)\nfrom oxidized_importer import OxidizedFinder" % site,
-        install="finder = OxidizedFinder()\nfinder.index_file_memory_mapped(%r)\nsys.meta_path.insert(0, finder)" % path,
+        install="finder = OxidizedFinder()\nfinder.index_file_memory_mapped(%r)\n"
+                "sys.meta_path.insert(0, finder)" % path,
         loader="OxidizedFinder",
     )
 
 
 def code_data_share(case, site):
-    """The image of the code objects that it makes of a process which imported the set."""
+    """Its image of the code objects of a process that imported the set."""
     path, names = case.path("set.cds"), case.path("set.cds.txt")
     with open(names, "w", encoding="utf-8") as file:
         file.write("\n".join(case.modules))
-    # Its dumper ends by `exit`, which is there only with `site`.
-    run_in(case, site, "import builtins; builtins.exit = sys.exit; from cds.dump import run_dump; run_dump(*sys.argv[1:])",
-           names, path)
+    # Its dumper calls `exit`, which only `site` defines.
+    dump = "import builtins; builtins.exit = sys.exit; from cds.dump import run_dump; run_dump(*sys.argv[1:])"
+    run_in(case, site, dump, names, path)
     return Contender(
         extension="sys.path.append(%r)\nimport cds" % site,
         install="cds.share(%r)" % path,
@@ -135,12 +138,12 @@ def run_in(case, site, program, *args):
     spawn([case.python, *FLAGS, "-c", "import sys; sys.path.append(%r)\n%s" % (site, program), *args])
 
 
-#: By the name of the package on PyPI.
+#: Contenders from PyPI, by the name of the package.
 PEERS = {"oxidized_importer": oxidized_importer, "code-data-share": code_data_share}
 
 
 def install_peers(interpreter, folder):
-    """Installs what can be had into an environment that is kept: the folder of the packages, and why others are absent."""
+    """Installs those packages that can be installed, once. Returns their folder, and why others are absent."""
     environment = os.path.join(folder, "peers")
     python = os.path.join(environment, "bin", "python")
     state = os.path.join(folder, "peers.json")
@@ -162,7 +165,7 @@ def install_peers(interpreter, folder):
 
 
 def contenders(case, peers_site, absent):
-    """All that import the set; those that cannot are added to `absent`."""
+    """All contenders that can import the set. Adds the others to `absent`."""
     found = {"stock": stock(case), "archive": archive(case), "zipimport": zipped(case)}
     for package, prepare in PEERS.items():
         if package not in absent:
@@ -184,7 +187,7 @@ def process_program(contender, imports):
 
 
 def load_programs(case):
-    """Loading the code and nothing else: from the archive, and by marshal from a mapping of the bytes that were bundled."""
+    """Programs that only load code: from the archive, and by marshal from mapped .pyc bytes."""
     path = case.path("set.marshal")
     ranges, end = [], 0
     with open(path, "wb") as file:

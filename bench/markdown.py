@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The tables of `docs/benchmarks.md` from what `bench.py --json` wrote: `markdown.py FILE`.
+"""Makes the tables of `docs/benchmarks.md` from the output of `bench.py --json`: `markdown.py FILE`.
 
-A column for each interpreter; of a ratio the median and, in brackets, the quartiles.
+Each interpreter has a column. Ratios have the median and, in brackets, the quartiles.
 """
 
 import json
@@ -21,7 +21,7 @@ def main():
         having = [of for of in interpreters if part in of]
         if having:
             print("\n| | %s |\n|---|%s" % (" | ".join(of["version"] for of in having), "---|" * len(having)))
-            # Not every contender is there for every interpreter.
+            # Some contenders are absent for some interpreters.
             columns = [rows(of[part]) for of in having]
             for name in dict.fromkeys(name for column in columns for name in column):
                 print("| %s | %s |" % (name, " | ".join(column.get(name, "–") for column in columns)))
@@ -51,7 +51,7 @@ def process_rows(part):
         for other in ["archive", *OTHERS[1:]]:
             if other in of["cpu"]:
                 rows["%s: %s" % (name, other)] = spread(of["cpu"][other]["ratio"])
-        rows[name + ": archive, on the wall"] = spread(of["wall"]["archive"]["ratio"])
+        rows[name + ": archive, wall time"] = spread(of["wall"]["archive"]["ratio"])
         rows[name + ": stock, ms"] = "%.1f" % of["cpu"]["stock"]["median"]
     return rows
 
@@ -76,7 +76,8 @@ def placement_rows(part):
     for state, sets in part.items():
         for name, of in sets.items():
             for row, values in of.items():
-                rows["%s, %s: %s" % (name, state, row)] = "%s, %.0f kB" % (spread(values["load"]["ratio"]), values["mapped"])
+                ratio = spread(values["load"]["ratio"])
+                rows["%s, %s: %s" % (name, state, row)] = "%s, %.0f kB" % (ratio, values["mapped"])
     return rows
 
 
@@ -89,7 +90,7 @@ def spread(ratio):
 
 
 def inverse(ratio):
-    """How many times as fast, from a ratio of times."""
+    """The speed ratio, from a ratio of times."""
     low, high = ratio["quartiles"]
     return spread({"median": 1 / ratio["median"], "quartiles": [1 / high, 1 / low]})
 

@@ -1,7 +1,7 @@
-"""The programs that are measured, compiled by the interpreter that runs them so that no run compiles them.
+"""The measured programs. They are compiled in advance by the interpreter that runs them.
 
-Each contender has the same program around two pieces of its own: `extension`, which imports what it consists of, and
-`install`, which makes it serve imports. They import nothing beyond what is built in, since it is imports that are measured.
+Each contender has the same program around two parts of its own: `extension`, which imports the contender, and
+`install`, which makes it serve imports. The programs import only built-in modules, because imports are measured.
 """
 
 import os
@@ -65,7 +65,7 @@ used = memory("/proc/self/smaps_rollup")
 loaders = {{}}
 for name in NAMES:
     spec = getattr(sys.modules[name], "__spec__", None)
-    # One that puts another module into its place says nothing of where it came from.
+    # A module that replaced itself in sys.modules does not show where it came from.
     if name not in early and spec is not None and spec.name == name:
         loader = spec.loader
         kind = (loader if isinstance(loader, type) else type(loader)).__name__
@@ -73,13 +73,13 @@ for name in NAMES:
 {check}
 print({{
     "extension": step(start, loaded), "install": step(loaded, installed), "imports": step(begin, end),
-    "sum": step(start, installed, begin, end), "private_dirty": used["Private_Dirty"], "pss": used["Pss"], "loaders": loaders,
-    "said": said,
+    "sum": step(start, installed, begin, end), "private_dirty": used["Private_Dirty"], "pss": used["Pss"],
+    "loaders": loaders, "said": said,
 }})
 """
 
 LOAD = CLOCK + """\
-import os  # as every start has that is not as bare as this one
+import os  # a start without -S imports it, too
 
 start = now()
 {extension}
@@ -119,7 +119,7 @@ class Programs:
         os.makedirs(folder, exist_ok=True)
 
     def command(self, name, text):
-        """The command that runs `text`."""
+        """Compiles `text`; returns the command that runs it."""
         source, compiled = (os.path.join(self.folder, name + end) for end in (".py", ".pyc"))
         with open(source, "w", encoding="utf-8") as file:
             file.write(text)

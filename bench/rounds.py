@@ -1,4 +1,4 @@
-"""Fresh processes in turn (A B C A B C ...), and the ratios of what they took."""
+"""Runs new processes in turn (A B C A B C ...), and computes the ratios of their times."""
 
 import ast
 import os
@@ -9,11 +9,11 @@ import time
 
 
 class Failed(Exception):
-    """A process that was to be measured did not do what it should."""
+    """A measured process failed."""
 
 
 def pin():
-    """Keeps this process and its children on one processor, where the system can; says which."""
+    """Pins this process and its children to one processor; returns its number, or None if the system cannot."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     chosen = max(os.sched_getaffinity(0))
@@ -22,7 +22,7 @@ def pin():
 
 
 def spawn(command, errors_to_output=False):
-    """Runs a command to its end: what it printed, the time on the wall and that of the processor, in milliseconds."""
+    """Runs a command; returns its output, and its wall and processor times in milliseconds."""
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         begin = time.perf_counter_ns()
         process = subprocess.Popen(command, stdout=output, stderr=output if errors_to_output else errors)
@@ -41,14 +41,14 @@ def read(file):
 
 
 def drop_from_cache(path):
-    """Drops a file from the system's cache, for those who ask for it next."""
+    """Drops a file from the system's cache, so that the next process reads it from disk."""
     with open(path, "rb") as file:
         os.fsync(file.fileno())
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def settle(path):
-    """Brings a file into the cache as reading does: one that was written just now lies there in larger pieces."""
+    """Reads a file into the cache. A file that was just written lies in the cache in larger pieces."""
     drop_from_cache(path)
     with open(path, "rb") as file:
         while file.read(1 << 20):
@@ -56,13 +56,13 @@ def settle(path):
 
 
 def facts(command):
-    """Runs a program that prints one Python value."""
+    """Runs a program that prints a Python literal; returns its value."""
     printed, _ = spawn(command)
     return ast.literal_eval(printed)
 
 
 def interleaved(measures, rounds):
-    """Calls each measure once a round, and gives for each the list of its results. A first round is not counted."""
+    """Calls each measure once a round; returns the results of each. An additional first round does not count."""
     results = {name: [] for name in measures}
     for number in range(rounds + 1):
         for name, measure in measures.items():
@@ -77,14 +77,14 @@ def summary(values):
 
 
 def ratio(values, base):
-    """How `values` compare with `base`: that of the least values, and the median and quartiles of those of each round."""
+    """The ratio of the least of `values` and `base`, and the median and quartiles of the ratios of each round."""
     paired = [value / of_base for value, of_base in zip(values, base)]
     low, median, high = statistics.quantiles(paired, n=4) if len(paired) > 1 else paired * 3
     return {"min": min(values) / min(base), "median": median, "quartiles": [low, high], "rounds": len(paired)}
 
 
 def compare(results, base, key):
-    """For each contender one number of its results (`key`), and its ratio to that of the contender `base`."""
+    """For each contender, a summary of one number of its results (`key`), and its ratio to that of `base`."""
     of_base = [result[key] for result in results[base]]
     rows = {}
     for name, of_name in results.items():

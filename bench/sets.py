@@ -1,17 +1,18 @@
 #!/usr/bin/env python3
 """The sets of modules that are measured.
 
-`python -I -S -W ignore sets.py json|mid|whole` prints, one a line, the modules of a set in the order in which this interpreter
-begins to import them: those of its own standard library, written in Python, that a bare start has not imported yet.
+`python -I -S -W ignore sets.py json|mid|whole` prints the modules of a set, one on a line, in the order in which this
+interpreter begins to import them. It prints only modules of its own standard library that are written in Python and
+that a bare start does not import.
 
-A stock interpreter is asked once, and all contenders get the same list.
+An unchanged interpreter is asked once, and all contenders get the same list.
 """
 
 import sys
 
 
 class Recorder:
-    """A finder that finds nothing and notes what is asked for: `sys.modules` has the order in which imports end."""
+    """A finder that finds nothing, but notes the order in which imports begin. `sys.modules` has that of their ends."""
 
     asked = []
 
@@ -22,15 +23,15 @@ class Recorder:
 
 sys.meta_path.insert(0, Recorder)
 
-#: What is imported for each set; `whole` stands for all that can be.
+#: The modules that are imported for each set. `whole` imports all candidates.
 ROOTS = {
     "json": ["json"],
     "mid": ["asyncio", "http.client", "json", "logging", "argparse", "dataclasses", "typing", "unittest"],
     "whole": None,
 }
 
-#: What `whole` leaves out, with all that is below it: tests and programs; graphics, which need a library that may not be
-#: there; what does something when it is imported; what only other systems have.
+#: Modules that `whole` leaves out, with their submodules: tests, programs, graphics (which need a library that may be
+#: absent), modules whose import has an effect, and modules for other systems.
 LEFT_OUT = {
     "encodings", "test", "idlelib", "tkinter", "turtle", "turtledemo", "lib2to3", "ensurepip", "pip", "site-packages",
     "antigravity", "this", "__hello__", "__phello__", "site", "sitecustomize", "usercustomize", "_pyrepl", "msilib",
@@ -55,12 +56,12 @@ def main():
 
 
 def folder():
-    import os  # only now: not every set has it
+    import os  # here, because it may belong to a set
     return os.path.dirname(os.path.abspath(os.__file__))
 
 
 def candidates():
-    """All modules of the library that may be imported for no other reason than to import them."""
+    """All modules of the library that can be imported without effects."""
     library = folder()
     import os
     found = []
@@ -79,10 +80,10 @@ def candidates():
 
 
 def is_ours(name, library):
-    """Whether it was compiled from a file of the library."""
+    """Was the module compiled from a file of the library?"""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     if spec is not None and spec.name != name:
-        # `collections.abc` puts another module into its place.
+        # `collections.abc` replaces itself with another module.
         from importlib.machinery import PathFinder
         parent = sys.modules.get(name.rpartition(".")[0])
         spec = PathFinder.find_spec(name, getattr(parent, "__path__", None))

@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Does code from an archive do what the compiler's does? `behaviour.py LIBRARY`
+"""Checks that code from an archive behaves like code from the compiler: `behaviour.py LIBRARY`
 
-Each module of the folder `programs` is bundled by the command that PERMACODE_COMMAND names, and its body
-runs twice: as made from the archive, and as compiled by this interpreter.  Both have to leave the same names
-and the same `RESULT`.
+The command that PERMACODE_COMMAND names bundles the modules of the folder `programs`. The body of each module runs
+twice: from the archive, and as compiled by this interpreter. Both runs must leave the same names and the same `RESULT`.
 
-Then a new process installs LIBRARY, an archive of the standard library, and imports what programs import.
-Each module that has a source has to come from the archive, made from the tables.
+Then a new process installs LIBRARY, an archive of the standard library, and imports modules that many programs use.
+Each module that has a source must come from the archive, and its code must be made from the tables.
 
-Exit status: 0 the same, 1 not, 2 usage error.
+Exit status: 0 the same, 1 something differs, 2 usage error.
 """
 
 import argparse
@@ -32,7 +31,7 @@ loaders = {name: getattr(getattr(sys.modules[name], "__spec__", None), "loader",
 sources = {name: loader for name, loader in loaders.items() if isinstance(loader, SourceFileLoader)}
 others = sorted(name for name, loader in sources.items() if type(loader) is SourceFileLoader)
 stats, status = permacode.stats(), permacode.status()
-print("%d modules imported, %d from the archive, others: %s, by way of %s" % (
+print("%d modules imported, %d from the archive, others: %s, made from %s" % (
     len(sources), stats["hits"], ", ".join(others) or "none", status["method"]))
 if others or len(sources) < 80 or stats["hits"] < len(sources) or stats["fallbacks"] or status["method"] != "tables":
     raise SystemExit("%s %s" % (stats, status))
@@ -40,7 +39,7 @@ if others or len(sources) < 80 or stats["hits"] < len(sources) or stats["fallbac
 
 
 def ran(code, name):
-    """What the body of a module leaves behind."""
+    """Runs the body of a module; returns its names and its RESULT."""
     namespace = {"__name__": name, "__builtins__": __builtins__}
     exec(code, namespace)
     if not namespace.get("RESULT"):
@@ -59,14 +58,16 @@ def same_results():
                         "behaviour=" + FOLDER], stdout=subprocess.DEVNULL, check=True)
         with permacode.open(path) as archive:
             if sorted(archive) != names:
-                raise SystemExit("behaviour.py: the archive has %s, the folder %s" % (sorted(archive), names))
+                raise SystemExit("behaviour.py: the archive has the modules %s, the folder has %s" % (
+                    sorted(archive), names))
             for name in names:
                 source = os.path.join(FOLDER, name + ".py")
                 with open(source, "rb") as file:
                     expected = ran(compile(file.read(), source, "exec", dont_inherit=True), name)
                 found = ran(archive.code(name, FOLDER), name)
                 good = good and found == expected
-                print("%s: %s" % (name, "the same" if found == expected else "DIFFERS:\n  %s\n  %s" % (expected, found)))
+                verdict = "the same" if found == expected else "DIFFERS:\n  %s\n  %s" % (expected, found)
+                print("%s: %s" % (name, verdict))
     return good
 
 

@@ -1,29 +1,28 @@
 #!/usr/bin/env python3
-"""Compare compiled Python files strictly: `compare.py A B`, two .pyc files or two folders.
+"""Compares compiled Python files strictly: `compare.py A B`, two .pyc files or two folders.
 
-Folders are walked and paired by relative path; a .pyc on one side only is a difference.  Run it
-with the interpreter that the files were compiled for.  What follows the 16-byte header is compared
-in two ways, because each sees what the other cannot:
+Files in folders are paired by relative path. A .pyc on one side only is a difference. Run this script with the
+interpreter that the files were compiled for. It compares the bytes after the 16-byte header in two ways, because each
+way finds differences that the other cannot find:
 
-* **as a stream** (`marshal_arena`): every value, its exact type and its bits (-0.0, NaN, surrogates),
-  the order in which members of a frozenset are written, the locals-plus names and kinds of code,
-  whether each string is marked as interned, and which objects are one object;
-* **as loaded**: both files by `marshal.loads` in this one process; every `co_*` attribute that code
-  has in this interpreter, exact types and bits, iteration order of sets, identity by `id`.
+* **as a stream** (`marshal_arena`): every value, its exact type and its bits (-0.0, NaN, surrogates), the order in
+  which the members of a frozenset are written, the locals-plus names and kinds of code, whether each string is marked
+  as interned, and which values are the same object;
+* **as loaded**: both files loaded by `marshal.loads` in this process; every `co_*` attribute of code in this
+  interpreter, exact types and bits, iteration order of sets, identity by `id`.
 
-Identity: what is one object in A must be one object in B.  B may unite equal immutable objects that
-are two in A; code objects, lists, dicts and sets are never united.
+Identity: one object in A must be one object in B. B may merge equal immutable objects that are two objects in A. It
+must not merge code objects, lists, dicts or sets.
 
-Order of sets: two frozensets loaded in one process iterate alike if their members were written in
-the same order; if not, they may iterate alike under one hash seed and not under the next.  So the
-written order must be the same, and the loaded order is compared too.  Only where a member contains a
-NaN (hashed by address since 3.10) is the loaded order left out, as it differs between two loads of
-one and the same file.
+Order of sets: two frozensets that are loaded in one process iterate in the same order if their members were written
+in the same order. Otherwise the iteration order may be the same under one hash seed and different under another. So
+both the written order and the loaded order must be the same. If a member contains a NaN (hashed by address since
+3.10), the loaded order differs between two loads of the same file, so it is not compared.
 
-Neither way uses Python's call stack for nested objects.  Two identical bodies are loaded and decoded,
-but not walked (`--every-byte` walks them too).
+Neither way uses Python's call stack for nested objects. Two identical bodies are loaded and decoded, but their objects
+are compared only with `--every-byte`.
 
-Exit status: 0 equal, 1 something differs, 2 usage error (also: not compiled for this interpreter).
+Exit status: 0 equal, 1 something differs, 2 usage error, or a file is not for this interpreter.
 """
 
 import argparse
@@ -41,30 +40,29 @@ import marshal_arena
 HEADER = 16
 ROOT = (None, "<module>")
 NEVER_UNITED = {"code", "list", "dict", "set"}
-#: What the loaded walk asks of code, and which of these are objects kept by it (others are made anew
-#: at each question, so that their identity means nothing).
+#: Attributes that a code object keeps. CPython makes the others at each access, so their identity means nothing.
 KEPT = {"co_consts", "co_names", "co_filename", "co_name", "co_qualname", "co_linetable",
         "co_exceptiontable"}
 if sys.version_info < (3, 11):
     KEPT |= {"co_code", "co_lnotab", "co_varnames", "co_freevars", "co_cellvars"}
 CODE_ATTRIBUTES = [name for name in dir(CodeType) if name.startswith("co_")
-                   # Derived from co_linetable, and deprecated, where there is one.
+                   # Deprecated, and derived from co_linetable, since 3.10.
                    and not (name == "co_lnotab" and sys.version_info >= (3, 10))
                    and not callable(getattr(CodeType, name))]
 
 
 class Enough(Exception):
-    """So many differences that the rest of this file does not matter."""
+    """The limit of differences is reached."""
 
 
 class Report:
-    """The differences of one pair of files, at most `limit`, each place once."""
+    """The differences of one pair of files: at most `limit`, and one for each path."""
 
     def __init__(self, limit):
         self.limit, self.lines, self.paths = limit, [], set()
 
     def add(self, path, message):
-        """Note it, unless the same place or one that it lies in was noted before."""
+        """Adds a difference, unless one was added for the same path or for an enclosing one."""
         text, outer = spell(path), path
         while outer is not None:
             if spell(outer) in self.paths:
@@ -77,7 +75,7 @@ class Report:
 
 
 def spell(path):
-    """`(parent, step)` chains, made one tuple a step while walking, as text."""
+    """The text of a path, which is a chain of `(parent, step)` tuples."""
     steps = []
     while path is not None:
         path, step = path
@@ -91,7 +89,7 @@ def short(value):
 
 
 def one_byte(a, b):
-    """Where two byte strings part."""
+    """Describes the first difference of two byte strings."""
     for k, (x, y) in enumerate(zip(a, b)):
         if x != y:
             return "differs at byte %d: 0x%02x, 0x%02x (%d and %d bytes)" % (k, x, y, len(a), len(b))
@@ -99,13 +97,13 @@ def one_byte(a, b):
 
 
 class Identity:
-    """Maps every object of A to its object of B, and objects to whether they are to be visited."""
+    """Maps each object of A to its object of B."""
 
     def __init__(self, report, free=()):
         self.forth, self.back, self.report, self.free = {}, {}, report, free
 
     def meet(self, a, b, tag, path):
-        """True if the pair is new and consistent, so that its inside has yet to be compared."""
+        """Returns True if the pair is new and consistent: its contents must still be compared."""
         if path[1] in self.free:
             return True
         seen = self.forth.get(a)
@@ -122,7 +120,7 @@ class Identity:
 # ---------------------------------------------------------------- as a stream
 
 def describe(arena, number):
-    """One member of a set, deep enough to tell a changed order from changed members."""
+    """Describes a member of a set in enough depth to distinguish a changed order from changed members."""
     words, todo = [], [number]
     while todo and len(words) < 200:
         n = todo.pop()
@@ -227,9 +225,9 @@ def same_atom(kind, a, b):
 
 
 def compare_loaded(a, b, report, look_closer=None, free=()):
-    """`look_closer(a, b, path, push, report)` is called for each pair of objects, besides, once.
+    """Compares two loaded objects, and calls `look_closer(a, b, path, push, report)` once for each pair of objects.
 
-    Attributes of code that `free` names (".co_names") need not be one object in B where they are one in A.
+    The identity of the attributes of code that `free` names (".co_names") is not compared.
     """
     identity = Identity(report, free)
     forth = identity.forth
@@ -306,7 +304,7 @@ def body_of(path):
 
 
 def compare_bodies(a, b, limit=20, every_byte=False):
-    """The differences of two marshal streams as `[(path, message)]`, at most `limit`."""
+    """Returns up to `limit` differences of two marshal streams as `[(path, message)]`."""
     report = Report(limit)
     try:
         sides = []
@@ -351,7 +349,7 @@ def files_below(folder):
 
 
 def pairs_of(a, b):
-    """(name, file of A or None, file of B or None) in order of name."""
+    """Yields (name, file of A or None, file of B or None) in the order of names."""
     if os.path.isdir(a):
         names_a, names_b = files_below(a), files_below(b)
         for name in sorted(names_a | names_b):
@@ -365,14 +363,14 @@ def arguments(argv):
     parser = argparse.ArgumentParser(prog="compare.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("a", metavar="A", help="the compiler's output: a .pyc or a folder")
-    parser.add_argument("b", metavar="B", help="what has to equal it")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="print N differences at most (20)")
+    parser.add_argument("b", metavar="B", help="the .pyc or folder that must equal A")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="print at most N differences (20)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
-    parser.add_argument("--every-byte", action="store_true", help="walk identical files too")
+    parser.add_argument("--every-byte", action="store_true", help="also compare the objects of identical files")
     header = parser.add_mutually_exclusive_group()
     header.add_argument("--headers", action="store_true", help="the 16-byte headers must be equal too")
     header.add_argument("--strip-headers", dest="headers", action="store_false",
-                        help="ignore them except for the magic number (the default)")
+                        help="ignore the headers, except for the magic number (the default)")
     options = parser.parse_args(argv)
     for path in (options.a, options.b):
         if not os.path.exists(path):

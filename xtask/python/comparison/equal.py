@@ -1,25 +1,25 @@
 #!/usr/bin/env python3
-"""Compare code made from an archive with what marshal makes: `equal.py ARCHIVE COMPILED`.
+"""Compares code objects from an archive with those that marshal makes: `equal.py ARCHIVE COMPILED`.
 
-COMPILED is what `permacode bundle --keep-compiled` kept when it made ARCHIVE.  Run it with the
-interpreter that both are for, with the package `permacode` installed.  For each module, in this one
-process, `permacode.open(ARCHIVE).code(name)` against `marshal.loads` of its .pyc: everything that
-`compare.py` compares of loaded code (every `co_*` attribute, exact types and bits, order of sets,
-which constants are one object), and what CPython has and shows to nobody or only when asked:
+COMPILED is the folder of `permacode bundle --keep-compiled` for ARCHIVE. Run this script with the interpreter that both
+are for, with the package `permacode` installed. For each module, it compares `permacode.open(ARCHIVE).code(name)` with
+`marshal.loads` of the .pyc, both made in this process. It compares everything that `compare.py` compares of loaded code
+(every `co_*` attribute, exact types and bits, order of sets, which constants are the same object), and state that
+CPython hides:
 
-* of code: names and kinds of locals as they are kept, `_varname_from_oparg`, the instructions as they
-  are before anything ran (`_co_code_adaptive`), every method (`co_lines`, `co_positions`, ...), hash,
-  equality, and each field of the structure that is the same in two loads by marshal;
-* of strings: whether they are interned, before and after the other side was made.  Marshal interns
-  some for ever; here it may be for as long as they are used, but not for ever where marshal does not;
-* of all objects: size in memory, and whether they live for ever.
+* of code: names and kinds of locals as CPython stores them, `_varname_from_oparg`, the instructions before the first
+  run (`_co_code_adaptive`), every method (`co_lines`, `co_positions`, ...), hash, equality, and each field of the C
+  structure that is the same in two loads by marshal;
+* of strings: whether they are interned, before and after the other side was made. Where marshal makes an interned
+  string immortal, the archive may intern it until it is freed. The opposite is a difference;
+* of all objects: size in memory, and whether they are immortal.
 
-What a code object itself is made of (`co_names`, `co_linetable`, `co_qualname`, ...) need not be one
-object with a part of another code object, or with a constant, where marshal happens to make one.
+Marshal may use one object both for a part of a code object (`co_names`, `co_linetable`, `co_qualname`, ...) and for a
+part of another one, or for a constant. The archive need not do so.
 
-Then all again in reverse order, when the archive has made everything once: what it shares between
-modules must not have changed.  `--tables-first` makes the archive's side first, so that marshal finds
-the strings that the archive interned, not the other way round.
+Then the script compares all modules again in reverse order: objects that the archive shares between modules must not
+have changed. With `--tables-first`, the archive's side is made first, so that marshal finds the strings that the
+archive interned.
 
 Exit status: 0 equal, 1 something differs, 2 usage error.
 """
@@ -37,14 +37,14 @@ from types import CodeType
 import compare
 import peek
 
-#: What a code object is made of, apart from what the program can get at.
-PARTS = {".co_qualname", ".co_consts", ".co_names", ".co_varnames", ".co_cellvars", ".co_freevars", ".co_localsplusnames",
-         ".co_localspluskinds", ".co_code", ".co_linetable", ".co_lnotab", ".co_exceptiontable"}
+#: Parts of a code object whose identity is not compared.
+PARTS = {".co_qualname", ".co_consts", ".co_names", ".co_varnames", ".co_cellvars", ".co_freevars",
+         ".co_localsplusnames", ".co_localspluskinds", ".co_code", ".co_linetable", ".co_lnotab", ".co_exceptiontable"}
 METHODS = [name for name in dir(CodeType) if name.startswith("co_") and callable(getattr(CodeType, name))]
 
 
 def everything(value):
-    """All objects of a code object that are kept by it, in an order that follows from what they are."""
+    """Yields all objects that a code object keeps, in a deterministic order."""
     seen, todo = set(), [value]
     while todo:
         value = todo.pop()
@@ -63,19 +63,19 @@ def everything(value):
 
 
 def is_character(value):
-    """Is it one of the bytes objects of one byte that the interpreter has anyway? Marshal makes its own."""
+    """Is it one of the interpreter's cached bytes objects of one byte? Marshal makes new ones."""
     return value.__class__ is bytes and len(value) == 1 and value is (value + value)[:1]
 
 
 class Closer:
-    """Compares two objects that are otherwise equal in what CPython does not show."""
+    """Compares hidden state of two objects that are otherwise equal."""
 
     def __init__(self, before, tables_first, a, again):
-        #: How the strings of the side that was made first were interned before there was the other side.
+        #: How the strings of the first side were interned before the second side was made.
         self.before = before
-        #: Then marshal may intern for ever what was interned for as long as it is used, but not the other way round.
+        #: If set, marshal may make a string immortal that the archive interned until it is freed.
         self.tables_first = tables_first
-        #: The same code loaded once more by marshal: what differs even so means nothing.
+        #: The same code loaded again by marshal. Differences between both loads mean nothing.
         self.again = dict(zip((id(code) for code in codes(a)), codes(again)))
         self.objects = 0
 
@@ -86,7 +86,7 @@ class Closer:
         elif x.__class__ is CodeType:
             self.code(x, y, path, push, report)
         if peek.is_immortal(x) != peek.is_immortal(y) and not is_character(y):
-            report.add(path, "lives for ever: %s, %s" % (peek.is_immortal(x), peek.is_immortal(y)))
+            report.add(path, "immortal: %s, %s" % (peek.is_immortal(x), peek.is_immortal(y)))
         if sys.getsizeof(x) != sys.getsizeof(y):
             report.add(path, "size in memory differs: %d, %d bytes" % (sys.getsizeof(x), sys.getsizeof(y)))
 
@@ -99,14 +99,14 @@ class Closer:
         for side in (x, y):
             before, now = self.before.get(id(side)), peek.interned(side)
             if before not in (None, now) and not (self.tables_first and before == 1):
-                report.add(path, "interned anew by whoever came second: %d, then %d: %s" % (
+                report.add(path, "making the second side changed how it is interned: %d, then %d: %s" % (
                     before, now, compare.short(side)))
 
     def code(self, x, y, path, push, report):
         again = self.again[id(x)]
         for number, (a, b, c) in enumerate(zip(peek.words(x), peek.words(y), peek.words(again))):
             if a == c != b:
-                report.add((path, ".word %d" % number), "of the structure differs: %#x, %#x" % (a, b))
+                report.add((path, ".word %d" % number), "of the C structure differs: %#x, %#x" % (a, b))
         if sys.version_info >= (3, 11):
             self.locals(x, y, path, push, report)
             if x._co_code_adaptive != y._co_code_adaptive:
@@ -136,7 +136,7 @@ def codes(value):
 
 
 def compare_made(data, make, limit=20, tables_first=False):
-    """Differences between what marshal makes of `data` and what `make()` makes, and how many objects it were."""
+    """Returns the differences between the objects that marshal and `make()` make, and the number of objects."""
     report = compare.Report(limit)
     sides = [lambda: marshal.loads(data), make]
     if tables_first:
@@ -156,13 +156,13 @@ def compare_made(data, make, limit=20, tables_first=False):
 
 
 def module_name(relative):
-    """The name of the module that a .pyc is of, from its path below the library."""
+    """The name of a module, from the path of its .pyc below the library."""
     steps = os.path.splitext(os.path.relpath(source_from_cache(relative)))[0].split(os.sep)
     return ".".join(steps[:-1] if steps[-1] == "__init__" else steps)
 
 
 class Run:
-    """The modules of an archive, compared one after the other."""
+    """Compares the modules of an archive, one after the other."""
 
     def __init__(self, archive, compiled, options):
         self.archive, self.compiled, self.options = archive, compiled, options
@@ -178,7 +178,7 @@ class Run:
                     print("%s: %s: %s" % (name, path, message), flush=True)
 
     def names(self):
-        """{name: .pyc} of the modules that both sides have."""
+        """Returns {name: .pyc} of the modules that both sides have, and adds a difference for each other module."""
         compiled = {module_name(relative): relative for relative in compare.files_below(self.compiled)}
         archived = list(self.archive)
         for name in sorted(set(compiled) ^ set(archived)):
@@ -208,15 +208,15 @@ def arguments():
     parser = argparse.ArgumentParser(prog="equal.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", metavar="ARCHIVE", help="made with --keep-compiled by this interpreter")
-    parser.add_argument("compiled", metavar="COMPILED", help="what was kept")
-    parser.add_argument("--tables-first", action="store_true", help="marshal comes second, for each module")
-    parser.add_argument("--limit", type=int, default=20, metavar="N", help="print N differences at most (20)")
+    parser.add_argument("compiled", metavar="COMPILED", help="the folder of --keep-compiled")
+    parser.add_argument("--tables-first", action="store_true", help="make the archive's side first")
+    parser.add_argument("--limit", type=int, default=20, metavar="N", help="print at most N differences (20)")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     return parser.parse_args()
 
 
 def main():
-    import permacode  # here, since the rest can be tested without it
+    import permacode  # here, because the tests of the rest run without it
 
     options = arguments()
     start = time.perf_counter()
@@ -227,9 +227,10 @@ def main():
         run.all()
         method = archive.method
     if method != "tables":
-        run.differences("all", [("status", "code objects are made by way of %s, not from the tables" % method)])
+        run.differences("all", [("status", "code objects are made by %s, not from the tables" % method)])
     if not run.modules:
-        raise SystemExit("equal.py: no module of %s is in %s" % (options.archive, options.compiled))
+        raise SystemExit("equal.py: no module of %s is in %s: was COMPILED kept when ARCHIVE was made?" % (
+            options.archive, options.compiled))
     seconds = time.perf_counter() - start
     if options.json:
         print(json.dumps({"modules": run.modules, "objects": run.objects, "differ": run.differ,

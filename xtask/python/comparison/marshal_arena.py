@@ -1,22 +1,19 @@
-"""Decode a marshal stream into an arena of nodes, keeping what `marshal.loads` hides.
+"""Decodes a marshal stream into an arena of nodes that keeps what `marshal.loads` loses.
 
-`marshal.loads` builds the objects and throws the stream away: whether a string was written as
-interned, in which order the members of a frozenset were written, and the names and kinds of the
-"locals plus" of a code object cannot be asked afterwards (the code constructor interns and merges
-some things itself).  This decoder keeps all of that.
+After `marshal.loads`, a program cannot find out whether a string was written as interned, in which order the members
+of a frozenset were written, or the names and kinds of the "locals plus" of a code object: the code constructor itself
+interns and merges some objects. This decoder keeps all of that.
 
-Every object of the stream is a node with a number; a back reference yields the number of the node
-it refers to, so *same number* means *same object once loaded*.  For that to be true, three sorts
-of nodes are shared although the stream holds them twice, because every interpreter shares them:
+Every object of the stream is a node with a number. A back reference gives the number of its node, so *same number*
+means *same object when loaded*. Three kinds of objects may occur twice in the stream although every interpreter makes
+one object of them. They get one node:
 
-* strings marked as interned, by their text;
+* strings that are marked as interned, by their text;
 * the singletons `None`, `True`, `False`, `...` and `StopIteration`;
-* small ints, the empty tuple and the like: whatever *this* interpreter proves to share when asked
-  to load it twice (see `_shared`), not a list copied from one version.
+* small ints, the empty tuple and others that *this* interpreter shares. `_shared` finds them by loading them twice.
 
-The decoder keeps its own stack: nesting in the file is no nesting of Python calls.
-It reads the streams of the interpreter it runs in (3.8 and later), whose layout of code objects it
-knows by version.
+The decoder has its own stack, so nested objects do not nest Python calls. It reads the streams of the interpreter that
+runs it (3.8 and later). It knows the layout of code objects by version.
 """
 
 import marshal
@@ -27,7 +24,7 @@ __all__ = ["Arena", "BadStream", "CODE_INTS", "CODE_FIELDS", "decode"]
 
 
 class BadStream(ValueError):
-    """The bytes are no marshal stream of this interpreter."""
+    """The bytes are not a marshal stream of this interpreter."""
 
 
 # The fields of a code object in stream order; "firstlineno" is a plain number among objects.
@@ -51,7 +48,7 @@ def _twice(stream):
 
 
 def _shared():
-    """What this interpreter makes one object of, found by loading it twice."""
+    """The values that this interpreter shares, found by loading them twice."""
     top = 255
     while top < 65536 and _twice(b"i" + struct.pack("<i", top + 1)):
         top += 1
@@ -112,7 +109,7 @@ def _text_float(data, pos):
 
 
 def decode(data):
-    """The `Arena` of the first object in `data` (bytes); `arena.used` tells where it ended."""
+    """The `Arena` of the first object in `data` (bytes); `arena.used` is the offset of its end."""
     try:
         return _decode(data)
     except (IndexError, struct.error) as error:
@@ -125,8 +122,8 @@ def _decode(data):
     arena = Arena()
     tags, vals, interned = arena.tags, arena.vals, arena.interned
     refs = []
-    known = {}  # (tag, value, interned) of what is shared -> node number
-    stack = []  # open containers: [members, how many are wanted, node number]
+    known = {}  # (tag, value, interned) of a shared object -> node number
+    stack = []  # open containers: [members, expected number of members, node number]
     i32 = struct.Struct("<i").unpack_from
     members, wanted, owner = [], 1, None  # the innermost; the outermost one has the root as member
     pos = 0
@@ -263,7 +260,7 @@ def _decode(data):
             tags.append(tag)
             inner = []
             vals.append((ints, inner) if tag == "code" else inner)
-        if byte & 0x80 and kind not in _SINGLETONS:  # these take no place in the table, marked or not
+        if byte & 0x80 and kind not in _SINGLETONS:  # singletons take no place in the table, with or without the flag
             # A frozenset, frozendict, slice or code object cannot be referred to before it is complete, but it
             # has its place in the table from its first byte on, as containers do.
             refs.append(number)

@@ -1,8 +1,7 @@
-"""What CPython keeps in its objects and shows to nobody, read from memory.
+"""Reads hidden state of CPython's objects from memory.
 
-Nothing here knows the layout of a version by heart.  Where a field lies is found out by objects whose
-contents are known, and `check` makes sure of it in the interpreter that runs: a build laid out in
-another way ends in `Unknown` and never in a wrong answer.
+The layouts of versions are not written down here. Objects with known contents show where a field lies, and `check`
+confirms that for the running interpreter. An unknown layout raises `Unknown` and never gives a wrong answer.
 """
 
 import ctypes
@@ -15,12 +14,12 @@ __all__ = ["Unknown", "check", "interned", "is_immortal", "locals_plus", "never_
 
 WORD = ctypes.sizeof(ctypes.c_void_p)
 _ALL = (1 << 8 * WORD) - 1
-#: Header of an object: count of references and type; of a string, after them, its length and hash.
+#: Offset of the state of a string. Before it are the reference count, the type, the length and the hash.
 _STATE = object.__basicsize__ + 2 * WORD
 
 
 class Unknown(Exception):
-    """This build of the interpreter keeps its objects in a way that is not known here."""
+    """The layout of objects in this build of the interpreter is unknown."""
 
 
 def _word(address):
@@ -28,12 +27,12 @@ def _word(address):
 
 
 def words(code):
-    """The words of the fixed part of a code object, but for its count of references and what nobody ever sets."""
+    """The words of the fixed part of a code object, without the reference count. Bits that are never set are 0."""
     return [word & mask for word, mask in zip(_fixed_part(code, ctypes.c_size_t), _MASKS)]
 
 
 def never_set(number):
-    """The bits of a word of `words` that nobody ever sets."""
+    """The bits of a word of `words` that are never set."""
     return _ALL & ~_MASKS[number]
 
 
@@ -43,15 +42,15 @@ def _fixed_part(code, unit):
 
 
 def _masks():
-    """For each word the bits that are set by whoever makes a code object; others are as the memory was before."""
-    stream = marshal.dumps((lambda: None).__code__)  # small, so that it lies where small blocks were freed
+    """For each word, the bits that CPython sets when it makes a code object. The others keep what the memory held."""
+    stream = marshal.dumps((lambda: None).__code__)  # small, so that it gets a freed small block
     size = sys.getsizeof(marshal.loads(stream))
 
     def usual_bytes_over(byte):
-        """The bytes of code objects made where all bytes were this one."""
+        """The most frequent bytes of code objects that are made in memory filled with this byte."""
         blocks = [array("B", [byte]) * size for _ in range(100)]
         freed = {block.buffer_info()[0] for block in blocks[::2]}
-        del blocks[::2]  # every other one, or whole pools would become free and be used for anything
+        del blocks[::2]  # every other one: a pool that is free as a whole may serve another size
         made = [marshal.loads(stream) for _ in range(1000)]
         columns = zip(*(_fixed_part(code, ctypes.c_uint8) for code in made if id(code) in freed))
         return [max(set(column), key=column.count) for column in columns]
@@ -61,17 +60,17 @@ def _masks():
 
 
 def interned(text):
-    """0 for a string that is not interned; else in what way it is: 1 until nobody uses it, 2 or 3 for ever."""
+    """How a string is interned: 0 not at all, 1 until it is freed, 2 or 3 for ever."""
     return ctypes.c_uint8.from_address(id(text) + _STATE).value & 3
 
 
 def is_immortal(value):
-    """Is the count of references one that is never changed (3.12 and later)?"""
+    """Is the object immortal, so that its reference count never changes (3.12 and later)?"""
     return sys.version_info >= (3, 12) and sys.getrefcount(value) > 1 << 28
 
 
 def locals_plus(code):
-    """Names and kinds of locals, cells and free variables as the interpreter has them (3.11 and later)."""
+    """Names and kinds of locals, cells and free variables as the interpreter stores them (3.11 and later)."""
     names, kinds = (ctypes.cast(_word(id(code) + at), ctypes.py_object).value for at in (_NAMES, _NAMES + WORD))
     return names, kinds
 
@@ -89,7 +88,7 @@ def _sample():
 
 
 def _offset_of_names():
-    """Where a code object keeps the names of its locals: two words before its file name, the kinds between."""
+    """Offset of the names of the locals in a code object: two words before the file name, with the kinds between."""
     code = _offset_of_names.__code__
     found = [at for at in range(WORD, CodeType.__basicsize__, WORD) if _word(id(code) + at) == id(code.co_filename)]
     if len(found) != 1:
@@ -104,9 +103,9 @@ _MASKS = _masks()
 
 
 def check():
-    """Fails with `Unknown` unless what this file reads is what there is."""
+    """Raises `Unknown` unless this module reads the right values in this interpreter."""
     for text in ("a text that %s", "b\xe9h\xe9 %s", "\u20acuro %s", "\U0001f600 %s"):
-        plain = text % "nobody interned"
+        plain = text % "that is not interned"
         before = interned(plain)
         if sys.intern(plain) is not plain or before != 0 or interned(plain) == 0:
             raise Unknown("whether a string is interned: %d before it was, %d after" % (before, interned(plain)))
@@ -116,7 +115,7 @@ def check():
         outer, consts = _sample()
         inner = next(c for c in consts if isinstance(c, CodeType))
         local, cell, free = 0x20, 0x40, 0x80
-        # From 3.14 on, kinds say as well whether it is a parameter, and by position, by keyword or of the rest.
+        # From 3.14 on, a kind also tells whether the variable is a parameter, and which kind of parameter.
         positional, keyword = (0x06, 0x04) if sys.version_info >= (3, 14) else (0, 0)
         expected = [(("positional", "kept", "keyword", "inner", "local"),
                      [local | positional, local | cell | positional, local | keyword, local, cell]),

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Is the comparer strict?  Every kind of difference it has to catch is planted once and must be found.
+"""Tests of `compare.py`. Each kind of difference is planted once, and the script must find it.
 
 Plain unittest, for each interpreter that files are compared with (3.8 and later):
 `python test_compare.py`.  Bad inputs are made three ways: streams written by hand (identity and
@@ -51,14 +51,14 @@ def sample():
 
 
 def nested(code, *names):
-    """The code object below `code` by names."""
+    """The code object with this path of names below `code`."""
     for name in names:
         code = next(c for c in code.co_consts if isinstance(c, types.CodeType) and c.co_name == name)
     return code
 
 
 def replaced(code, names, **changes):
-    """`code` with the code object below it, found by names, changed."""
+    """A copy of `code` in which the code object with this path of names is changed."""
     if not names:
         return code.replace(**changes)
     inner = nested(code, names[0])
@@ -71,7 +71,7 @@ def turned(data, at):
 
 
 def with_other_kind(data):
-    """A stream of code in which a local has become a local that is a cell too: names and counts stay as they were."""
+    """A stream of code in which a local is also a cell. Names and counts stay the same."""
     arena = marshal_arena.decode(data)
     at = marshal_arena.CODE_FIELDS.index("co_localspluskinds")
     codes = [arena.vals[n] for n, tag in enumerate(arena.tags) if tag == "code"]
@@ -80,7 +80,7 @@ def with_other_kind(data):
     return data[:spot] + b"\x60" + data[spot + 1:]
 
 
-# Streams by hand: a type byte with this flag takes a place in the table that `ref` points into.
+# Handwritten streams: a type byte with this flag takes a place in the table that `ref` points into.
 FLAG = 0x80
 
 
@@ -211,7 +211,7 @@ class Values(Case):
 
     def test_order_of_frozenset(self):
         one, two, three = (b"i" + struct.pack("<i", n) for n in (1, 2, 3))
-        # These iterate alike once loaded (small ints do not collide), so only the stream can tell.
+        # When loaded, these iterate in the same order, because small ints do not collide. Only the streams differ.
         self.assertEqual(list(marshal.loads(frozen(one, two))), list(marshal.loads(frozen(two, one))))
         self.differ(frozen(one, two, three), frozen(one, three, two), "order of the frozenset")
         self.differ(frozen(plain("a1"), plain("a2")), frozen(plain("a2"), plain("a1")), "order")
@@ -334,7 +334,7 @@ class Code(Case):
 
     def test_bytecode(self):
         inner = nested(sample(), "outer", "inner")
-        # The argument of the first instruction (of RESUME, or of a load).
+        # The argument of the first instruction, which is RESUME or a load.
         self.changed(["outer", "inner"], "co_code: differs at byte 1", co_code=turned(inner.co_code, 1))
 
     def test_line_table(self):
@@ -364,7 +364,7 @@ class Code(Case):
         self.differ(a, b, "co_localspluskinds: differs at byte")
 
     def test_same_number_of_every_field(self):
-        # A field that neither way looks at would be a hole.
+        # At least one of the two ways must compare each field.
         looked = set(compare.CODE_ATTRIBUTES) | set(marshal_arena.CODE_INTS) | set(marshal_arena.CODE_FIELDS)
         fields = {name for name in dir(types.CodeType) if name.startswith("co_")}
         self.assertEqual(fields - looked - {"co_lines", "co_positions", "co_lnotab", "co_branches"}, set())
@@ -383,7 +383,7 @@ class Equal(Case):
         self.equal(first, again)
         self.equal(first, marshal.dumps(kept))
         self.assertTrue(held)
-        # Every object of the stream marked as a target, used or not.
+        # Every object of the stream is marked as a target of references, even if there are none.
         a = pair(plain("two words"), pair(number(1.5), plain("more words")))
         b = mark(pair(mark(plain("two words")), mark(pair(mark(number(1.5)), plain("more words")))))
         self.equal(a, b)
@@ -399,7 +399,7 @@ class Equal(Case):
             self.same_as_loaded(data)
 
     def same_as_loaded(self, data):
-        """The decoder says what `marshal.loads` says."""
+        """The decoder gives the same values as `marshal.loads`."""
         arena = marshal_arena.decode(data)
         self.assertEqual(arena.used, len(data))
         seen, todo = {}, [(arena.root, marshal.loads(data))]
@@ -407,7 +407,7 @@ class Equal(Case):
             n, value = todo.pop()
             tag, held = arena.tags[n], arena.vals[n]
             if tag == "str" and n not in arena.interned:
-                # The code constructor may put an interned string in place of a constant.
+                # The code constructor may replace a constant with an interned string.
                 self.assertEqual(held, value)
                 continue
             self.assertIs(seen.setdefault(n, value), value)

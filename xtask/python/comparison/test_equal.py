@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Is `equal.py` strict?  Every kind of difference that it has to catch is planted once and must be found.
+"""Tests of `equal.py`. Each kind of difference is planted once, and the script must find it.
 
 Plain unittest, without the package: `python test_equal.py`, for each interpreter that archives are
 compared with (3.9 and later).  What code is made of is changed by `code.replace`, in the bytes of a
@@ -21,12 +21,12 @@ from test_compare import NEWER, nested, replaced, sample, turned, with_other_kin
 
 
 def constants(*values):
-    """Code with these constants, which are kept as they are unless they look like names."""
+    """Code with these constants. CPython interns those that look like names."""
     return (lambda: None).__code__.replace(co_consts=values)
 
 
 def fresh(text):
-    """The same text as an object of its own, which is not interned."""
+    """A new string with the same text that is not interned."""
     return "".join([text[:1], text[1:]])
 
 
@@ -115,7 +115,7 @@ class Code(Case):
         self.differ(data, warm, "_co_code_adaptive")
 
     def test_field_that_nothing_shows(self):
-        # The word with the last field that is shorter than a word: co_opcache_flag, later _co_firsttraceable.
+        # The word of the last field that is shorter than a word: co_opcache_flag, in later versions _co_firsttraceable.
         number = max(n for n, _ in enumerate(peek.words(sample())) if peek.never_set(n) >> 32)
         data = marshal.dumps(sample())
 
@@ -124,7 +124,7 @@ class Code(Case):
             ctypes.c_uint32.from_address(id(code) + peek.WORD * (1 + number)).value ^= 1
             return code
 
-        self.differ(data, poked, ".word %d: of the structure differs" % number)
+        self.differ(data, poked, ".word %d: of the C structure differs" % number)
 
     def test_no_code(self):
         self.differ(marshal.dumps(sample()), lambda: None, "a NoneType instead of code")
@@ -135,7 +135,8 @@ class Constants(Case):
         super().differ(marshal.dumps(constants(right)), lambda: constants(wrong()), *words)
 
     def test_bits_and_types(self):
-        for right, wrong in ((0.0, -0.0), (1, True), (1, 1.0), (1.5j, complex(-0.0, 1.5)), ((0.0,), (-0.0,)), (b"x", "x"),
+        for right, wrong in ((0.0, -0.0), (1, True), (1, 1.0), (1.5j, complex(-0.0, 1.5)), ((0.0,), (-0.0,)),
+                             (b"x", "x"),
                              ("text \ud800", "text \ud801"), (10 ** 30, 10 ** 30 + 1), ((1, 2), (1, 3)), (None, ...),
                              (frozenset({1}), (1,))):
             with self.subTest(right):
@@ -147,7 +148,7 @@ class Constants(Case):
         self.differ((nan,), lambda: (other,), "float differs")
 
     def test_order_of_frozenset(self):
-        # 0 and 8 share a slot of a small table, so that the order follows from who came first.
+        # 0 and 8 share a slot of a small table, so the order depends on which was added first.
         self.assertNotEqual(list(frozenset([0, 8])), list(frozenset([8, 0])))
         data = marshal.dumps(constants(frozenset([0, 8])))
         right = list(marshal.loads(data).co_consts[0])
@@ -159,7 +160,7 @@ class Constants(Case):
         many -= set(range(3, 1000))
         self.assertEqual(list(few), list(many))
         self.assertNotEqual(sys.getsizeof(few), sys.getsizeof(many))
-        # A frozenset of its own with the room that many once needed is not to be had; its like stands for it.
+        # A program cannot make a frozenset that kept room for more members, so a set stands in for it.
         closer = equal.Closer({}, False, sample(), sample())
         report = equal.compare.Report(9)
         closer(few, many, (None, "set"), None, report)
@@ -173,7 +174,7 @@ class Constants(Case):
         for tables_first in (False, True):
             text = self.compare(data, lambda: constants(*copies), tables_first=tables_first)
             self.assertIn("identity lost", text)
-        # The other way round it is allowed: two equal constants may be one object.
+        # The opposite is allowed: two equal constants may be one object.
         self.equal(marshal.dumps(constants(*copies)), lambda: marshal.loads(data))
 
     def test_lives_for_ever(self):
@@ -182,7 +183,7 @@ class Constants(Case):
         value = tuple(map(float, ("1.5", "3.5")))
         ctypes.c_uint32.from_address(id(value)).value = sys.getrefcount(None) & 0xFFFFFFFF
         self.assertTrue(peek.is_immortal(value))
-        self.differ((1.5, 3.5), lambda: value, "lives for ever: False, True")
+        self.differ((1.5, 3.5), lambda: value, "immortal: False, True")
 
 
     def test_parts_need_not_be_shared(self):
@@ -192,14 +193,14 @@ class Constants(Case):
         self.assertIs(one.co_consts[0].co_names, one.co_consts[1].co_names)
         self.assertIsNot(two.co_consts[0].co_names, two.co_consts[1].co_names)
         self.equal(marshal.dumps(one), lambda: marshal.loads(marshal.dumps(two)))
-        # What is in them is compared all the same.
+        # Their contents are compared nevertheless.
         other = constants(one.co_consts[0], one.co_consts[1].replace(co_names=("one", "three")))
         super().differ(marshal.dumps(one), lambda: marshal.loads(marshal.dumps(other)), ".co_names[1]")
 
 
 class Strings(Case):
     def streams(self, text, *types):
-        """Streams of code with `text` as a constant, written as a string of each of these types."""
+        """Streams of code with the constant `text`, one for each of these type bytes."""
         data = marshal.dumps(constants("@" * len(text)))
         at = data.index(b"@")
         old = data[at - 2] & 0x7F
@@ -215,10 +216,10 @@ class Strings(Case):
             self.equal(interned, lambda: marshal.loads(interned))
 
     def test_interned_for_ever(self):
-        # From 3.13 on, a constant that looks like a name is interned for as long as somebody uses it.
+        # From 3.13 on, a constant that looks like a name is interned until it is freed.
         if sys.version_info >= (3, 13):
             for_a_while, for_ever = self.streams("a_third_text_x", b"z", b"Z")
-            self.assertIn("interned anew by whoever came second: 1, then 2",
+            self.assertIn("making the second side changed how it is interned: 1, then 2",
                           self.compare(for_a_while, lambda: marshal.loads(for_ever)))
             for_a_while, for_ever = self.streams("the_fourth_text", b"z", b"Z")
             self.assertEqual(self.compare(for_ever, lambda: marshal.loads(for_a_while), tables_first=True), "")
@@ -233,7 +234,7 @@ class Strings(Case):
 
 class Behaviour(unittest.TestCase):
     def test_hidden_locals(self):
-        """A comprehension of a module whose variable is no longer hidden."""
+        """Code of a module with a comprehension whose variable is no longer hidden."""
         if (3, 12) <= sys.version_info:
             name = "comprehensions"
             with open(os.path.join(behaviour.FOLDER, name + ".py")) as file:
@@ -251,7 +252,8 @@ class Behaviour(unittest.TestCase):
 class Names(unittest.TestCase):
     def test_of_compiled_files(self):
         tag = sys.implementation.cache_tag
-        for name, path in (("json", "json/__pycache__/__init__.%s.pyc"), ("json.decoder", "json/__pycache__/decoder.%s.pyc"),
+        for name, path in (("json", "json/__pycache__/__init__.%s.pyc"),
+                           ("json.decoder", "json/__pycache__/decoder.%s.pyc"),
                            ("__future__", "__pycache__/__future__.%s.pyc")):
             self.assertEqual(equal.module_name(path % tag), name)
 

@@ -1,30 +1,28 @@
 #!/usr/bin/env python3
-"""Run CPython's own tests on an extracted library and compare with the interpreter's own.
+"""Runs CPython's own tests on an extracted library and on the interpreter's own, and compares.
 
-`regress.py --python EXE --tree DIR` runs `python -m test NAME` for test_json, test_dataclasses,
-test_typing, test_asyncio and test_inspect twice: on DIR (through PYTHONHOME, with the interpreter's
-own lib-dynload as exec prefix, so that DIR is neither changed nor added to), and on the library that
-the interpreter came with.  The outcome has to be the same: what became of each test, and exit status.
+`regress.py --python EXE --tree DIR` runs `python -m test NAME` for test_json, test_dataclasses, test_typing,
+test_asyncio and test_inspect twice: on DIR, and on the interpreter's own library. PYTHONHOME names DIR and, as the exec
+prefix, the interpreter's own lib-dynload, so DIR stays unchanged. The result of each test and the exit status must be
+the same.
 
-`--sourceless`: DIR holds .pyc in place of .py.  The interpreter itself fails some of its tests
-without sources, so the yardstick is a copy of its library compiled by stock `compileall -b` with the
-.py removed; and as discovery wants an `__init__.py`, modules of a test package are named singly.
-`--stock` takes no DIR but makes one from the interpreter's library: a check of this procedure.
+With `--sourceless`, DIR has .pyc files in place of .py files. Without sources, some tests fail in CPython itself. So
+the reference is a copy of the interpreter's library, compiled by `compileall -b`, without the .py files. Test discovery
+needs an `__init__.py`, so the modules of a test package are named one by one. `--stock` takes no DIR, but makes a tree
+from the interpreter's library. That checks this procedure.
 
-An audit hook (hook/sitecustomize.py) reports every compilation of a file below DIR.  The import
-system may do none for a module that DIR holds compiled: it would mean that its .pyc was not used.
-(What a test compiles by itself, as test_inspect does with a source of its own, or names as a script
-on a command line, is only listed: it has no .pyc to use.)
+An audit hook (hook/sitecustomize.py) reports every compilation of a file below DIR. The import system must not compile
+a module that DIR has as .pyc, because that means that the .pyc was not used. Other compilations are only listed:
+test_inspect compiles a source itself, and a script on a command line has no .pyc.
 
-`--spoil header|code` checks the check: json/decoder is spoiled in an overlay of DIR, by its header
-(which makes the interpreter compile the source) or by a word inside its code.  Then status 0 means
-that it was noticed.
+`--spoil header|code` checks the check. It damages json/decoder in a copy of DIR made of symlinks: either the header, so
+that the interpreter compiles the source, or a word inside the code. Exit status 0 then means that the damage was found.
 
-Tests that disagree are run again, three times in all on both sides.  What fails each time on one
-side has to fail each time on the other; what fails now and then is listed as flaky.  A test that hung
-on the yardstick is left out of the next tries and named; one that hangs on DIR only is a difference.
+Tests with different results run again, up to three times in all on both sides. A test that fails in all runs of one
+side must fail in all runs of the other. Tests that fail sometimes are listed as flaky. A test that does not end on the
+reference is left out of the following tries and named. If it does not end on DIR only, that is a difference.
 
-Exit status: 0 same outcome, 1 not, 2 usage error.
+Exit status: 0 same outcome, 1 different outcome, 2 usage error.
 """
 
 import argparse
@@ -39,8 +37,8 @@ import tempfile
 from regrtest import Runner, agree, clean_environment, count, ended, judge, say
 
 TESTS = ["test_json", "test_dataclasses", "test_typing", "test_asyncio", "test_inspect"]
-# These run a script of the library, test_asyncio/echo*.py, as a child and wait for what it writes: for
-# ever, if that .py was removed, in stock CPython too.  Without sources both sides leave them out.
+# These tests start a script of the library, test_asyncio/echo*.py, and wait for its output. Without the .py file they
+# never end, in unchanged CPython too. Both sides leave them out if there are no sources.
 WAITING = ["test.test_asyncio.test_events.*.test_subprocess_" + name
            for name in ("close_client_stream", "exec", "interactive")]
 HOOK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hook")
@@ -62,11 +60,11 @@ class Interpreter:
         self.inside = os.path.relpath(self.lib, facts["prefix"])  # lib/python3.13
 
     def copy_library(self, to, *compile_options):
-        """A copy of its library, compiled by stock compileall."""
+        """Copies its library and compiles the copy with CPython's compileall."""
         def pruned(folder, names):
             return [n for n in names if n in PRUNED or n.startswith("config-") or n.endswith((".pyc", ".a", ".so"))]
         shutil.copytree(self.lib, to, symlinks=True, ignore=pruned)
-        # It answers 1 for test data that is no Python on purpose.
+        # Its exit status is 1, because some test data does not compile on purpose.
         subprocess.run([self.exe, "-I", "-m", "compileall", "-qq", *compile_options, to],
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         return to
@@ -83,7 +81,7 @@ class Interpreter:
 
 
 class Library(Runner):
-    """A library to run tests on: the interpreter's own, or a tree."""
+    """A library to run tests on: that of the interpreter, or a tree."""
 
     def __init__(self, interpreter, work, name, tree=None):
         environment = clean_environment()
@@ -102,7 +100,7 @@ class Library(Runner):
         environment["REGRESS_TREE"] = self.lib
 
     def units(self, test, sourceless):
-        """What to name to `python -m test` for one test: itself, or the modules of its package."""
+        """The arguments of `python -m test` for one test: its name, or the modules of its package."""
         folder = os.path.join(self.lib, "test", test)
         if sourceless and os.path.isdir(folder):
             names = sorted({n.partition(".")[0] for n in os.listdir(folder) if n.startswith("test_")
@@ -115,13 +113,13 @@ class Library(Runner):
         return self.run(test, self.units(test, sourceless), [*left_out(test, sourceless), *sorted(hung)])
 
     def started(self):
-        """Files below the tree that start-up compiles, before the hook is there to see it."""
+        """Files below the tree that start-up compiles before the hook is installed."""
         _, text = self.call("-v", "-c", "pass", timeout=120)
-        # The import system quotes the name of a .pyc that it took code from, but not that of a source.
+        # The import system puts quotes around the name of a .pyc, but not around that of a source.
         return re.findall(r"^# code object from (%s[^\r\n]*)" % re.escape(self.lib + os.sep), text, re.M)
 
     def seen(self):
-        """What the hook has told: {compiled file: by whom}, modules loaded at most, modules gone astray."""
+        """Reads the hook's log: {compiled file: caller}, largest number of modules loaded, modules from elsewhere."""
         compiled, most, strayed = dict.fromkeys(self.started(), "import"), 0, set()
         if os.path.exists(self.log):
             with open(self.log, encoding="utf-8") as file:
@@ -136,7 +134,7 @@ class Library(Runner):
         return compiled, most, strayed
 
     def archived(self, path):
-        """Does the tree hold that source compiled?"""
+        """Does the tree have a .pyc of that source?"""
         folder, name = os.path.split(path)
         stem = os.path.splitext(name)[0]
         cached = os.path.join(folder, "__pycache__", "%s.%s.pyc" % (stem, self.interpreter.tag))
@@ -144,19 +142,19 @@ class Library(Runner):
 
 
 def overlay(tree, to, spoil, sourceless, tag):
-    """A folder like `tree`, all symlinks but for json/decoder, which is spoiled."""
+    """Makes a folder like `tree` of symlinks, with a damaged json/decoder."""
     name = "decoder.pyc" if sourceless else os.path.join("__pycache__", "decoder.%s.pyc" % tag)
     inner = os.path.join("json", name)
     with open(os.path.join(tree, inner), "rb") as file:
         data = bytearray(file.read())
     if spoil == "header":
         if sourceless or data[4] == 1:
-            data[0] ^= 1  # the magic number: without sources and if unchecked, nothing else is looked at
+            data[0] ^= 1  # the magic number: a .pyc that is sourceless or unchecked has no other checked field
         data[12] ^= 1  # the second half of the source's hash, or its size
     else:
         word = b"Expecting value"
         if word not in data:
-            raise SystemExit("json/decoder holds no %r to spoil" % word)
+            raise SystemExit("json/decoder has no %r to damage" % word)
         data = data.replace(word, b"Expecting velue")
     here = ""
     for step in inner.split(os.sep)[:-1] + [""]:
@@ -182,17 +180,19 @@ def arguments():
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--tree", metavar="DIR", help="the extracted library")
     what.add_argument("--stock", action="store_true", help="make a tree from the interpreter's own library")
-    parser.add_argument("--sourceless", action="store_true", help="the tree holds .pyc in place of .py")
+    parser.add_argument("--sourceless", action="store_true", help="the tree has .pyc files in place of .py files")
     parser.add_argument("--base", metavar="DIR", help="folder that co_filename names in the stock copy"
                         " for --sourceless; give the one the tree was compiled for")
-    parser.add_argument("--spoil", choices=("header", "code"), help="spoil json/decoder; 0 if noticed")
+    parser.add_argument("--spoil", choices=("header", "code"),
+                        help="damage json/decoder; exit status 0 if the damage is found")
     parser.add_argument("--tests", nargs="+", default=None, metavar="NAME", help="instead of: " + " ".join(TESTS))
     parser.add_argument("--tries", type=int, default=3, metavar="N", help="runs of a test that disagrees (3)")
-    parser.add_argument("--baseline", metavar="FILE", help="outcome of the yardstick: read if there, else written")
+    parser.add_argument("--baseline", metavar="FILE",
+                        help="outcome of the reference: read if the file exists, else written")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout instead of lines")
     options = parser.parse_args()
     if options.tree and not os.path.isdir(os.path.join(options.tree, "json")):
-        parser.error("%s is no extracted library: it has no folder json" % options.tree)
+        parser.error("%s is not an extracted library: it has no folder json" % options.tree)
     if options.tests is None:
         options.tests = ["test_json"] if options.spoil else TESTS
     return options
@@ -220,12 +220,12 @@ def report(options, interpreter, tested, own):
             baseline = json.load(file)
     results, same = {}, True
     for test in options.tests:
-        # A test that hung on the yardstick is left out on both sides from then on. One that hangs on the tree only is
-        # never left out: that is a difference.
+        # A test that does not end on the reference is left out on both sides from then on. One that does not end on the
+        # tree only is a difference, so it is never left out.
         tries = {"own": [baseline[test]] if test in baseline else [own.run_units(test, options.sourceless, own.hung)],
                  "tree": [tested.run_units(test, options.sourceless, own.hung)]}
         text = tested.text
-        # A spoiled tree disagrees for good; nothing is learnt from running it again.
+        # A damaged tree differs each time, so another run is of no use.
         while not options.spoil and not agree(tries["tree"][0], tries["own"][0]) and len(tries["tree"]) < options.tries:
             tries["own"].append(own.run_units(test, options.sourceless, own.hung))
             tries["tree"].append(tested.run_units(test, options.sourceless, own.hung))
@@ -249,7 +249,7 @@ def report(options, interpreter, tested, own):
               "modules_from_tree": most, "modules_from_elsewhere": sorted(strayed)}
     good = same and not answer["compiled"] and not strayed and most > 0
     if options.spoil:
-        # Noticed means by a test or by the hook, not by a library that could not be used at all.
+        # A test or the hook must find the damage. That the library cannot be used at all does not count.
         good = not same or bool(answer["compiled"])
     answer["good"] = good
     if options.json:
@@ -265,23 +265,23 @@ def lines(options, answer):
             test, "DIFFERS" if result["differences"] else "same", count(result["tree"][-1]),
             count(result["tree"][-1], "skipped"), len(result["tree"][-1]["failing"])))
         for name in result["left_out"]:
-            print("  left out on both sides, as it waits for ever without sources: %s" % name)
+            print("  left out on both sides, because it never ends without sources: %s" % name)
         for line in result["differences"]:
             print("  the tree has %s" % line)
         for name in result["flaky"]:
             print("  flaky: %s" % name)
     for name in answer["hung"]:
-        print("hung, and left out on both sides: %s" % name)
+        print("does not end, left out on both sides: %s" % name)
     for path in answer["compiled"]:
-        print("compiled although archived: %s" % path)
+        print("compiled although the tree has a .pyc: %s" % path)
     for path, by in answer["compiled_by_tests"].items():
         print("compiled by a test itself, not by an import: %s (%s)" % (path, by))
-    print("%d modules from the tree, %d from elsewhere%s, %d archived modules compiled" % (
+    print("%d modules from the tree, %d from elsewhere%s, %d modules compiled although the tree has a .pyc" % (
         answer["modules_from_tree"], len(answer["modules_from_elsewhere"]),
         " (%s)" % ", ".join(answer["modules_from_elsewhere"]) if answer["modules_from_elsewhere"] else "",
         len(answer["compiled"])))
     if options.spoil:
-        print("spoiled json/decoder (%s): %s" % (options.spoil, "noticed" if answer["good"] else "NOT NOTICED"))
+        print("damage to json/decoder (%s): %s" % (options.spoil, "found" if answer["good"] else "NOT FOUND"))
 
 
 if __name__ == "__main__":

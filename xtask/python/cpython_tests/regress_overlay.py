@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Run CPython's own tests with the standard library imported from an archive, and compare with stock.
+"""Runs CPython's own tests with the standard library imported from an archive, and without, and compares.
 
-`regress_overlay.py --python EXE --archive FILE`: EXE is the interpreter of a virtual environment in which
-the package `permacode` is installed, FILE an archive of its standard library with the tests.  Each test
-file runs in a process of its own, twice: once with the archive installed by a .pth file, in that process
-and in all children that read .pth files (`-I` and `-E` do, `-S` does not), once without.  All else is the
-same.  What became of each test has to be the same, but for what `explained.py` explains.
+`regress_overlay.py --python EXE --archive FILE`: EXE is the interpreter of a virtual environment in which the package
+`permacode` is installed. FILE is an archive of its whole standard library with the tests. Each test file runs in a
+process of its own, twice: once with the archive and once without. A .pth file installs the archive, in that process and
+in all children that read .pth files (with `-I` and `-E` they do, with `-S` they do not). Each test must have the same
+result on both sides, except for differences that `explained.py` explains.
 
-At exit each process tells (overlay/overlay_hook.py) how many modules came from the archive and which ones
-CPython took from their own files: of those that could come from it (modules of the library, imported after
-the archive was installed), 90 % must have.  All code has to be made from the tables, without a fallback.
+At exit, each process reports (overlay/overlay_hook.py) how many modules came from the archive and which modules CPython
+loaded from files. Of the modules of the library that were imported after the archive was installed, 90 % must come from
+the archive. All code must be made from the tables, without a fallback.
 
-Tests that disagree are run again, three times in all on both sides.  What comes out in one way each time
-on one side has to come out so at least once on the other; the rest is listed as flaky.
+Tests with different results run again, up to three times in all on both sides. A test with the same result in all runs
+of one side must have that result at least once on the other side. Other tests are listed as flaky.
 
-Exit status: 0 same outcome, 1 not, 2 usage error.
+Exit status: 0 same outcome, 1 different outcome, 2 usage error.
 """
 
 import argparse
@@ -32,7 +32,7 @@ TESTS = ["test_import", "test_importlib", "test_inspect", "test_dis", "test_code
          "test_linecache", "test_typing", "test_dataclasses", "test_json", "test_asyncio", "test_unittest",
          "test_pickle", "test_email", "test_logging", "test_argparse", "test_threading"]
 HOOK = os.path.join(os.path.dirname(os.path.abspath(__file__)), "overlay", "overlay_hook.py")
-#: Share of the modules that could come from the archive that have to.
+#: The least share of the library's modules that must come from the archive.
 LEAST = 0.9
 FACTS = """
 import json, sys, sysconfig
@@ -41,7 +41,7 @@ print(json.dumps({"version": "%d.%d.%d" % sys.version_info[:3], "site": sysconfi
 
 
 def install_hook(python):
-    """Puts the hook into the virtual environment; gives its version."""
+    """Installs the hook in the virtual environment; returns its version."""
     done = subprocess.run([python, "-I", "-c", FACTS], stdout=subprocess.PIPE, check=True)
     facts = json.loads(done.stdout.decode())
     shutil.copy(HOOK, facts["site"])
@@ -51,7 +51,7 @@ def install_hook(python):
 
 
 class Side(Runner):
-    """The tests with an archive, or without."""
+    """One side: the tests with an archive, or without."""
 
     def __init__(self, python, name, work, archive=None):
         environment = clean_environment()
@@ -73,19 +73,19 @@ class Side(Runner):
 
 
 def share(processes):
-    """(modules from the archive, modules that CPython loaded from their own files)."""
+    """Returns (modules from the archive, modules that CPython loaded from files)."""
     installed = [p for p in processes if p["stats"]]
     return sum(p["stats"]["hits"] for p in installed), sum(len(p["by_cpython"]) for p in installed)
 
 
 def shortcomings(outcome):
-    """What is wrong with how modules were loaded, whatever became of the tests."""
+    """Returns the faults in the loading of modules, independent of the results of tests."""
     wrong = []
     main = [p for p in outcome["processes"] if p["role"] == "main"]
     if len(main) != 1:
-        return ["%d processes say that they are the one that was started" % len(main)]
+        return ["%d processes report that they are the main process" % len(main)]
     if not main[0]["stats"]:
-        return ["nothing was installed: %s" % main[0]["refused"]]
+        return ["no archive was installed: %s" % main[0]["refused"]]
     for who, processes in (("the process itself", main), ("all processes", outcome["processes"])):
         hits, others = share(processes)
         if hits < LEAST * (hits + others):
@@ -93,9 +93,9 @@ def shortcomings(outcome):
             wrong.append("%s: %d modules from the archive, %d not: %s" % (who, hits, others, ", ".join(names[:20])))
     for process in outcome["processes"]:
         if process["stats"]:
-            # Without columns a code object does not come out as it is in the archive, which the package notices.
+            # Without columns, code objects differ from those in the archive. The package notices that and uses marshal.
             if process["status"]["method"] != "tables" and not process["no_debug_ranges"]:
-                wrong.append("code is made by way of %s: %s" % (process["status"]["method"], process["argv"]))
+                wrong.append("code is made by %s: %s" % (process["status"]["method"], process["argv"]))
             if process["stats"]["fallbacks"]:
                 wrong.append("%d fallbacks: %s" % (process["stats"]["fallbacks"], process["argv"]))
     return wrong
@@ -104,11 +104,13 @@ def shortcomings(outcome):
 def arguments():
     parser = argparse.ArgumentParser(prog="regress_overlay.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--python", required=True, metavar="EXE", help="of a virtual environment with the package")
-    parser.add_argument("--archive", required=True, metavar="FILE", help="its standard library, tests included")
+    parser.add_argument("--python", required=True, metavar="EXE",
+                        help="the interpreter of a virtual environment with the package")
+    parser.add_argument("--archive", required=True, metavar="FILE",
+                        help="an archive of its standard library and its tests")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="NAME", help="instead of: " + " ".join(TESTS))
     parser.add_argument("--tries", type=int, default=3, metavar="N", help="runs of a test that disagrees (3)")
-    parser.add_argument("--keep", metavar="DIR", help="keep what was printed and told in this folder")
+    parser.add_argument("--keep", metavar="DIR", help="keep the output and the outcomes in this folder")
     return parser.parse_args()
 
 
@@ -125,7 +127,7 @@ def main():
 
 
 def check(test, version, overlay, stock, options):
-    """Runs one test file on both sides and prints a line or more; is all well?"""
+    """Runs one test file on both sides and prints the results. Returns whether every difference is explained."""
     theirs, ours = [stock.run(test)], [overlay.run(test, stock.hung)]
     text = overlay.text
     while not agree(ours[0], theirs[0]) and len(ours) < options.tries:

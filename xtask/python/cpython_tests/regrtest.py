@@ -1,8 +1,8 @@
-"""CPython's own tests, one file of them in one process: what became of each test, and whether two sides agree.
+"""Runs CPython's own tests, one test file in one process, and compares the outcomes of two sides.
 
-An *outcome* says how `python -m test NAME` ended: `status` (an int, or "timeout"), `tests` (what became of
-each test by its id: ok, skipped, failure, error; several, if it ran more than once) and `failing`, their
-names as printed, besides test files that could not be imported, which have no test of their own.
+An *outcome* describes a run of `python -m test NAME`. It has `status` (an int, or "timeout"); `tests`, the result of
+each test by its id (ok, skipped, failure, error, or several of them if the test ran more than once); and `failing`, the
+printed names of failing tests and of test files that could not be imported.
 """
 
 import os
@@ -20,25 +20,25 @@ def say(*words):
 
 
 def clean_environment():
-    """The environment that tests run in: nothing of the caller's that Python looks at."""
+    """The environment variables for tests: those of the caller, without the variables that Python reads."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     environment.update(PYTHONDONTWRITEBYTECODE="1", PYTHONHASHSEED="0")
     return environment
 
 
 class Runner:
-    """Runs tests with an interpreter in an environment, in a folder of work."""
+    """Runs tests with an interpreter, environment variables and a working folder."""
 
     def __init__(self, exe, name, work, environment, timeout=600):
         self.exe, self.name, self.work, self.env, self.timeout = exe, name, work, environment, timeout
         self.text = ""
-        # Tests that never ended here.
+        # Tests that did not end in time.
         self.hung = set()
 
     def call(self, *argv, timeout=None):
-        """Exit status, or "timeout", and what was printed."""
+        """Returns the exit status or "timeout", and the output."""
         out = os.path.join(self.work, self.name + ".out")
-        with open(out, "wb") as file:  # a file, as children that outlive the test would keep a pipe open
+        with open(out, "wb") as file:  # a file: children that outlive the test would keep a pipe open
             try:
                 status = subprocess.run([self.exe, *argv], env=self.env, cwd=self.work, stdin=subprocess.DEVNULL,
                                         stdout=file, stderr=subprocess.STDOUT,
@@ -49,12 +49,12 @@ class Runner:
             return status, file.read().decode("utf-8", "replace")
 
     def run(self, test, units=None, ignored=()):
-        """The outcome of one test file, or of the `units` of it that are named one by one."""
+        """Runs one test file, or only those `units` of it; returns the outcome."""
         start, xml = time.monotonic(), os.path.join(self.work, self.name + ".xml")
         if os.path.exists(xml):
             os.remove(xml)
         ignore = [word for name in ignored for word in ("--ignore", name)]
-        # Verbose, or it names the first failing test of each file at most.
+        # Without -v, at most the first failing test of each file is named.
         status, text = self.call("-m", "test", "-v", "--junit-xml", xml, *ignore, *(units or [test]))
         if status == "timeout":
             self.hung.update(re.findall(r"^(test_\w+) \([^)]*\) \.\.\. *\Z", text, re.M))
@@ -69,7 +69,7 @@ class Runner:
 
 
 def read_tests(path):
-    """{id: outcome} from the file that `--junit-xml` wrote, if it did."""
+    """Returns {id: result} from the file of `--junit-xml`, or {} if there is none."""
     tests = {}
     if os.path.exists(path):
         for case in ElementTree.parse(path).getroot().iter("testcase"):
@@ -79,12 +79,12 @@ def read_tests(path):
 
 
 def count(outcome, word=""):
-    """How many tests ran, or had this outcome."""
+    """How many tests ran, or had this result."""
     return sum(word in found for found in outcome["tests"].values())
 
 
 def ended(outcome):
-    """Two runs that were cut short, or ran nothing, are alike without showing anything."""
+    """Did the run end by itself, and run at least one test? Other runs cannot be compared."""
     return isinstance(outcome["status"], int) and outcome["status"] >= 0 and bool(outcome["tests"])
 
 
@@ -93,14 +93,14 @@ def agree(a, b):
 
 
 def judge(ours, theirs):
-    """(differences, flaky names) after several tries on both sides.
+    """Returns (differences, flaky names) of several tries on both sides.
 
-    What comes out in one way each time on one side has to come out so at least once on the other; what comes
-    out now so and now so, and is the same on both sides at least once, is flaky.
+    A test with the same result in all tries of one side must have that result at least once on the other side. A test
+    with several results is flaky if both sides have one of them in common.
     """
     sides = [[facts(outcome) for outcome in tries if ended(outcome)] for tries in (ours, theirs)]
     if not all(sides):
-        return ["the run itself: cut short each time, or without a test"], []
+        return ["no try ran to its end, or no test ran"], []
     differences, flaky = [], []
     for name in sorted({name for side in sides for found in side for name in found}):
         a, b = ({found.get(name, "absent") for found in side} for side in sides)
@@ -112,7 +112,7 @@ def judge(ours, theirs):
 
 
 def facts(outcome):
-    """All that is compared, by name."""
+    """Everything that is compared, by name."""
     found = {"failing: " + name: "yes" for name in outcome["failing"]}
     found.update(outcome["tests"])
     found["exit status"] = str(outcome["status"])

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Do the harnesses that run CPython's tests notice what they should? Plain unittest, without a run of any."""
+"""Tests of the scripts that run CPython's own tests. They run none of CPython's tests."""
 
 import os
 import tempfile
@@ -25,7 +25,7 @@ class Judging(unittest.TestCase):
         self.assertTrue(regrtest.agree(outcome(), outcome()))
         for other in (outcome(status=2), outcome(failing=["b"]), outcome(a="skipped"), outcome(a="ok", b="ok")):
             self.assertFalse(regrtest.agree(outcome(), other))
-        # Two runs that were cut short agree in nothing.
+        # Runs that were cut short never agree.
         for ended in (outcome(status="timeout"), outcome(status=-11), dict(outcome(), tests={})):
             self.assertFalse(regrtest.agree(ended, ended))
 
@@ -72,16 +72,16 @@ class Loading(unittest.TestCase):
                       self.wrong(process(hits=100, by_cpython=0), process("child", hits=0, by_cpython=20)))
 
     def test_the_way_of_making(self):
-        self.assertIn("by way of marshal", self.wrong(process(), process("child", method="marshal")))
+        self.assertIn("made by marshal", self.wrong(process(), process("child", method="marshal")))
         self.assertEqual(self.wrong(process(), process("child", method="marshal", no_debug_ranges=True)), "")
         self.assertIn("1 fallbacks", self.wrong(process(fallbacks=1)))
 
     def test_nothing_installed(self):
         refused = dict(process(), stats=None, status=None, refused="why")
-        self.assertIn("nothing was installed: why", self.wrong(refused))
+        self.assertIn("no archive was installed: why", self.wrong(refused))
         self.assertIn("0 processes", self.wrong())
         self.assertIn("2 processes", self.wrong(process(), process()))
-        # Children may run stock, for example with -S.
+        # Children may run without the archive, for example with -S.
         self.assertEqual(self.wrong(process(), dict(refused, role="child")), "")
 
 

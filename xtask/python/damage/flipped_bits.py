@@ -1,19 +1,20 @@
 #!/usr/bin/env python3
-"""What comes of an archive with one flipped bit? `flipped_bits.py --flips N`, with the package `permacode` installed.
+"""Flips bits of an archive: `flipped_bits.py --flips N`, with the package `permacode` installed.
 
-An archive of a few modules is made, with the command that PERMACODE_COMMAND names. N times a copy of it gets one bit
-flipped, at a place that follows from `--seed`. For each copy a process is forked that asks it for every code object and
-compares that with what the whole archive gives; and that installs it and imports every module. What may come of it:
+The command that PERMACODE_COMMAND names makes an archive of a few modules. Then one bit of a copy is flipped, N times,
+at places that follow from `--seed`. For each copy, a forked process makes every code object and compares it with that
+of the undamaged archive. It also installs the copy and imports every module. Two outcomes are right:
 
-* *equal*: all is as without the damage;
-* *refused*: an ImportError where code was asked for; the import warns and takes the file.
+* *equal*: everything is as without the damage;
+* *refused*: making code raises ImportError, and the import system warns and takes the file.
 
-What may not: other code, a module that is missing, another exception, a crash, no end. Each of these is named.
+All other outcomes are faults, and the script names each: different code, a missing module, another exception, a crash,
+or a process that does not end.
 
-`--repair` makes all checksums right again, as whoever forges an archive can. Then damage reaches what CPython makes
-objects of: a whole byte is changed, in a section that code objects come from. Other code is to be expected, and nothing is run; only
-crashes and what does not end are faults. Each code object is made first, and looked at afterwards, so that it is known which
-of the two crashed. *Made* means that all were.
+`--repair` corrects all checksums, as the author of a forged archive can. Then damage reaches the code that makes
+CPython's objects: a whole byte is changed, in a section that code objects come from. Different code is to be expected,
+and no code runs. Only crashes and processes that do not end are faults. The process first makes each code object, then
+inspects it, so that the report can tell which of the two crashed. *Made* means that all code objects were made.
 
 Exit status: 0 no faults, 1 faults, 2 usage error.
 """
@@ -40,22 +41,22 @@ sys.path += [str(TESTS), str(ROOT / "xtask" / "python" / "comparison")]
 import archive_file  # noqa: E402
 import compare  # noqa: E402
 
-#: Modules of the standard library that are copied, so that they can be imported anew under another name.
+#: Modules of the standard library that are copied, so that they can be imported under another name.
 COPIED = ["bisect", "colorsys", "contextlib", "heapq", "textwrap"]
-#: Sections that no code object comes from: docstrings are strings like others, and nothing is read of the rest.
+#: Sections that are not changed: docstrings are strings like others, and no code object comes from the rest.
 APART = {archive_file.DOCSTRINGS, archive_file.SOURCES, archive_file.FILES, archive_file.CHECKSUMS}
-#: Seconds that a copy may take. A module that goes wrong may run for ever.
+#: Seconds that a copy may take. A damaged module may never end.
 DEADLINE = 20
 #: Bytes of memory that a copy may take.
 MEMORY = 4 << 30
 
 
 class Fault(Exception):
-    """What must not come of damage."""
+    """An outcome that damage must not have."""
 
 
 def make_folder(folder):
-    """The modules: those of the tests of the package, and some that are larger."""
+    """Copies the modules of the package's tests, and some larger ones."""
     for source in sorted((TESTS / "modules").iterdir()):
         if source.name == "all" or sys.version_info >= tuple(map(int, source.name.split("_")[1:])):
             shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
@@ -64,12 +65,12 @@ def make_folder(folder):
 
 
 def public(module):
-    """The public names of a module and what they are, as far as that is the same each time."""
+    """The public names of a module and the types of their values, which are the same in each process."""
     return {name: type(value).__name__ for name, value in vars(module).items() if not name.startswith("_")}
 
 
 def look_at(code):
-    """Asks a code object for all that it has, and so has CPython read what was made."""
+    """Reads all attributes of a code object, so that CPython reads the whole object."""
     hash(code.co_name)
     for name in compare.CODE_ATTRIBUTES:
         repr(getattr(code, name))
@@ -82,7 +83,7 @@ def look_at(code):
 
 
 class Proof:
-    """The archive and what the whole of it gives."""
+    """The archive, and the code objects of the undamaged archive."""
 
     def __init__(self, folder, archive, package):
         self.folder, self.package = folder, package
@@ -97,20 +98,21 @@ class Proof:
         if not repair:
             return [range(len(self.data))]
         header = range(archive_file.table_end(self.data))
-        return [header] + [range(offset, offset + length) for _, kind, offset, length, _ in self.layout if kind not in APART]
+        sections = [(offset, length) for _, kind, offset, length, _ in self.layout if kind not in APART]
+        return [header] + [range(offset, offset + length) for offset, length in sections]
 
     def change(self, place, mask, repair):
-        """Writes the copy."""
+        """Writes a copy with one changed byte."""
         data = bytearray(self.data)
         data[place] ^= mask
         if repair:
             archive_file.repair(data, self.layout)
-        # A file of its own: nobody writes into one that may be mapped.
+        # A new file, because the old one may still be mapped.
         self.damaged.unlink(missing_ok=True)
         self.damaged.write_bytes(data)
 
     def refuses_or_equals(self, say):
-        """Compares all code of the copy; what comes of it."""
+        """Compares all code of the copy; returns the outcome."""
         say("opening")
         try:
             archive = self.package.open(self.damaged)
@@ -152,7 +154,7 @@ class Proof:
                     raise Fault("%s has other names: %s" % (name, set(found.items()) ^ set(expected[name].items())))
 
     def makes(self, say):
-        """Makes all code of the copy, looks at it, and lets go of it."""
+        """Makes all code of the copy, inspects it and frees it."""
         say("opening")
         try:
             archive = self.package.open(self.damaged)
@@ -167,18 +169,18 @@ class Proof:
             except ImportError:
                 refused = True
                 continue
-            say("a look at %s" % name)
+            say("inspection of %s" % name)
             try:
                 look_at(made)
             except Exception:
-                pass  # Python may refuse to show what was forged: a number of more than 4,300 digits, for one.
-            say("the end of %s" % name)
+                pass  # Python refuses to show some forged objects, such as a number of more than 4,300 digits.
+            say("deletion of %s" % name)
             del made
         return "refused" if refused else "made"
 
 
 def in_child(work):
-    """What `work(say)` answers in a process of its own, or what became of that, and what it said last."""
+    """Runs `work(say)` in a child process; returns its answer, or how it ended and the last text that it said."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -212,7 +214,7 @@ def in_child(work):
 
 
 def kind_of(answer):
-    """The kind of an outcome, for counting."""
+    """The kind of an outcome."""
     if not answer.startswith("fault: "):
         return answer
     for kind in ("crash", "no end"):
@@ -238,7 +240,7 @@ def prove(arguments, folder, archive, package):
 
     expected = None
     if not arguments.repair:
-        # The parent imports none of the modules: each child does so for the first time.
+        # The parent imports none of the modules, so that each child imports them for the first time.
         ours, theirs = os.pipe()
         child = os.fork()
         if child == 0:
@@ -269,21 +271,21 @@ def prove(arguments, folder, archive, package):
         print(fault[:400])
     kinds = ["made" if arguments.repair else "equal", "refused", "wrong", "crash", "no end"]
     print("%d changes to %d bytes, checksums %s: %s" % (
-        arguments.flips, len(places), "made right" if arguments.repair else "as they were",
+        arguments.flips, len(places), "corrected" if arguments.repair else "unchanged",
         ", ".join("%d %s" % (outcomes[kind], kind) for kind in kinds)))
     return faults
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--flips", type=int, default=3000, help="how many bits, one at a time (3000)")
-    parser.add_argument("--seed", type=int, default=1, help="of the places (1)")
-    parser.add_argument("--repair", action="store_true", help="make the checksums right, and run nothing")
-    parser.add_argument("--verbose", action="store_true", help="name all faults, not only twenty")
+    parser.add_argument("--flips", type=int, default=3000, help="number of bits to flip, one in each copy (3000)")
+    parser.add_argument("--seed", type=int, default=1, help="seed for the places (1)")
+    parser.add_argument("--repair", action="store_true", help="correct the checksums, and run no code")
+    parser.add_argument("--verbose", action="store_true", help="print all faults, not only the first twenty")
     arguments = parser.parse_args()
     command = os.environ.get("PERMACODE_COMMAND")
     if not command:
-        parser.error("PERMACODE_COMMAND does not name the command `permacode`")
+        parser.error("set PERMACODE_COMMAND to the path of the command `permacode`")
     import permacode
 
     faulthandler.disable()

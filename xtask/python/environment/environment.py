@@ -1,19 +1,21 @@
 #!/usr/bin/env python3
-"""Does an environment look the same with an archive as without?
-`environment.py --python PYTHON --sealed ARCHIVE --unsealed ARCHIVE`; both archives have all that PYTHON can import.
+"""Compares the modules of an environment with and without an archive.
 
-Imports every module that PYTHON can import, three times: without an archive, with the sealed one and with the one
-that is not sealed.  Each module is imported in a process of its own that has imported the packages around it and
-nothing else.  Then it compares the outcome (the exception with its traceback), what was printed, which other modules
-came along, `__file__`, `__cached__`, `__path__`, the fields of `__spec__`, the type of the loader (`PermacodeLoader`
-stands for `SourceFileLoader`), and all names with the types of their values.  There must be no difference.
+`environment.py --python PYTHON --sealed ARCHIVE --unsealed ARCHIVE`: both archives have every module that PYTHON can
+import.
 
-A folder that nobody serves would show no difference either.  So at least nine tenths of the modules that CPython loads
-from a source must come from the archive, in each folder of sys.path.
+The script imports every module three times: without an archive, with the sealed one and with the unsealed one. Each
+module is imported in a process of its own that has imported only the packages around it. Then the script compares the
+outcome (including the exception with its traceback), the output, the modules that the import added, `__file__`,
+`__cached__`, `__path__`, the fields of `__spec__`, the type of the loader (`PermacodeLoader` counts as
+`SourceFileLoader`), and all names with the types of their values. There must be no difference.
 
-Processes have no network, no PATH, an empty home and a fixed hash seed; `sys.argv` is `program --help`.
+If no module came from an archive, there would be no difference either. So in each folder of sys.path, at least nine
+tenths of the modules that CPython loads from a source must come from the archive.
 
-Exit status: 0 the same, 1 not, 2 usage error.
+Processes have no network, no PATH, an empty home folder and a fixed hash seed. `sys.argv` is `program --help`.
+
+Exit status: 0 no difference, 1 differences, 2 usage error.
 """
 
 import argparse
@@ -39,9 +41,9 @@ STOCK, SEALED, UNSEALED = "without archive", "sealed", "unsealed"
 LEAST = 0.9
 #: Counts that must be zero.
 UNEXPECTED = ("stale", "fallbacks")
-#: What has to run before the modules of a package can be imported.
+#: Code that must run before the modules of a package can be imported.
 PRELUDES = {"django": "import django; django.setup()"}
-#: Django's models and migrations want settings.
+#: Django's models and migrations need settings.
 SETTINGS = "proof_settings"
 SETTINGS_TEXT = """
 SECRET_KEY = "proof"
@@ -51,22 +53,23 @@ INSTALLED_APPS = ["django.contrib." + name for name in (
     "admin", "auth", "contenttypes", "flatpages", "humanize", "messages", "redirects", "sessions", "sitemaps", "sites",
     "staticfiles", "syndication")]
 """
-#: Variables that are handed down: without these, some builds of OpenBLAS compute nonsense on some processors.
+#: Variables that children inherit. Without them, some builds of OpenBLAS give wrong results on some processors.
 HANDED_DOWN = ("LD_LIBRARY_PATH", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 #: Seconds of processor time for the import of one module.
 SECONDS = 30
-#: Seconds for all modules of a package at the top, and what they may use of the address space.
+#: Seconds for all modules of a top-level package, and the address space that they may use.
 SECONDS_A_TOP = 3600
 ADDRESS_SPACE = 8 << 30
 CLONE_NEWNET = 0x40000000
-#: What differs from process to process: addresses, and times that modules print.
+#: Text that differs between processes: addresses, and times that modules print.
 ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,}")
 SECONDS_PRINTED = re.compile(r"\b[0-9.]+ (?=(CPU )?seconds)")
-#: Where a traceback goes through depends on whether a thread was done when somebody asked for its result.
+#: The lines of a traceback depend on whether a thread had ended when its result was requested.
 RACE = re.compile(r"(/concurrent/futures/_base\.py):\d+, in result")
-#: The compiler warns; an archive has what it made, and so has a .pyc file, which some modules of a library lack.
+#: Warnings of the compiler. There is none if the code comes from an archive or a .pyc file, but some modules have no
+#: .pyc.
 SYNTAX_WARNING = re.compile(r"^.*:\d+: SyntaxWarning: .*\n(  .*\n)?", re.MULTILINE)
-#: Modules whose differences are printed; of the others only the names.
+#: Number of modules whose differences are printed. For the others, only the names are printed.
 SHOWN = 50
 COMPARED = ("outcome", "printed", "came along", "fields", "names")
 
@@ -89,12 +92,12 @@ class Runner:
         return path
 
     def list(self):
-        """What there is to import."""
+        """Lists the modules that can be imported."""
         return self.run("list", {"task": "list", "archive": None, "names": [],
                                  "archives": [self.options.sealed, self.options.unsealed]})[0]
 
     def import_all(self, top, names):
-        """Imports a module and all in it, in each way; gives for each way the records by name, and a status."""
+        """Imports a top-level module and all modules in it in each way; returns {way: ({name: record}, status)}."""
         request = {"task": "import", "top": top, "names": names, "preludes": PRELUDES, "seconds": SECONDS}
         found = {}
         for way, archive in self.archives.items():
@@ -104,7 +107,7 @@ class Runner:
         return found
 
     def run(self, name, request):
-        """Runs the worker in a fresh folder, which has the same name in each run."""
+        """Runs the worker in a new folder, which has the same name in each run."""
         work = self.made(name)
         home, outputs = self.made(name, "home"), self.made(name, "outputs")
         records, request_file = os.path.join(work, "records"), os.path.join(work, "request")
@@ -120,7 +123,7 @@ class Runner:
             except subprocess.TimeoutExpired:
                 status = "more than %d seconds" % SECONDS_A_TOP
             try:
-                os.killpg(process.pid, signal.SIGKILL)  # what modules left running
+                os.killpg(process.pid, signal.SIGKILL)  # processes that modules left running
             except ProcessLookupError:
                 pass
             process.wait()
@@ -149,7 +152,7 @@ def limit():
 
 
 def leave_the_network():
-    """This process and its children have no network from now on; says so, or why not."""
+    """Removes the network from this process and its children; returns a text that tells whether that worked."""
     try:
         unshare = ctypes.CDLL(None, use_errno=True).unshare
     except AttributeError:
@@ -160,7 +163,7 @@ def leave_the_network():
 
 
 def plain(value):
-    """Text without what differs from process to process."""
+    """Removes text that differs between processes."""
     if isinstance(value, str):
         for pattern, instead in ((ADDRESS, "0x..."), (SECONDS_PRINTED, "... "), (RACE, r"\1, in result"),
                                  (SYNTAX_WARNING, "")):
@@ -172,7 +175,7 @@ def plain(value):
 
 
 def differences(stock, other):
-    """What differs between two records of a module: lines."""
+    """The differences between two records of a module, as lines."""
     if stock is None or other is None:
         return ["%s: %s" % ("only with the archive" if stock is None else "only without archive",
                             (stock or other)["outcome"])]
@@ -187,7 +190,7 @@ def differences(stock, other):
 
 
 class Folder:
-    """What became of the modules from sources below one folder of sys.path."""
+    """Counts the modules from sources below one folder of sys.path."""
 
     def __init__(self):
         self.sources = 0
@@ -196,13 +199,13 @@ class Folder:
         self.others = {SEALED: collections.defaultdict(list), UNSEALED: collections.defaultdict(list)}
 
     def served(self, way):
-        """The share of those that could come from the archive and did."""
+        """The share of modules that came from the archive, of those that could."""
         could = self.sources - self.before
         return self.ours[way] / could if could else 1.0
 
 
 class Outcome:
-    """What all runs gave."""
+    """The results of all runs."""
 
     def __init__(self, path, archives):
         self.path = sorted((os.path.join(folder, "") for folder in path if folder), key=len, reverse=True)
@@ -214,7 +217,7 @@ class Outcome:
         self.different = []
 
     def add(self, found):
-        """Adds a module at the top and all in it; gives lines about differences."""
+        """Adds the results of a top-level module; returns lines about differences."""
         stock = found[STOCK][0]
         lines = []
         for way in (SEALED, UNSEALED):
@@ -248,9 +251,9 @@ class Outcome:
                 folder.others[way]["%s, %s" % (record.get("why"), has)].append(name)
 
     def print(self, settings):
-        """Prints what came from where; says whether enough came from the archives."""
+        """Prints the origins of the modules; returns whether enough came from the archives."""
         good = True
-        print("%d modules imported, %d not (with the same outcome each time, unless it says otherwise)" % (
+        print("%d modules imported, %d not (with the same outcome each time, except for the differences listed)" % (
             self.outcomes["imported"], self.outcomes["not imported"]))
         for way in (SEALED, UNSEALED):
             counts = ("%d %s" % (count, name) for name, count in sorted(self.stats[way].items()))
@@ -258,7 +261,7 @@ class Outcome:
             for name in UNEXPECTED:
                 if self.stats[way][name]:
                     good = False
-                    print("    %s: NONE EXPECTED, as nobody edits a file or damages an archive" % name)
+                    print("    %s: NONE EXPECTED, because no file was edited and no archive damaged" % name)
         roots = {os.path.join(folder, ""): name for name, folder in self.statuses[SEALED]["roots"].items()}
         for path, folder in sorted(self.folders.items()):
             named = "root " + roots[path] if path in roots else "no root"
@@ -293,7 +296,7 @@ def compare(options, folder):
     tops = [top for top in what["tops"] if not options.only or top in options.only]
     outcome = Outcome(what["path"], archives)
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        # The largest first, so that nobody waits for them at the end.
+        # The largest packages first, so that all processes end at about the same time.
         tops.sort(key=lambda top: -len(by_top[top]))
         futures = {pool.submit(runner.import_all, top, by_top[top]): top for top in tops}
         for future in concurrent.futures.as_completed(futures):
@@ -312,12 +315,13 @@ def main():
     parser = argparse.ArgumentParser(prog="environment.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", required=True, metavar="PYTHON")
-    parser.add_argument("--package", metavar="FOLDER", help="where the package permacode is, if PYTHON has it not")
+    parser.add_argument("--package", metavar="FOLDER",
+                        help="folder of the package permacode, if it is not installed for PYTHON")
     parser.add_argument("--sealed", required=True, type=os.path.abspath, metavar="ARCHIVE")
     parser.add_argument("--unsealed", required=True, type=os.path.abspath, metavar="ARCHIVE")
-    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="how many processes at a time [2]")
-    parser.add_argument("--keep", metavar="FILE", help="write all differences there, as JSON")
-    parser.add_argument("only", nargs="*", metavar="NAME", help="import these and what is in them, and nothing else")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="number of parallel processes (2)")
+    parser.add_argument("--keep", metavar="FILE", help="write all differences to this file, as JSON")
+    parser.add_argument("only", nargs="*", metavar="NAME", help="import only these modules and the modules in them")
     options = parser.parse_args()
     network = leave_the_network()
     with tempfile.TemporaryDirectory(prefix="environment-") as folder:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Does `environment.py` find what it should? Each kind of difference is planted once and must be found.
+"""Tests of `environment.py`. Each kind of difference is planted once, and the script must find it.
 
 Plain unittest, without the package: a small finder stands in for it.
 """
@@ -16,7 +16,7 @@ import unittest
 import environment
 from environment import SEALED, STOCK, UNSEALED
 
-#: The stand-in for the package. An archive is a dict: names of modules, and what is wrong with some of them.
+#: The stand-in for the package. An archive is a dict with the names of modules, and faults of some of them.
 PACKAGE = """
 import marshal, sys
 from _frozen_importlib_external import PathFinder, SourceFileLoader
@@ -37,7 +37,7 @@ class PermacodeLoader(SourceFileLoader):
         exec(faults_after.get(self.name, ""), {"module": module})
 
     def __getattribute__(self, name):
-        # Without a fault no frame of this file is in a traceback.
+        # If the module has no fault, the traceback has no frame of this file.
         found = object.__getattribute__(self, name)
         own = object.__getattribute__(self, "name")
         if name == "exec_module" and own not in frames and own not in faults and own not in faults_after:
@@ -97,7 +97,7 @@ FAULTS = {
                "sample.along": "import colorsys", "sample.crash": "import os; os._exit(0)",
                "sample.order": "module.B = 2"},
     "faults_after": {"sample.name": "module.planted = 1", "sample.kind": "module.B = 1.0"}}
-#: The part in which each of them shows.
+#: The part of the record in which each fault appears.
 PARTS = {"loader": "fields: + __spec__.loader", "file": "fields: + __file__", "cached": "fields: + __cached__",
          "path": "fields: + __path__", "name": "names: + planted: builtins.int", "kind": "names: + B: builtins.float",
          "outcome": "outcome: + builtins.ImportError: planted", "traceback": "outcome: +   ",
@@ -106,7 +106,7 @@ PARTS = {"loader": "fields: + __spec__.loader", "file": "fields: + __file__", "c
 
 
 class Runner(environment.Runner):
-    """A runner whose environment has a folder more."""
+    """A runner with one more folder on sys.path."""
 
     def environment(self, home):
         return {**super().environment(home), "PYTHONPATH": os.path.join(self.folder, "library")}
@@ -149,7 +149,7 @@ class Case(unittest.TestCase):
         return outcome
 
     def is_good(self, outcome):
-        """Whether enough was served, and what was printed about it."""
+        """Returns whether enough modules came from the archive, and the printed text."""
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
             good = outcome.print("settings")

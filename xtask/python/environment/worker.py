@@ -1,14 +1,14 @@
-"""Imports modules and records what can be seen of them. `environment.py` starts it: `worker.py REQUEST`
+"""Imports modules and records their visible state. `environment.py` starts it: `worker.py REQUEST`
 
-Each module is imported in a process of its own: the process that imported a package forks once for each module of
-that package.  So a module meets what its packages left, and nothing of its neighbours.
+Each module is imported in a process of its own: the process that imported a package forks once for each module of the
+package. So a module sees the effects of its packages, but not of the modules beside it.
 
-Nothing is imported here that CPython does not have built in: what this file imports cannot come from an archive.
+This file imports only modules that are built into CPython, because modules that it imports cannot come from an archive.
 """
 
 import sys
 
-# The folder of this script.
+# The folder of this script must not provide modules.
 del sys.path[0]
 
 import marshal  # noqa: E402
@@ -19,11 +19,11 @@ import _signal  # noqa: E402
 
 #: A process that wrote its record ends with this status.
 RECORDED = 93
-#: Folders of sys.path, or of another environment, below the folder of a library: no packages, although one could
-#: import them as such.
+#: Folders of sys.path or of another environment below the folder of a library. They could be imported, but are not
+#: packages.
 NOT_PACKAGES = ("__pycache__", "lib-dynload", "site-packages", "dist-packages")
 SUFFIXES = (*_imp.extension_suffixes(), ".py", ".pyc")
-#: Packages below packages, however their `__path__` leads around.
+#: Greatest depth of packages. A `__path__` may lead back to a package above.
 DEEPEST = 30
 #: Fields of a spec.
 SPEC_FIELDS = ("name", "origin", "cached", "has_location", "parent", "submodule_search_locations", "loader_state",
@@ -54,12 +54,12 @@ class Run:
             permacode.install(request["archive"], strict=True)
 
     def tops(self):
-        """Names of all modules that are in no package."""
+        """Names of all top-level modules."""
         names = self.listed(sys.path) | self.packages.get("", set()) | set(sys.builtin_module_names)
         return sorted(names - {"__main__"})
 
     def children(self, name, module):
-        """Names of the modules of a package: what its folders and the archive have."""
+        """Names of the modules of a package, from its folders and from the archive."""
         path = getattr_or(module, "__path__", None)
         if path is None:
             return []
@@ -85,7 +85,7 @@ class Run:
         return found
 
     def visit(self, name, folders=()):
-        """Imports a module, and those of it in processes of their own; writes its record; ends the process."""
+        """Imports a module here and its submodules in child processes; writes its record; ends the process."""
         output = self.redirect()
         modules, stats = set(sys.modules), self.permacode.stats()
         sys.argv[:] = ["program", "--help"]
@@ -125,7 +125,7 @@ class Run:
             self.fork(name + "." + child, (*folders, *path))
 
     def fork(self, name, folders=()):
-        """Visits a module in a process of its own."""
+        """Visits a module in a child process."""
         child = posix.fork()
         if child == 0:
             try:
@@ -136,7 +136,7 @@ class Run:
             try:
                 status = posix.waitpid(child, 0)[1]
             except ChildProcessError:
-                status = None  # a module has SIGCHLD ignored
+                status = None  # a module set SIGCHLD to be ignored
             break
         output = self.output(child)
         if status is None or not posix.WIFEXITED(status) or posix.WEXITSTATUS(status) != RECORDED:
@@ -150,7 +150,7 @@ class Run:
         return "%s/%d.txt" % (self.request["outputs"], process)
 
     def redirect(self):
-        """What this process prints goes to a file of its own."""
+        """Redirects the output of this process to a file of its own."""
         for stream in (sys.stdout, sys.stderr):
             try:
                 stream.flush()
@@ -164,7 +164,7 @@ class Run:
         return path
 
     def why(self, name, record):
-        """Why a module did not come from the archive: the count that grows if the finder is asked again."""
+        """Why a module did not come from the archive: the counters that grow if the finder is asked again."""
         finder = next((finder for finder in sys.meta_path if type(finder).__name__ == "PermacodeFinder"), None)
         if record["ours"] or finder is None:
             return None
@@ -186,17 +186,17 @@ class Run:
 
 
 def set_timers(seconds):
-    """The process dies of a module that runs for so long, or waits for longer; 0: no more."""
+    """Signals end the process after this processor time, or after ten times this time. 0 turns them off."""
     _signal.setitimer(_signal.ITIMER_PROF, seconds)
     _signal.setitimer(_signal.ITIMER_REAL, 10 * seconds)
 
 
 def how_ended(status):
     if status is None:
-        return "ended, nobody knows how"
+        return "ended with an unknown status"
     if posix.WIFSIGNALED(status):
         number = posix.WTERMSIG(status)
-        # Which of the two is the first depends on who else uses the machine.
+        # Which of the two signals comes first depends on the load of the machine.
         return "does not end" if number in (_signal.SIGPROF, _signal.SIGALRM) else "killed by signal %d" % number
     return "ended with status %d" % posix.WEXITSTATUS(status)
 
@@ -211,7 +211,7 @@ def is_ours(loader):
 
 
 def type_name(value):
-    """The type of a value; our loader counts as what it stands for."""
+    """The type of a value. The archive's loader counts as SourceFileLoader."""
     if is_ours(value):
         return "_frozen_importlib_external.SourceFileLoader"
     kind = type(value)
@@ -219,7 +219,7 @@ def type_name(value):
 
 
 def text(value, depth=0):
-    """A value in words that do not change from process to process."""
+    """Text for a value that is the same in each process."""
     if value is None or isinstance(value, (bool, int, str)):
         return str(value) if isinstance(value, str) else repr(value)
     if depth < 3 and type(value).__name__ in ("list", "tuple", "_NamespacePath"):
@@ -235,7 +235,7 @@ def getattr_or(value, name, default):
 
 
 def namespace_of(module):
-    """The names of a module, without waking one that is lazy."""
+    """The names of a module. A lazy module is not loaded."""
     try:
         names = _get_dict(module, "__dict__")
     except BaseException:
@@ -251,7 +251,7 @@ def loader_text(loader):
 
 
 def brief(name):
-    """A module that came along with another, in one line."""
+    """One line about a module that another import added."""
     module = sys.modules.get(name)
     names = namespace_of(module)
     loader = getattr_or(names.get("__spec__"), "loader", None)
@@ -259,7 +259,7 @@ def brief(name):
 
 
 def seen(module):
-    """All that is compared of a module."""
+    """Everything of a module that is compared."""
     names = namespace_of(module)
     spec = names.get("__spec__")
     if not names:
@@ -290,7 +290,7 @@ def seen(module):
 
 
 def exception(error):
-    """An exception, those that led to it, and where it was raised."""
+    """An exception and its causes, with their tracebacks."""
     lines = []
     while error is not None and len(lines) < 200:
         try:
@@ -309,7 +309,7 @@ def exception(error):
 
 
 def taken(path):
-    """What a file has."""
+    """The text of a file, or "" if it cannot be read."""
     try:
         with open(path, "rb") as file:
             return file.read(1 << 20).decode("utf-8", "backslashreplace")
@@ -322,7 +322,7 @@ def main():
         request = marshal.load(file)
     run = Run(request)
     if request["task"] == "list":
-        # Nobody compares this process: it may import what it likes.
+        # This process is not compared, so it may import modules.
         archives = {path: sorted(run.permacode.open(path)) for path in request["archives"]}
         import importlib.metadata as metadata
         installed = sorted({"%s %s" % (found.metadata["Name"], found.version) for found in metadata.distributions()},

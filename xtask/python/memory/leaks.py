@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Does memory stay as it is? `leaks.py ARCHIVE`, with the interpreter of ARCHIVE and the package installed.
+"""Checks that the use of memory does not grow: `leaks.py ARCHIVE`, with the interpreter of ARCHIVE and the package.
 
-Each case is run many times (`--rounds` of them for the cheap ones, a tenth of that for the others), after
-a tenth of that for a start.  Afterwards the process must not hold more: blocks of Python's allocator, which
-every small object is in, bytes of malloc, which all else is in, mappings and open files.  What is allowed is
-less than a leak in every twentieth round.  What grows in CPython itself is no leak of the package: where the same
-can be done without the archive, its growth is the yardstick.
+Each case runs many times: cheap ones `--rounds` times, the others a tenth of that. Before that, it runs for a tenth of
+these rounds to warm up. Afterwards the process must not hold more blocks of Python's allocator (all small objects),
+more bytes of malloc (everything else), more mappings, or more open files. The limits are lower than a leak in every
+twentieth round. Growth of CPython itself does not count: where the case can run without the archive, the growth without
+it is subtracted.
 
-Exit status: 0 flat, 1 something grows, 2 usage error.
+Exit status: 0 no growth, 1 growth, 2 usage error.
 """
 
 import argparse
@@ -24,7 +24,7 @@ RELOADED = "json.decoder"
 LOADED = "argparse"
 #: The smallest block of malloc has 32 bytes.
 ALLOWED_A_ROUND = {"blocks": 0.05, "bytes": 6, "mappings": 0, "files": 0}
-#: glibc counts blocks that a thread keeps for itself as in use, unless it is told to keep none.
+#: glibc counts the blocks in the cache of a thread as used, so the cache is turned off.
 EXACT = {"PYTHONMALLOC": "pymalloc", "GLIBC_TUNABLES": "glibc.malloc.tcache_count=0"}
 
 
@@ -36,7 +36,7 @@ class Usage(ctypes.Structure):
 
 
 class Held:
-    """What the process holds."""
+    """The resources that the process holds."""
 
     def __init__(self):
         gc.collect()
@@ -52,9 +52,9 @@ class Held:
 
 
 def growth(case, rounds):
-    """What `rounds` of a case add to what the process holds: five times what a fifth of them usually adds.
+    """Returns the growth over `rounds` of a case: five times the median growth of a fifth of the rounds.
 
-    A cache or table of CPython's that grows does so in one fifth or two; a leak does in each.
+    A cache or table of CPython grows in one or two fifths. A leak grows in each.
     """
     for _ in range(max(rounds // 10, 10)):
         case()
@@ -68,7 +68,7 @@ def growth(case, rounds):
 
 
 class Cases:
-    """What is done again and again; the rounds of each, and what it is measured by."""
+    """The cases, with the rounds of each and the growth without the archive."""
 
     def __init__(self, package, path, folder, rounds):
         self.package, self.path, self.rounds = package, path, rounds
@@ -80,10 +80,10 @@ class Cases:
         self.module = importlib.import_module(RELOADED)
 
     def all(self):
-        """(name, rounds, case, growth of the yardstick or None)"""
+        """Yields (name, rounds, case, growth without the archive or None)."""
         yield "open and close", self.rounds, self.open_and_close, None
         yield "open and forget", self.rounds, self.open_and_forget, None
-        yield "open what is missing or damaged", self.rounds, self.open_in_vain, None
+        yield "open a missing or damaged file", self.rounds, self.open_in_vain, None
         few = max(self.rounds // 10, 1)
         yield "code of one module", few, self.code, None
         yield "code of no module", few, self.no_code, None
@@ -91,7 +91,7 @@ class Cases:
         yield "install, uninstall", few, self.install_uninstall, None
         stock = growth(self.reload, few)
         self.package.install(self.path, strict=True)
-        self.reload()  # with the loader that it was imported with
+        self.reload()  # reload uses the loader that imported the module
         if type(self.module.__spec__.loader).__module__.partition(".")[0] != "permacode":
             raise SystemExit("leaks.py: %s is not reloaded from the archive" % RELOADED)
         yield "reload of one module", few, self.reload, stock
@@ -135,18 +135,18 @@ class Cases:
 
 
 def judge(name, rounds, found, stock):
-    """Prints a line; is it flat?"""
+    """Prints the growth; returns whether it is within the limits."""
     allowed = {what: each * rounds + max(stock[what] if stock else 0, 0) for what, each in ALLOWED_A_ROUND.items()}
     good = all(found[what] <= allowed[what] for what in allowed)
     print("%-32s %6d rounds: %s%s: %s" % (
         name, rounds, ", ".join("%+d %s" % (count, what) for what, count in found.items()),
         " (without the archive %+d, %+d)" % (stock["blocks"], stock["bytes"]) if stock else "",
-        "flat" if good else "GROWS"), flush=True)
+        "no growth" if good else "GROWS"), flush=True)
     return good
 
 
 def check_the_check():
-    """What leaks has to be found."""
+    """Checks that leaks are found."""
     kept = []
     for name, leak in (("an object", lambda: kept.append(object())), ("a file", lambda: kept.append(os.dup(0))),
                        ("a large object", lambda: kept.append(bytes(1000))),
@@ -176,7 +176,7 @@ def main():
 try:
     MALLINFO = ctypes.CDLL(None).mallinfo2
 except AttributeError:
-    raise SystemExit("leaks.py: this C library has no mallinfo2 to ask how much is in use (glibc 2.33 has)")
+    raise SystemExit("leaks.py: this C library has no mallinfo2: run on glibc 2.33 or later")
 MALLINFO.restype = Usage
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Does valgrind find anything? `memcheck.py ARCHIVE`, with the interpreter of ARCHIVE and the package installed.
+"""Runs the package under valgrind: `memcheck.py ARCHIVE`, with the interpreter of ARCHIVE and the package installed.
 
-Runs `exercise` under memcheck, all small objects in blocks of malloc (PYTHONMALLOC).  No memory may be used
-that is not there or was never set, by anybody; what is lost for good in the end may not have been asked for
-by the package.  What also shows where the same modules are imported without the package is CPython's own.
-Before that, programs that do such things have to be found out.
+`exercise` runs under memcheck, with all small objects in blocks of malloc (PYTHONMALLOC). Valgrind must find no use of
+memory that is freed, out of bounds or uninitialised. It must find no leak of memory that the package allocated. Errors
+that also occur when the same modules are imported without the package are CPython's own. Before that, valgrind must
+find errors in programs that make them on purpose.
 
-From 3.12 on interned strings are never freed, whoever makes them; strings that are lost say nothing there.
+From 3.12 on, interned strings are never freed, so leaked strings are ignored there.
 
-Exit status: 0 clean, 1 not, 2 usage error.
+Exit status: 0 no errors, 1 errors, 2 usage error.
 """
 
 import argparse
@@ -21,9 +21,10 @@ import xml.etree.ElementTree as ElementTree
 
 LEAKS = {"Leak_DefinitelyLost", "Leak_IndirectlyLost"}
 EXTENSION = "_permacode."
-#: What has to be found, and the kind that valgrind gives it.
+#: Programs with errors, by the kind that valgrind gives the error.
 WRONG = {
-    "InvalidRead": "import ctypes; m = ctypes.CDLL(None).malloc; m.restype = ctypes.c_void_p; ctypes.string_at(m(10), 99)",
+    "InvalidRead": "import ctypes; m = ctypes.CDLL(None).malloc; m.restype = ctypes.c_void_p;"
+                   "ctypes.string_at(m(10), 99)",
     "UninitCondition": "import ctypes; m = ctypes.CDLL(None).malloc; m.restype = ctypes.c_void_p;"
                        "ctypes.string_at(m(99), 9) == b'something'",
     "Leak_DefinitelyLost": "import ctypes; [ctypes.CDLL(None).malloc(n) for n in range(100, 200)]",
@@ -31,7 +32,7 @@ WRONG = {
 
 
 def exercise(path):
-    """What is done under valgrind: everything that the package has, once or twice."""
+    """Uses everything that the package offers, once or twice."""
     import permacode
 
     with permacode.open(path) as archive:
@@ -78,7 +79,7 @@ def import_modules():
 
 
 def errors(*argv):
-    """(kind, where) of what memcheck finds in a run of this interpreter."""
+    """Yields (kind, stack) of each error that memcheck finds in a run of this interpreter."""
     environment = dict(os.environ, PYTHONMALLOC="malloc", PYTHONHASHSEED="1")
     with tempfile.TemporaryDirectory(prefix="memcheck-") as folder:
         report = os.path.join(folder, "report.xml")
@@ -95,7 +96,7 @@ def errors(*argv):
 
 
 def is_ours(stack):
-    """Did the package ask for this memory?"""
+    """Did the package allocate this memory?"""
     is_string = any(name == "PyUnicode_New" for name, _ in stack[:3])
     if is_string and sys.version_info >= (3, 12):
         return False
@@ -110,15 +111,15 @@ def check_the_check():
     for kind, program in WRONG.items():
         found = {kind for kind, _ in errors("-c", program)}
         if kind not in found:
-            raise SystemExit("memcheck.py: valgrind says %s of a program with %s" % (sorted(found), kind))
-    print("memcheck: %s are found where they are" % ", ".join(WRONG))
+            raise SystemExit("memcheck.py: valgrind finds %s in a program with %s" % (sorted(found), kind))
+    print("memcheck: valgrind finds %s" % ", ".join(WRONG))
 
 
 def main():
     parser = argparse.ArgumentParser(prog="memcheck.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("archive", metavar="ARCHIVE")
-    parser.add_argument("--exercise", action="store_true", help="do what is done under valgrind, without valgrind")
+    parser.add_argument("--exercise", action="store_true", help="use the package, without valgrind")
     parser.add_argument("--stock", action="store_true", help="import the same modules without the package")
     options = parser.parse_args()
     if options.exercise or options.stock:
@@ -135,7 +136,7 @@ def main():
         if kind not in LEAKS or is_ours(stack):
             good = False
             print("%s:\n%s" % (kind, "\n".join("  %s (%s)" % frame for frame in stack)))
-    print("memcheck: %s" % ("clean" if good else "NOT CLEAN"))
+    print("memcheck: %s" % ("no errors" if good else "ERRORS"))
     return 0 if good else 1
 
 

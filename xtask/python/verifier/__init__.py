@@ -1,7 +1,7 @@
 """A second verifier of Permacode archives, written from `spec.md` alone.
 
-It shares no code and no author's habits with the Rust reader, so that the two can be compared: where they disagree about
-an archive, one of them has a bug or `spec.md` leaves a question open. `cargo xtask spec-proof` compares them.
+It shares no code with the Rust reader, so that the two can be compared. If they disagree about an archive, one of them
+has a bug, or `spec.md` leaves a question open. `cargo xtask spec-proof` compares them.
 
 Each module follows a chapter of `spec.md`:
 
@@ -14,7 +14,7 @@ Each module follows a chapter of `spec.md`:
     objects      5.10 and 5.11
     depths       8.3: which rule is checked at which depth
 
-It needs CPython 3.9 or later and `xxhash` from PyPI.
+It needs CPython 3.9 or later, and `xxhash` from PyPI.
 """
 
 from .depths import DEPTHS, Finding, verify

@@ -1,4 +1,4 @@
-"""`python -m verifier FILE [--depth DEPTH]`: is the archive what `spec.md` says?"""
+"""`python -m verifier FILE [--depth DEPTH]`: checks whether the archive follows `spec.md`."""
 
 import argparse
 import sys

@@ -8,11 +8,11 @@ from .text import Violation
 
 
 def check_padding(archive):
-    """[S-5]: what is not header, section table or section is zero, and nothing follows the last section."""
+    """[S-5]: bytes between header, section table and sections are zero, and nothing follows the last section."""
     data = archive.data
     end = t.HEADER_LEN + len(archive.sections) * t.SECTION.size
     for section in archive.sections:
-        # Padding is most of a small archive: `count` is quick.
+        # Most of a small archive is padding, and `count` is quick.
         if data[end : section.offset].count(0) != section.offset - end:
             raise Violation("S-5", f"the padding before section {section.name} is not zero")
         end = section.offset + section.len
@@ -27,7 +27,7 @@ class Checksums:
         self.archive = archive
         self.chunk_len = 1 << archive.chunk_log2
         self._sections = set()
-        # For each kind a byte for each chunk: 1 if it has been checked.
+        # By kind, a byte for each chunk: 1 if it has been checked.
         self._checked = {}
         section = archive.section(t.CHECKSUMS)
         self._crcs = struct.unpack(f"<{len(section) // 4}I", section)
@@ -42,7 +42,7 @@ class Checksums:
             raise Violation("S-9", f"section {section.name} has the CRC {found:#x}, its entry says {section.crc:#x}")
 
     def touch(self, kind, start, end):
-        """[K-1] for the chunks of a range of a section, in which it has to lie."""
+        """[K-1] for the chunks of a range, which must lie in the section."""
         if start == end:
             return
         log2 = self.archive.chunk_log2
@@ -50,7 +50,7 @@ class Checksums:
         if checked is None:
             checked = self._checked[kind] = bytearray(((self.archive.len(kind) - 1) >> log2) + 1)
         behind = ((end - 1) >> log2) + 1
-        # Many ranges may span many chunks: `find` passes those that have been checked quickly.
+        # Many ranges may span many chunks. `find` quickly skips those that have been checked.
         chunk = checked.find(0, start >> log2, behind)
         while chunk >= 0:
             self._check_chunk(kind, chunk)
@@ -58,7 +58,7 @@ class Checksums:
             chunk = checked.find(0, chunk, behind)
 
     def touch_record(self, kind, index):
-        """[K-1] for the chunks of a record, which has to exist."""
+        """[K-1] for the chunks of a record, which must exist."""
         size = t.KINDS[kind].record
         self.touch(kind, index * size, (index + 1) * size)
 
@@ -83,4 +83,5 @@ class Checksums:
         start = chunk * self.chunk_len
         found = crc32(self.archive.section(kind)[start : start + self.chunk_len])
         if found != self._crcs[index]:
-            raise Violation("K-1", f"chunk {chunk} of section {section.name} has the CRC {found:#x}, not {self._crcs[index]:#x}")
+            text = f"chunk {chunk} of section {section.name} has the CRC {found:#x}, not {self._crcs[index]:#x}"
+            raise Violation("K-1", text)

@@ -10,7 +10,7 @@ from .text import Apart, Violation, is_utf8
 NARROW_WINDOW = 0x8000
 NARROW_CODE = 0xC000
 WIDE_CODE_BIT = 0x80000000
-# What stands between the qualified name of the parent and the name.
+# The text between the qualified name of the parent and the name.
 SEPARATOR_LENS = {t.FORM_MEMBER: len("."), t.FORM_LOCAL: len(".<locals>.")}
 
 
@@ -88,7 +88,7 @@ class Codes:
             raise Violation("C-1", f"there are {self.count} code objects and {details} details")
 
     def check_list_budget(self, modules):
-        """[C-9]. After it, the work of walking all lists is in proportion to the archive."""
+        """[C-9]. After that, walking all lists is work in proportion to the archive."""
         items = 0
         for module in modules:
             for id in range(module.first_code, module.first_code + module.code_count):
@@ -99,7 +99,7 @@ class Codes:
     def check_module(self, module):
         """The C rules except [C-1] and [C-9], all objects that are reached, and the signatures."""
         first, end = module.first_code, module.first_code + module.code_count
-        # How many parents are above each code object, and how long its qualified name is.
+        # The number of parents of each code object, and the length of its qualified name.
         above = {}
         # A parent has a higher id, so its qualified name comes first.
         for id in range(end - 1, first - 1, -1):
@@ -127,7 +127,7 @@ class Codes:
         self.checksums.touch(t.TABLES, code.tables_offset, tables_end)
 
     def check_parent(self, id, code, end, above, name_len, qualname_len):
-        """[C-6]. How many parents there are, and the length of the qualified name.
+        """[C-6]. Returns the number of parents and the length of the qualified name.
 
         `qualname_len` is that of a qualified name that is not derived.
         """

@@ -1,4 +1,4 @@
-"""Chapters 5.1 to 5.3: the header and the section table, which are all that opening an archive looks at."""
+"""Chapters 5.1 to 5.3: the header and the section table, which are all that opening an archive reads."""
 
 from typing import NamedTuple
 from zlib import crc32
@@ -98,7 +98,8 @@ def read_section_table(data, count, table_crc, code_align):
     seen = set()
     for section in sections:
         if section.offset < end or section.offset + section.len > len(data):
-            raise Violation("S-3", f"section {section.name} lies at {section.offset:#x}, before {end:#x} or behind the end")
+            text = f"section {section.name} lies at {section.offset:#x}, before {end:#x} or after the end"
+            raise Violation("S-3", text)
         end = section.offset + section.len
         if section.flags & ~t.REQUIRED:
             raise Violation("S-10", f"section {section.name} has the flags {section.flags:#x}")

@@ -48,7 +48,7 @@ class Module(NamedTuple):
     source_mtime: int
 
     def has_source_text(self):
-        """Without `source_path` there is no source, whatever the flags say."""
+        """Without `source_path` there is no source, whatever the flags are."""
         return self.source_path != t.NONE and self.flags & t.SOURCE_TEXT != 0
 
 
@@ -62,7 +62,7 @@ class Resource(NamedTuple):
 
 
 class Names:
-    """The names section. Records of several targets may share a name: it is looked at once."""
+    """The names section. Records of several targets may share a name, which is checked once."""
 
     def __init__(self, archive):
         self.text = archive.section(t.NAMES)
@@ -107,7 +107,7 @@ class Names:
 
     def resource_name(self, record):
         name = self.name(record)
-        # A name has one root at most, so that a second length of the root for it ends all.
+        # A name has at most one root, so a second length of its root is a violation.
         key = (record.name_offset, record.name_len, record.root_len)
         if key not in self._resource_names:
             self._resource_names.add(key)
@@ -121,7 +121,7 @@ def check_module_name(name):
 
 
 def check_names(archive, objects):
-    """The T, N, X and R rules, and [M-1] to [M-6] except overlapping sources. Gives the module records."""
+    """The T, N, X and R rules, and [M-1] to [M-6] except overlapping sources. Returns the module records."""
     names = Names(archive)
     targets = [Target(*fields) for fields in t.TARGET.iter_unpack(archive.section(t.TARGETS))]
     modules = [Module(*fields) for fields in t.MODULE.iter_unpack(archive.section(t.MODULES))]
@@ -230,7 +230,8 @@ def check_resource(archive, resource):
     if resource.flags & ~t.RESOURCE_FLAGS:
         raise Violation("R-3", f"the flags of a resource are {resource.flags:#x}")
     if resource.data_offset + resource.data_len > archive.len(t.FILES):
-        raise Violation("R-4", f"{resource.data_len} bytes at {resource.data_offset:#x} do not lie in the files section")
+        text = f"{resource.data_len} bytes at {resource.data_offset:#x} do not lie in the files section"
+        raise Violation("R-4", text)
 
 
 def check_modules(archive, modules, objects):
@@ -261,7 +262,7 @@ def check_modules(archive, modules, objects):
 
 
 class Sources:
-    """The sources section. Modules may share a source: it is looked at once."""
+    """The sources section. Modules may share a source, which is checked once."""
 
     def __init__(self, archive, checksums):
         self.archive = archive

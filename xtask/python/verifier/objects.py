@@ -12,7 +12,7 @@ FLOAT_LENS = {t.FLOAT: 8, t.COMPLEX: 16}
 
 
 class Parsed(NamedTuple):
-    """An object as its own bytes tell it."""
+    """An object, as read from its own bytes."""
 
     kind: int
     flags: int
@@ -26,7 +26,7 @@ class Parsed(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What a checked object means for whoever refers to it."""
+    """The properties of a checked object that matter to objects that refer to it."""
 
     kind: int
     # Bytes of text or of a bytes object; of a qualname the index of the constant.
@@ -38,7 +38,7 @@ class Known(NamedTuple):
 
 
 class Objects:
-    """The objects of an archive. Each is checked once, with all that it refers to."""
+    """The objects of an archive. Each is checked once, with all objects that it refers to."""
 
     def __init__(self, archive, checksums):
         self.archive = archive
@@ -49,17 +49,17 @@ class Objects:
         self.code_count = archive.count(t.CODE)
         self.pools = {t.CONSTANTS: archive.section(t.CONSTANTS), t.DOCSTRINGS: archive.section(t.DOCSTRINGS)}
         self.known = {}
-        # Objects follow each other, so those that were visited cannot have more bytes than both sections: this bounds
-        # the work where many entries point at one large object.
+        # Objects do not overlap, so those that were visited cannot have more bytes than both sections. This bounds the
+        # work if many entries point at one large object.
         self._budget = sum(map(len, self.pools.values()))
 
     def place(self, id):
-        """Which section the object is in, and where."""
+        """The section of the object, and its offset there."""
         entry = self.entries[id]
         return t.DOCSTRINGS if entry & ENTRY_DOCSTRINGS else t.CONSTANTS, entry & ENTRY_OFFSET
 
     def check_string(self, rule, id):
-        """The object exists and is a string, as far as its first bytes tell."""
+        """The object exists and, according to its first bytes, is a string."""
         if id >= self.count:
             raise Violation(rule, f"object {id} does not exist, there are {self.count}")
         section, at = self.place(id)
@@ -97,7 +97,7 @@ class Objects:
         return kind, flags, number, end
 
     def parse(self, id, section, start):
-        """The object, and where it ends: [O-2], and that what it refers to has a lower id."""
+        """The object and its end: [O-2], and objects that it refers to have lower ids."""
         kind, flags, number, end = self.head(section, start)
         pool = self.pools[section]
         if kind < t.TUPLE:
@@ -122,7 +122,7 @@ class Objects:
         return Parsed(kind, flags, number, items, depth, bound), end + number * width
 
     def reach(self, ids):
-        """Checks objects, which have to exist, and all that they refer to."""
+        """Checks objects, which must exist, and all objects that they refer to."""
         known = self.known
         todo = [id for id in ids if id not in known]
         if not todo:
@@ -151,7 +151,7 @@ class Objects:
                         raise Violation("O-6", f"container {id} refers to object {item}")
                     elif item not in known:
                         todo.append(item)
-        # What an object refers to has a lower id, so it is known when its turn comes.
+        # Objects that an object refers to have lower ids, so they are checked before it.
         for id in sorted(parsed):
             known[id] = self.check(id, parsed[id])
 
@@ -193,7 +193,7 @@ class Objects:
         return Known(object.kind, 0, depth, lowest, bound)
 
     def check_all(self):
-        """[O-1], and all that holds for each object."""
+        """[O-1], and the rules for each object."""
         starts = {}
         for id in range(self.count):
             if starts.setdefault(self.place(id), id) != id:

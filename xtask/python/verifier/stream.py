@@ -1,7 +1,7 @@
-"""`python -m verifier.stream`: verdicts about many archives, for a program that compares.
+"""`python -m verifier.stream`: gives verdicts about many archives to another program.
 
-Standard input: archives, each after its length in four bytes, little-endian. Standard output: a line for each, `ok` or the
-first depth that refuses it and the rule.
+Standard input: archives, each after its length in four bytes, little-endian. Standard output: a line for each archive,
+either `ok` or the first depth that refuses it and the rule.
 """
 
 import sys

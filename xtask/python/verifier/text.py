@@ -44,10 +44,10 @@ def is_generalised_utf8(text):
 
 
 class Apart:
-    """Ranges of one section that have to be the same or not overlap. An empty range overlaps nothing.
+    """Ranges of one section that must be equal or not overlap. An empty range overlaps nothing.
 
-    Ranges that do not overlap have no more bytes together than their section. So whoever looks at each new range once does
-    work in proportion to the section, although the ranges are compared only at the end.
+    Together, ranges that do not overlap have no more bytes than their section. So checking each new range once is work
+    in proportion to the section, although the ranges are compared only at the end.
     """
 
     def __init__(self, rule, what, section_len):
@@ -57,7 +57,7 @@ class Apart:
         self._budget = section_len
 
     def add(self, start, end):
-        """Whether the range is a new one. It has to lie in the section."""
+        """Whether the range is a new one. It must lie in the section."""
         if (start, end) in self._ranges:
             return False
         self._ranges.add((start, end))
@@ -67,7 +67,7 @@ class Apart:
         return True
 
     def add_once(self, start, end):
-        """For ranges that must not even be the same."""
+        """For ranges that must not be equal either."""
         if not self.add(start, end) and start < end:
             raise Violation(self.rule, f"{self.what} {start:#x} to {end:#x} occurs twice")
 

@@ -50,7 +50,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "S", default_value_t = Args::default().seed)]
     seed: u64,
     /// How many processes of the second verifier to run
-    #[arg(long, value_name = "J", default_value_t = Args::default().jobs, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "J", default_value_t = Args::default().jobs)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     jobs: u64,
     /// Make and compare the mutant of this number only
     #[arg(long, value_name = "NUMBER", conflicts_with = "mutants")]

@@ -1,7 +1,7 @@
-"""Comprehensions beside variables of the same name, at the level of a module and of a class.
+"""Comprehensions beside variables of the same name, in a module and in a class.
 
-From 3.12 on their variables are hidden fast locals of the code around them: code that has lost which of its
-locals are hidden deletes the variable of the module, or shows what it should not in `locals()`.
+From 3.12 on, variables of comprehensions are hidden fast locals of the enclosing code. Code that loses the mark
+"hidden" deletes the variable of the module, or shows the hidden variable in `locals()`.
 """
 
 x, y = "x of the module", "y of the module"

@@ -1,4 +1,4 @@
-"""Arguments of every kind, cells that are arguments, free variables, generators, and what all of that shows of itself."""
+"""Arguments of every kind, cells that are arguments, free variables and generators, with all of their attributes."""
 
 import inspect
 import sys
@@ -73,7 +73,8 @@ except KeyError as error:
     shown = traceback.format_exception(type(error), error, error.__traceback__)
 first, rest, more = cells("argument", 1, 2)
 running = generator(3)
-RESULT = [inner(), names, first(), rest(), [made() for made in more], next(running), running.send("sent"), list(running),
+RESULT = [inner(), names, first(), rest(), [made() for made in more], next(running), running.send("sent"),
+          list(running),
           run(coroutine()), Class().method(), Class.__doc__, shown,
           [str(inspect.signature(function)) for function in (everything, cells, inner, Class.method)],
           [function.__code__.co_varnames + function.__code__.co_cellvars + function.__code__.co_freevars

@@ -1,16 +1,15 @@
-"""Put first on PYTHONPATH by `regress.py`: tells in a log what was compiled, and where modules came from.
+"""Logs compilations and the origins of modules. `regress.py` puts its folder first on PYTHONPATH.
 
-Written to the file named by REGRESS_LOG, one line each:
+It writes lines to the file that REGRESS_LOG names:
 
-* `compile<TAB>FILE<TAB>CALLER` whenever source text is compiled under the name of a file below
-  REGRESS_TREE.  CALLER is `import` if the import system does it, as it will when a .pyc is missing,
-  stale or refused; `script` for a file named on a command line, whose .pyc no interpreter looks for
-  (test_asyncio runs such); else FILE:LINE of who did (test_inspect compiles a source by itself).
-  A hook that raises would make the compilation fail, so it must not;
-* `loaded<TAB>N<TAB>M<TAB>NAMES` at exit: N modules came from the tree, M from the interpreter's own
-  library (REGRESS_OWN) although they should have come from the tree, and their names.
+* `compile<TAB>FILE<TAB>CALLER` when source text is compiled under the name of a file below REGRESS_TREE. CALLER is
+  `import` if the import system compiles, because a .pyc is missing, stale or refused. It is `script` for a file on a
+  command line, for which no interpreter looks for a .pyc (test_asyncio runs scripts). Otherwise it is the FILE:LINE
+  that compiles (test_inspect compiles a source itself). The hook must not raise, or the compilation fails.
+* `loaded<TAB>N<TAB>M<TAB>NAMES` at exit: N modules came from the tree. M modules came from the interpreter's own
+  library (REGRESS_OWN), but should have come from the tree. NAMES are theirs.
 
-What start-up imported before this file ran is asked by `regress.py` another way (`python -v`).
+Imports during start-up come before this file runs. `regress.py` finds them with `python -v`.
 """
 
 import atexit

@@ -1,15 +1,15 @@
-"""Imported at start by a .pth file in a virtual environment: the standard library comes from an archive.
+"""Installs an archive of the standard library at start-up. A .pth file in a virtual environment imports this module.
 
-Installs the archive that OVERLAY_ARCHIVE names, if it names one, and writes at exit to the file that
-OVERLAY_LOG names, as JSON in one line: `role` (`main`: the process that was started first; `child`; or
+OVERLAY_ARCHIVE names the archive. Without that variable, nothing is installed. At exit, the module writes one line of
+JSON to the file that OVERLAY_LOG names: `role` (`main` for the process that was started first, `child`, or
 `sub-interpreter`, which the package does not support), `status` and `stats` of the package, `argv`, and
 
-* `by_cpython`: modules of the standard library that CPython's own loader ran out of their own files after
-  the archive was installed (an audit hook sees that);
-* `no_debug_ranges`: code objects have no columns in this process;
-* `refused`: why nothing was installed, if nothing was.
+* `by_cpython`: modules of the standard library that CPython's own loader loaded from files after the archive was
+  installed (an audit hook notes them);
+* `no_debug_ranges`: whether code objects lack columns in this process;
+* `refused`: the reason if nothing was installed.
 
-It writes nothing else and raises nothing: tests look at what their children print.
+It prints nothing and raises nothing, because tests check the output of their children.
 """
 
 import atexit
@@ -18,7 +18,7 @@ import sys
 
 _LOG = os.environ.get("OVERLAY_LOG")
 _ARCHIVE = os.environ.get("OVERLAY_ARCHIVE")
-#: The environment is one for all interpreters of a process, and is handed down to children.
+#: All interpreters of a process share the environment variables, and children inherit them.
 _ROLE = {None: "main", str(os.getpid()): "sub-interpreter"}.get(os.environ.get("OVERLAY_PID"), "child")
 os.environ["OVERLAY_PID"] = str(os.getpid())
 _LIBRARY = os.path.dirname(os.__file__) + os.sep
@@ -37,14 +37,14 @@ def _note(event, args, frame=sys._getframe, library=_LIBRARY, not_ours=_NOT_OURS
         if path.startswith(library) and not path.startswith(not_ours) and caller and caller.f_code is _RUNS:
             called_with = caller.f_back.f_locals
             name = getattr(called_with.get("module"), "__name__", "")
-            # A test may import a file of the library by another name, which no archive has.
+            # A test may import a file of the library under another name, which the archive does not have.
             stem = path[len(library):-len(".py")].replace(os.sep, ".")
             if type(called_with.get("self")) is _LOADER and name == stem.replace(".__init__", ""):
                 found.append(name)
 
 
 def _install():
-    """Why nothing is installed, or None."""
+    """Installs the archive; returns the reason if it cannot, else None."""
     if _ARCHIVE is None or _ROLE == "sub-interpreter":
         return "not wanted"
     try:
