@@ -1,7 +1,9 @@
 //! Archives of many small modules.
 
 use anyhow::Result;
-use permacode_model::{Leaf, Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target};
+use permacode_model::{
+    Code, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target,
+};
 use permacode_writer::{Options, Plan, Writer};
 
 /// An archive of this many modules, each with one code object.
@@ -21,7 +23,10 @@ pub(super) fn archive_of(modules: usize) -> Result<Plan> {
     for number in 0..modules {
         let name = format!("package.module{number}");
         let filename = format!("package/module{number}.py");
-        let objects = vec![Object::Leaf(Leaf::Str(Str::interned("<module>"))), Object::Leaf(Leaf::Str(Str::interned(format!("name{number}"))))];
+        let objects = vec![
+            Object::Leaf(Leaf::Str(Str::interned("<module>"))),
+            Object::Leaf(Leaf::Str(Str::interned(format!("name{number}")))),
+        ];
         writer.module(
             target,
             &Module {
