@@ -75,7 +75,8 @@ class Names:
     def cache_tag(self, target):
         end = target.cache_tag_offset + target.cache_tag_len
         if end > len(self.text) or target.cache_tag_len > t.MAX_NAME_LEN:
-            raise Violation("T-5", f"a cache tag lies at {target.cache_tag_offset:#x} and has {target.cache_tag_len} bytes")
+            text = f"a cache tag lies at {target.cache_tag_offset:#x} and has {target.cache_tag_len} bytes"
+            raise Violation("T-5", text)
         pair = (target.cache_tag_offset, end)
         if pair not in self._cache_tags:
             self._cache_tags.add(pair)
