@@ -107,6 +107,21 @@ pub(super) fn check_rust_version(wanted: &Version) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::output;
+
+    /// Crates that only writing archives needs.
+    const ONLY_FOR_WRITING: [&str; 3] = ["permacode-writer", "tempfile", "rustix"];
+
+    #[test]
+    fn the_extension_module_contains_no_crate_that_only_writing_needs() {
+        let tree = ["tree", "--locked", "--package", "permacode-python", "--edges", "normal", "--prefix", "none"];
+        let tree = output(&mut cargo(&tree)).unwrap();
+        let names: Vec<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+        assert!(names.contains(&"permacode-reader"), "{tree}");
+        for name in ONLY_FOR_WRITING {
+            assert!(!names.contains(&name), "see cargo tree --package permacode-python --invert {name}");
+        }
+    }
 
     #[test]
     fn the_lists_hold_what_cargo_toml_says() {
