@@ -7,17 +7,18 @@ use crate::{
 };
 use anyhow::Result;
 use fastrand::Rng;
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
-use std::{hint::black_box, time::Instant};
+use std::hint::black_box;
 
-/// Lookups that are timed at once while the caches are warm.
-const WARM: usize = 200_000;
+/// Lookups that are timed at once while the caches are warm, or more if there are more names.
+const WARM: usize = 50_000;
 
 /// Lookups that are timed at once after the caches were emptied. More of them would warm the caches.
 const COLD: usize = 500;
 
-/// How often the caches are emptied in a round.
-const COLD_REPEATS: usize = 10;
+/// How often the contenders take turns in a round.
+const TURNS: usize = 4;
 
 /// More bytes than the caches of a processor hold.
 const LARGER_THAN_CACHES: usize = 128 << 20;
@@ -91,11 +92,10 @@ impl<'a> Rounds<'a> {
             [&|queries| self.archived.count(queries), &|queries| self.map.count(queries)];
         for round in 0..self.rounds as usize {
             let mut totals = [0.0; 2];
-            let repeats = if caches == Caches::Warm { 1 } else { COLD_REPEATS };
-            for repeat in 0..repeats {
+            for turn in 0..TURNS {
                 queries.shuffle(&mut rng, if caches == Caches::Warm { usize::MAX } else { COLD });
                 // Each contender goes first every other time.
-                for contender in if (round + repeat) % 2 == 0 { [0, 1] } else { [1, 0] } {
+                for contender in if (round + turn) % 2 == 0 { [0, 1] } else { [1, 0] } {
                     let count = contenders[contender];
                     totals[contender] += match caches {
                         Caches::Warm => warm(&queries, count)?,
@@ -106,7 +106,7 @@ impl<'a> Rounds<'a> {
                     };
                 }
             }
-            let [ours, theirs] = totals.map(|total| total / repeats as f64);
+            let [ours, theirs] = totals.map(|total| total / TURNS as f64);
             permacode.push(ours);
             rkyv.push(theirs);
             ratio.push(ours / theirs);
@@ -128,16 +128,22 @@ fn warm(queries: &Queries, count: &dyn Fn(&Queries) -> usize) -> Result<f64> {
     timed(queries, WARM.div_ceil(queries.len()), count)
 }
 
-/// Nanoseconds a lookup.
+/// Nanoseconds of processor time a lookup. Other processes interrupt a measurement on the wall clock.
 fn timed(queries: &Queries, times: usize, count: &dyn Fn(&Queries) -> usize) -> Result<f64> {
-    let start = Instant::now();
+    let start = processor_time();
     let mut found = 0;
     for _ in 0..times {
         found += count(black_box(queries));
     }
-    let elapsed = start.elapsed();
+    let elapsed = processor_time() - start;
     queries.check(found / times)?;
-    Ok(elapsed.as_nanos() as f64 / (times * queries.len()) as f64)
+    Ok(elapsed / (times * queries.len()) as f64)
+}
+
+/// Nanoseconds that this thread has run.
+fn processor_time() -> f64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
 /// Fills the caches of the processor with other memory.

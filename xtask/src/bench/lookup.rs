@@ -137,7 +137,7 @@ fn print_times(measurements: &[Measurement], rounds: u32) {
             format!("{:.3} to {:.3}", of.ratio.lower, of.ratio.upper),
         ]);
     }
-    println!("Time of a lookup; medians of {rounds} rounds in which the contenders take turns\n{table}");
+    println!("Processor time of a lookup; medians of {rounds} rounds in which the contenders take turns\n{table}");
 }
 
 fn print_counts(counts: &[Instructions]) {
