@@ -38,7 +38,7 @@ fn show(value: &(impl Debug + ?Sized)) {
 pub fn walk<D: AsRef<[u8]>>(archive: &Archive<D>) -> Reached {
     let mut reached = Reached::default();
     black_box((archive.file_len(), archive.code_align(), archive.code_count(), archive.sections().count()));
-    for id in [0, 1, archive.object_count() as u32, u32::MAX] {
+    for id in [0, 1, archive.object_count(), u32::MAX] {
         if let Some(object) = archive.object(id) {
             value(&object, &mut reached);
         }
