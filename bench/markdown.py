@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the tables of `docs/benchmarks.md` from the output of `bench.py --json`: `markdown.py FILE`.
 
-Each interpreter has a column. Ratios have the median and, in brackets, the quartiles.
+Each interpreter has a column. A ratio is a median; if there are quartiles, the next row has them.
 """
 
 import json
@@ -24,7 +24,15 @@ def main():
             # Some contenders are absent for some interpreters.
             columns = [rows(of[part]) for of in having]
             for name in dict.fromkeys(name for column in columns for name in column):
-                print("| %s | %s |" % (name, " | ".join(column.get(name, "–") for column in columns)))
+                print_row(name, [column.get(name, "–") for column in columns])
+
+
+def print_row(name, values):
+    """Prints values as a row. Quartiles get a row of their own, because a line has at most 120 columns."""
+    medians, quartiles = zip(*(value if isinstance(value, tuple) else (value, "–") for value in values))
+    print("| %s | %s |" % (name, " | ".join(medians)))
+    if any(text != "–" for text in quartiles):
+        print("| quartiles | %s |" % " | ".join(quartiles))
 
 
 def load_rows(part):
@@ -76,7 +84,7 @@ def placement_rows(part):
     for state, sets in part.items():
         for name, of in sets.items():
             for row, values in of.items():
-                ratio = spread(values["load"]["ratio"])
+                ratio = "%s (%s)" % spread(values["load"]["ratio"])
                 rows["%s, %s: %s" % (name, state, row)] = "%s, %.0f kB" % (ratio, values["mapped"])
     return rows
 
@@ -86,7 +94,8 @@ def number(value):
 
 
 def spread(ratio):
-    return "%s (%s–%s)" % (number(ratio["median"]), *map(number, ratio["quartiles"]))
+    """The median and the quartiles."""
+    return number(ratio["median"]), "%s–%s" % tuple(map(number, ratio["quartiles"]))
 
 
 def inverse(ratio):
