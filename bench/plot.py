@@ -87,9 +87,9 @@ def draw(data, output):
     versions = data["versions"]
 
     rows = {label.removeprefix("whole: as fast as "): row for label, row in data["speed"].items()}
-    points(speed, versions, rows, {"stock": "than stock CPython", "zipimport": "than zipimport",
-                                   "oxidized_importer": "than oxidized_importer",
-                                   "code-data-share": "than code-data-share"})
+    points(speed, versions, rows, {"stock": "as stock CPython", "zipimport": "as zipimport",
+                                   "oxidized_importer": "as oxidized_importer",
+                                   "code-data-share": "as code-data-share"})
     speed.set(title="Importing 353 to 406 modules:\nhow many times as fast an archive is (higher is better)",
               ylim=(0.9, 1.5))
 
