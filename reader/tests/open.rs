@@ -85,6 +85,6 @@ fn version_99_is_refused_by_its_number_even_if_nothing_else_is_known_of_it() {
     assert_eq!((error.rule(), error.offset()), (Some(Rule::H2), Some(8)));
     assert_eq!(
         error.to_string().split(" (").next().unwrap(),
-        "the archive has format version 99, this reader knows version 1: use a reader of that version, or bundle again; rule H-2: The format version must be one that the reader knows."
+        "the archive has format version 99, but this reader knows version 1: use a reader of that version, or bundle again; rule H-2: The format version must be one that the reader knows."
     );
 }
