@@ -9,17 +9,16 @@ use std::{
     time::Instant,
 };
 
-use permacode_model::{Module, ModuleKind, Resource, Target};
+use permacode_model::{Module, Resource, Target};
 use permacode_pyc::target_for;
 use permacode_writer::{Options, Plan, TargetId, Writer, check_destination};
 
 use crate::{
     compile::Compiler,
-    discover::{Discovery, Item, ItemKind, Rule, Rules, Suffixes, ancestors, discover},
+    discover::{Discovery, FoundFile, FoundKind, Skip, Suffixes, Wanted, ancestors, discover},
     elsewhere,
     error::{Error, ErrorKind, Unreadable},
     filter::Filter,
-    layout::Layout,
     options::BundleOptions,
     parallel::threads,
     place::{self, Place, PlaceKind},
@@ -28,6 +27,7 @@ use crate::{
     report::{self, ArchiveReport, BundleReport, NotModule, RootReport},
     text::shown,
     tree::Tree,
+    tree_layout::TreeLayout,
 };
 
 /// An archive that is laid out and can be written.
@@ -55,7 +55,7 @@ impl Bundle {
     /// # Errors
     /// If that fails; a file that was there before is then untouched.
     pub fn publish(&self, path: impl AsRef<Path>) -> Result<(), Error> {
-        Ok(self.plan.publish(path.as_ref())?)
+        Ok(self.plan.publish(path)?)
     }
 }
 
@@ -89,7 +89,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
         Some(folder) => Some(Tree::create(folder, false)?),
         None => None,
     };
-    let rules = Rules {
+    let wanted = Wanted {
         suffixes: Suffixes::new(interpreter),
         packages: &packages,
         filter: &filter,
@@ -98,7 +98,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
         output: options.output.as_deref().and_then(real_file),
         kept: options.keep_compiled.as_deref().and_then(|folder| folder.canonicalize().ok()),
     };
-    let found = discover(&places, &rules)?;
+    let found = discover(&places, &wanted)?;
     if !found.unreadable.is_empty() && (!options.keep_going || options.strict) {
         return Err(unreadable(found.unreadable));
     }
@@ -109,7 +109,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
 
     let mut writer = Writer::new(Options::default());
     let target = target_for(interpreter.version, interpreter.hexversion, options.optimize);
-    let target = writer.target(&Target { sealed: options.sealed, ..target })?;
+    let target = writer.add_target(&Target { sealed: options.sealed, ..target })?;
     let mut join = Join {
         options,
         places: &places,
@@ -117,7 +117,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
         writer,
         target,
         kept,
-        layout: Layout::new(roots, &interpreter.tag, options.optimize)?,
+        layout: TreeLayout::new(&roots, &interpreter.tag, options.optimize)?,
         report: BundleReport {
             tag: interpreter.tag.clone(),
             version: interpreter.version_text.clone(),
@@ -161,16 +161,16 @@ struct Join<'j> {
     writer: Writer,
     target: TargetId,
     kept: Option<Tree>,
-    layout: Layout,
+    layout: TreeLayout,
     report: BundleReport,
 }
 
 impl Join<'_> {
     /// Compiles and adds modules. Returns what is to be carried as it is. `known` are the names of all modules that have
     /// a file.
-    fn modules(&mut self, items: Vec<Item>, known: &BTreeSet<String>) -> Result<Vec<Item>, Error> {
-        let is_module = |item: &Item| matches!(item.kind, ItemKind::Module { .. });
-        let (sources, mut resources): (Vec<Item>, Vec<Item>) = items.into_iter().partition(is_module);
+    fn modules(&mut self, items: Vec<FoundFile>, known: &BTreeSet<String>) -> Result<Vec<FoundFile>, Error> {
+        let is_module = |item: &FoundFile| matches!(item.kind, FoundKind::Module { .. });
+        let (sources, mut resources): (Vec<FoundFile>, Vec<FoundFile>) = items.into_iter().partition(is_module);
         self.progress.begin(Phase::Compile, sources.len() as u64);
         let compiler = Compiler::new(&self.options.interpreter, self.options.optimize);
         let mut added = BTreeSet::new();
@@ -185,7 +185,7 @@ impl Join<'_> {
                 module::Read::Unreadable(error) => self.report.unreadable.push(Unreadable::new(&item.file, error)),
                 module::Read::Compiled(compiled) => match self.module(item, compiled)? {
                     None => drop(added.insert(item.module_name().unwrap_or_default().to_owned())),
-                    Some(why) => resources.push(Item { kind: ItemKind::Resource(Some(why)), ..item.clone() }),
+                    Some(why) => resources.push(FoundFile { kind: FoundKind::Resource(Some(why)), ..item.clone() }),
                 },
             }
             self.progress.step();
@@ -202,34 +202,26 @@ impl Join<'_> {
         let all: BTreeSet<&str> = added.iter().flat_map(|name| ancestors(name)).collect();
         for name in all.into_iter().filter(|name| !known.contains(*name)) {
             self.report.namespaces += 1;
-            let module = Module {
-                name: name.to_owned(),
-                kind: ModuleKind::Namespace,
-                objects: Vec::new(),
-                codes: Vec::new(),
-                root: None,
-                filename: None,
-                source: None,
-            };
-            self.writer.module(self.target, &module)?;
+            let module = Module::namespace(name);
+            self.writer.add_module(self.target, &module)?;
         }
         Ok(())
     }
 
     /// Adds resources. Expects them in the order of places: of two with one path the first is taken, as the first is that
     /// an interpreter finds.
-    fn resources(&mut self, items: Vec<Item>, skipped: &mut Vec<(Rule, usize, Vec<u8>)>) -> Result<(), Error> {
+    fn resources(&mut self, items: Vec<FoundFile>, skipped: &mut Vec<(Skip, usize, Vec<u8>)>) -> Result<(), Error> {
         self.progress.begin(Phase::Resources, items.len() as u64);
         let mut taken: HashMap<Vec<u8>, PathBuf> = HashMap::new();
         for item in items {
             self.progress.step();
             let place = &self.places[item.place];
-            if let ItemKind::Resource(Some(why)) = &item.kind {
+            if let FoundKind::Resource(Some(why)) = &item.kind {
                 let (root, path) = (place.root.clone(), shown(&item.path));
                 self.report.not_modules.push(NotModule { root, path, why: why.clone() });
             }
             if !self.options.resources {
-                skipped.push((Rule::Resource, item.place, item.path));
+                skipped.push((Skip::Resource, item.place, item.path));
                 continue;
             }
             // Two folders that were given the name of one root.
@@ -253,7 +245,7 @@ impl Join<'_> {
                 executable: is_executable(&metadata),
                 data: data.into(),
             };
-            self.writer.resource(self.target, resource)?;
+            self.writer.add_resource(self.target, resource)?;
             taken.insert(name, item.file);
         }
         Ok(())

@@ -3,7 +3,7 @@
 mod entry;
 mod finder;
 mod resolve;
-mod rule;
+mod skip;
 mod walk;
 
 use std::{collections::BTreeSet, fs::File, path::PathBuf};
@@ -16,23 +16,23 @@ use crate::{
 };
 
 pub(crate) use finder::Suffixes;
-pub use rule::Rule;
+pub use skip::Skip;
 
 /// A file that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Item {
+pub(crate) struct FoundFile {
     /// Index of its place.
     pub(crate) place: usize,
     /// Path below the folder of the place: bytes, `/` between components.
     pub(crate) path: Vec<u8>,
     /// The file.
     pub(crate) file: PathBuf,
-    pub(crate) kind: ItemKind,
+    pub(crate) kind: FoundKind,
 }
 
 /// What a file is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ItemKind {
+pub(crate) enum FoundKind {
     /// The source of a module.
     Module { name: String, is_package: bool },
     /// A file to be carried as it is; for a file that looks like a module: why it is none.
@@ -100,9 +100,9 @@ pub(crate) struct OtherName {
 #[derive(Debug, Default)]
 pub(crate) struct Discovery {
     /// In the order of places and paths.
-    pub(crate) items: Vec<Item>,
-    /// Entries that were left out, a folder as one: the rule, index of the place, and path below it.
-    pub(crate) skipped: Vec<(Rule, usize, Vec<u8>)>,
+    pub(crate) items: Vec<FoundFile>,
+    /// Entries that were left out, a folder as one: the reason, index of the place, and path below it.
+    pub(crate) skipped: Vec<(Skip, usize, Vec<u8>)>,
     /// Folders that more than one name leads to, with the names that they were not visited under.
     pub(crate) other_names: Vec<OtherName>,
     /// What could not be read.
@@ -114,7 +114,7 @@ pub(crate) struct Discovery {
 
 /// What is left out, beyond what always is.
 #[derive(Debug)]
-pub(crate) struct Rules<'r> {
+pub(crate) struct Wanted<'r> {
     /// Suffixes of the modules of the interpreter.
     pub(crate) suffixes: Suffixes,
     /// Folders of installed packages: not part of a library that they lie in.
@@ -135,13 +135,13 @@ pub(crate) struct Rules<'r> {
 ///
 /// # Errors
 /// If the folder of a place is gone, or two folders that the user named have the same module.
-pub(crate) fn discover(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Error> {
-    let mut found = walk::walk(places, rules)?;
+pub(crate) fn discover(places: &[Place], wanted: &Wanted<'_>) -> Result<Discovery, Error> {
+    let mut found = walk::walk(places, wanted)?;
     found.items.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
     found.known = resolve::resolve(places, &mut found)?;
     // This is looked at before anything is compiled, which may take minutes.
     found.items.retain(|item| {
-        let is_read = rules.resources || item.module_name().is_some();
+        let is_read = wanted.resources || item.module_name().is_some();
         let Some(error) = File::open(&item.file).err().filter(|_| is_read) else { return true };
         found.unreadable.push(Unreadable::new(&item.file, error));
         false
@@ -156,12 +156,12 @@ pub(crate) fn ancestors(name: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-impl Item {
+impl FoundFile {
     /// The name of the module that it is the source of.
     pub(crate) fn module_name(&self) -> Option<&str> {
         match &self.kind {
-            ItemKind::Module { name, .. } => Some(name),
-            ItemKind::Resource(_) => None,
+            FoundKind::Module { name, .. } => Some(name),
+            FoundKind::Resource(_) => None,
         }
     }
 }

@@ -104,7 +104,7 @@ pub enum ErrorKind {
     /// The writer refused a module or resource, or could not write the archive.
     Write(permacode_writer::Error),
     /// The archive cannot be read.
-    Read(permacode_reader::Error),
+    Read(permacode_model::Error),
     /// A module of an archive cannot be written as a `.pyc` file.
     Pyc {
         /// The module.
@@ -216,6 +216,12 @@ impl From<permacode_writer::Error> for Error {
 
 impl From<permacode_reader::Error> for Error {
     fn from(error: permacode_reader::Error) -> Self {
+        ErrorKind::Read(error.into()).into()
+    }
+}
+
+impl From<permacode_model::Error> for Error {
+    fn from(error: permacode_model::Error) -> Self {
         ErrorKind::Read(error).into()
     }
 }

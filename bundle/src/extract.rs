@@ -1,6 +1,6 @@
 //! From an archive to a tree of files.
 
-mod plan;
+mod extraction;
 mod size;
 
 use std::{
@@ -14,16 +14,17 @@ use permacode_model::Module;
 use permacode_pyc::{Header, Validation, Version, encode_pyc, source_hash};
 use permacode_reader::{self as reader, Archive};
 
-use self::plan::{Plan, Thing};
+use self::extraction::{Extraction, Thing};
 use crate::{
     error::{Error, ErrorKind},
     extract_report::{ExtractReport, ExtractedRoot, LeftOut, WhyLeftOut},
-    layout::Layout,
+    name::root_text,
     parallel,
     progress::{Phase, Progress},
     report::VerbatimFilename,
     text,
     tree::Tree,
+    tree_layout::TreeLayout,
 };
 
 /// Bytes of files that each byte of an archive may become, beyond [`MIN_ROOM`]. Whole standard libraries stay below 2.
@@ -121,32 +122,32 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
     let folder = folder.as_ref();
     // Names that are valid do not overlap: they and the paths made of them take room in proportion to the archive.
     archive.verify_structure()?;
-    let mut plan = Plan::new(archive, options)?;
+    let mut extraction = Extraction::new(archive, options)?;
     let absolute = std::path::absolute(folder).map_err(|error| Error::io("cannot find", folder, error))?;
     let limit = options.max_size.unwrap_or_else(|| archive.file_len().saturating_mul(ROOM).max(MIN_ROOM));
-    let bytes = plan.bytes(options, &absolute)?;
+    let bytes = extraction.bytes(options, &absolute)?;
     if bytes > limit {
         return Err(ErrorKind::TooMuch { bytes, limit }.into());
     }
     let tree = Tree::create(folder, options.overwrite)?;
-    progress.begin(Phase::Extract, plan.things.len() as u64);
-    prepare(&tree, &mut plan)?;
+    progress.begin(Phase::Extract, extraction.things.len() as u64);
+    prepare(&tree, &mut extraction)?;
     let work = Work {
         folder: &absolute,
         now: SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs().cast_signed()),
         tree,
         report: Mutex::default(),
         filenames: Mutex::default(),
-        layout: &plan.layout,
-        version: plan.version,
+        layout: &extraction.layout,
+        version: extraction.version,
         options,
     };
     parallel::for_each(
         parallel::threads(options.threads),
-        plan.things.len(),
+        extraction.things.len(),
         || (),
         |(), number| {
-            match &plan.things[number] {
+            match &extraction.things[number] {
                 Thing::Module { module, source, compiled, .. } => {
                     work.module(module, source.as_deref(), compiled.as_deref())?;
                 }
@@ -157,13 +158,17 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
         },
     )?;
     let mut report = work.report.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
-    report.namespaces = plan.namespaces;
-    report.left_out = plan.left_out;
+    report.namespaces = extraction.namespaces;
+    report.left_out = extraction.left_out;
     report.left_out.sort();
     report.verbatim_filenames.sort();
-    for root in plan.roots {
-        let base = base(options, work.folder, &plan.layout, Some(root));
-        report.roots.push(ExtractedRoot { name: root.to_owned(), folder: plan.layout.root(Some(root)).into(), base });
+    for root in extraction.roots {
+        let base = base(options, work.folder, &extraction.layout, Some(root));
+        report.roots.push(ExtractedRoot {
+            name: root.to_owned(),
+            folder: extraction.layout.root(Some(root)).into(),
+            base,
+        });
     }
     report.elapsed = begin.elapsed();
     Ok(report)
@@ -171,9 +176,9 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
 
 /// Makes all folders and room for all files. A compiled file whose name is too long for the file system is left out if its
 /// source is written: CPython does without it, too.
-fn prepare(tree: &Tree, plan: &mut Plan<'_>) -> Result<(), Error> {
+fn prepare(tree: &Tree, extraction: &mut Extraction<'_>) -> Result<(), Error> {
     let make = |path: &[u8]| tree.make_folders_above(path).and_then(|()| tree.make_room(path));
-    for thing in &mut plan.things {
+    for thing in &mut extraction.things {
         match thing {
             Thing::Resource { path, .. } => make(path)?,
             Thing::Module { source, compiled, .. } => {
@@ -181,7 +186,7 @@ fn prepare(tree: &Tree, plan: &mut Plan<'_>) -> Result<(), Error> {
                 let Some(path) = compiled else { continue };
                 match make(path) {
                     Err(error) if source.is_some() && error.is_name_too_long() => {
-                        plan.left_out.push(LeftOut { path: text::shown(path), why: WhyLeftOut::NameTooLong });
+                        extraction.left_out.push(LeftOut { path: text::shown(path), why: WhyLeftOut::NameTooLong });
                         *compiled = None;
                     }
                     result => result?,
@@ -193,7 +198,7 @@ fn prepare(tree: &Tree, plan: &mut Plan<'_>) -> Result<(), Error> {
 }
 
 /// The folder that file names below a root are said to lie in.
-fn base(options: &ExtractOptions, folder: &Path, layout: &Layout, root: Option<&str>) -> PathBuf {
+fn base(options: &ExtractOptions, folder: &Path, layout: &TreeLayout, root: Option<&str>) -> PathBuf {
     if let Some(base) = root.and_then(|root| options.bases.get(root)) {
         return base.clone();
     }
@@ -212,7 +217,7 @@ struct Work<'w> {
     report: Mutex<ExtractReport>,
     /// File names that code objects have of their own, by offset and length in the archive: code objects may share them.
     filenames: Mutex<HashMap<(u64, usize), Arc<str>>>,
-    layout: &'w Layout,
+    layout: &'w TreeLayout,
     version: Version,
     options: &'w ExtractOptions,
 }
@@ -270,7 +275,7 @@ impl Work<'_> {
     fn filename(&self, model: &Module<'_>) -> Result<Vec<u8>, Error> {
         let Some(filename) = &model.filename else { return Ok(Vec::new()) };
         let Some(root) = &filename.root else { return Ok(filename.path.text.to_vec()) };
-        let mut text = text::of_path(&base(self.options, self.folder, self.layout, Some(root)));
+        let mut text = text::of_path(&base(self.options, self.folder, self.layout, Some(root_text(&root.text)?)));
         let separator = std::path::MAIN_SEPARATOR as u8;
         if text.last().is_some_and(|last| !matches!(last, b'/') && *last != separator) {
             text.push(separator);

@@ -162,7 +162,7 @@ impl Interpreter {
             version,
             version_text: answer.version,
             hexversion: answer.hexversion,
-            tag: answer.tag.unwrap_or_else(|| version.tag()),
+            tag: answer.tag.unwrap_or_else(|| version.cache_tag()),
             free_threaded: answer.free_threaded,
             platstdlib: answer.platstdlib.unwrap_or_else(|| stdlib.clone()),
             stdlib,

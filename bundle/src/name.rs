@@ -1,5 +1,7 @@
 //! What file names mean.
 
+use crate::{error::Error, text::shown};
+
 /// The part of a module name that a file name without its suffix, or a folder name, gives. The error says why it gives none.
 ///
 /// Any text without a dot is one, whether or not an `import` statement can say it: `importlib.import_module` can.
@@ -31,6 +33,11 @@ pub(crate) fn is_root_name(name: &str) -> bool {
         && name.bytes().next().is_some_and(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && name.bytes().all(is_inner)
         && !name.ends_with('.')
+}
+
+/// The name of a root of an archive, as text.
+pub(crate) fn root_text(root: &[u8]) -> Result<&str, Error> {
+    std::str::from_utf8(root).map_err(|_| Error::unsafe_name(shown(root), "the name of a root must be UTF-8"))
 }
 
 #[cfg(test)]

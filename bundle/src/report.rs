@@ -11,7 +11,7 @@ use permacode_writer::{Merged, Report};
 use serde::{Serialize, Serializer};
 
 use crate::{
-    discover::{self, Rule, Why},
+    discover::{self, Skip, Why},
     elsewhere::Elsewhere,
     error::Unreadable,
     place::Place,
@@ -48,7 +48,7 @@ pub struct BundleReport {
     pub pyc_bytes: u64,
     /// Sources that are carried as resources, or would be if resources were wanted, and why they are no modules.
     pub not_modules: Vec<NotModule>,
-    /// Entries of folders that were left out, by rule. A folder counts as one entry.
+    /// Entries of folders that were left out, by reason. A folder counts as one entry.
     pub skipped: Vec<Skipped>,
     /// Folders that links lead to as well: each is bundled once.
     pub other_names: Vec<OtherName>,
@@ -101,11 +101,11 @@ pub struct OtherName {
 /// Entries that were left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// The rule.
-    pub rule: Rule,
+    /// Why they were left out.
+    pub why: Skip,
     /// How many.
     pub count: u64,
-    /// Root and path of each, for rules that nobody asked for; otherwise none.
+    /// Root and path of each, if nobody asked to leave them out; otherwise none.
     pub paths: Vec<String>,
 }
 
@@ -183,21 +183,21 @@ impl ArchiveReport {
     }
 }
 
-/// Entries by rule.
-pub(crate) fn skipped(places: &[Place], entries: &mut [(Rule, usize, Vec<u8>)]) -> Vec<Skipped> {
+/// Entries by the reason why they were left out.
+pub(crate) fn skipped(places: &[Place], entries: &mut [(Skip, usize, Vec<u8>)]) -> Vec<Skipped> {
     entries.sort();
-    let mut by_rule: Vec<Skipped> = Vec::new();
-    for (rule, place, path) in entries.iter() {
-        if by_rule.last().is_none_or(|last| last.rule != *rule) {
-            by_rule.push(Skipped { rule: *rule, count: 0, paths: Vec::new() });
+    let mut by_reason: Vec<Skipped> = Vec::new();
+    for (why, place, path) in entries.iter() {
+        if by_reason.last().is_none_or(|last| last.why != *why) {
+            by_reason.push(Skipped { why: *why, count: 0, paths: Vec::new() });
         }
-        let Some(last) = by_rule.last_mut() else { continue };
+        let Some(last) = by_reason.last_mut() else { continue };
         last.count += 1;
-        if rule.is_named() {
+        if why.is_named() {
             last.paths.push(format!("{}/{}", places[*place].root, shown(path)));
         }
     }
-    by_rule
+    by_reason
 }
 
 /// The names that folders were not bundled under.

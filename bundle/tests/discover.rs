@@ -3,21 +3,21 @@
 mod common;
 
 use common::{archive_of, folder, module_names, newest, resource_names, tree};
-use permacode_bundle::{BundleOptions, BundleReport, ErrorKind, Rule, Why, bundle};
+use permacode_bundle::{BundleOptions, BundleReport, ErrorKind, Skip, Why, bundle};
 
 fn why(report: &BundleReport, path: &str) -> Why {
     let found = report.not_modules.iter().find(|found| found.path == path);
     found.unwrap_or_else(|| panic!("{path}: {:?}", report.not_modules)).why.clone()
 }
 
-fn count(report: &BundleReport, rule: Rule) -> u64 {
-    report.skipped.iter().find(|skipped| skipped.rule == rule).map_or(0, |skipped| skipped.count)
+fn count(report: &BundleReport, why: Skip) -> u64 {
+    report.skipped.iter().find(|skipped| skipped.why == why).map_or(0, |skipped| skipped.count)
 }
 
-/// What the report says was left out by a rule.
-fn left_out(report: &BundleReport, rule: Rule) -> Vec<&str> {
-    let of_rule = report.skipped.iter().filter(|skipped| skipped.rule == rule);
-    of_rule.flat_map(|skipped| &skipped.paths).map(String::as_str).collect()
+/// What the report says was left out for a reason.
+fn left_out(report: &BundleReport, why: Skip) -> Vec<&str> {
+    let found = report.skipped.iter().filter(|skipped| skipped.why == why);
+    found.flat_map(|skipped| &skipped.paths).map(String::as_str).collect()
 }
 
 fn shadowed(by: &str) -> Why {
@@ -99,14 +99,14 @@ fn names_decide() {
     assert!(matches!(why(report, "broken/a.py"), Why::NotCompiled { message } if message.starts_with("SyntaxError: ")));
     assert!(matches!(why(report, "ill/__init__.py"), Why::NotCompiled { .. }));
     assert_eq!(report.not_modules.len(), 7);
-    assert_eq!(count(report, Rule::Cache), 1);
-    assert_eq!(count(report, Rule::SharedObject), 1);
-    assert_eq!(count(report, Rule::EmptyFolder), 1);
+    assert_eq!(count(report, Skip::Cache), 1);
+    assert_eq!(count(report, Skip::SharedObject), 1);
+    assert_eq!(count(report, Skip::EmptyFolder), 1);
     assert!(report.verbatim_filenames.is_empty(), "{:?}", report.verbatim_filenames);
     let json = serde_json::to_value(report).unwrap();
     let dotted = json["not_modules"].as_array().unwrap().iter().find(|file| file["path"] == "dotted.name.py").unwrap();
     assert_eq!((&dotted["why"], &dotted["message"]), (&"no-name".into(), &"\"dotted.name\" has a dot".into()));
-    assert_eq!(json["skipped"][0]["rule"], "cache");
+    assert_eq!(json["skipped"][0]["why"], "cache");
 }
 
 #[test]
@@ -197,7 +197,7 @@ fn links_and_odd_bytes() {
     assert!(tool.is_executable());
     let report = bundle.report();
     assert_eq!(why(report, "b\\xff.py"), Why::NoName { message: "\"b\\xff\" is not UTF-8".into() });
-    assert_eq!(left_out(report, Rule::BrokenLink), ["root/lost", "root/lost.py"]);
+    assert_eq!(left_out(report, Skip::BrokenLink), ["root/lost", "root/lost.py"]);
     let other_names: Vec<(&str, &str)> =
         report.other_names.iter().map(|other| (other.name.as_str(), other.folder.as_str())).collect();
     assert_eq!(other_names, [("root/linked", "root/real"), ("root/real/up", "root")]);
@@ -315,12 +315,12 @@ fn hidden_entries_are_left_out_unless_they_are_wanted() {
     let report = bundle.report();
     assert_eq!(module_names(&archive), ["app/", "app.CVS/", "app.venv/"]);
     assert_eq!(resource_names(&archive), ["app/env/readme", "web/page.html"]);
-    assert_eq!(left_out(report, Rule::VersionControl), ["root/.git", "root/CVS"]);
-    assert_eq!(left_out(report, Rule::Environment), ["root/.tox", "root/.venv", "root/conda", "root/my env"]);
-    assert_eq!(left_out(report, Rule::NodeModules), ["root/web/node_modules"]);
+    assert_eq!(left_out(report, Skip::VersionControl), ["root/.git", "root/CVS"]);
+    assert_eq!(left_out(report, Skip::Environment), ["root/.tox", "root/.venv", "root/conda", "root/my env"]);
+    assert_eq!(left_out(report, Skip::NodeModules), ["root/web/node_modules"]);
     let hidden = ["root/app/.cache", "root/app/.env", "root/app/.secret.py", "root/sub/.git"];
-    assert_eq!(left_out(report, Rule::Hidden), hidden);
-    assert_eq!(count(report, Rule::Cache), 1);
+    assert_eq!(left_out(report, Skip::Hidden), hidden);
+    assert_eq!(count(report, Skip::Cache), 1);
 
     let (archive, bundle) = archive_of(&folder(tree.path()).hidden(true));
     let resources = resource_names(&archive);
@@ -328,8 +328,8 @@ fn hidden_entries_are_left_out_unless_they_are_wanted() {
         assert!(resources.iter().any(|resource| resource == path), "{path}: {resources:?}");
     }
     assert!(module_names(&archive).contains(&"web.node_modules.gyp.gyp".to_owned()));
-    let rules: Vec<Rule> = bundle.report().skipped.iter().map(|skipped| skipped.rule).collect();
-    assert_eq!(rules, [Rule::Cache], "files of __pycache__ are compiled anew");
+    let rules: Vec<Skip> = bundle.report().skipped.iter().map(|skipped| skipped.why).collect();
+    assert_eq!(rules, [Skip::Cache], "files of __pycache__ are compiled anew");
 
     // What the user names is wanted.
     let options = BundleOptions::new(newest()).library(false);
@@ -339,8 +339,8 @@ fn hidden_entries_are_left_out_unless_they_are_wanted() {
     assert_eq!(module_names(&archive), ["x"]);
     // What the user excludes is not news.
     let (_, bundle) = archive_of(&folder(tree.path()).exclude(".git").exclude("**/.env"));
-    assert_eq!(left_out(bundle.report(), Rule::VersionControl), ["root/CVS"]);
-    assert_eq!(count(bundle.report(), Rule::Excluded), 2);
+    assert_eq!(left_out(bundle.report(), Skip::VersionControl), ["root/CVS"]);
+    assert_eq!(count(bundle.report(), Skip::Excluded), 2);
 }
 
 /// Folders whose path is longer than a system call takes: nobody can list the innermost, whatever the user may do.
@@ -430,15 +430,15 @@ fn patterns() {
     let (archive, bundle) = archive_of(&options.clone().include("a.b"));
     assert_eq!(module_names(&archive), ["a/", "a.b/", "a.b.c"]);
     assert_eq!(resource_names(&archive), ["a/b/data.txt"]);
-    assert_eq!(count(bundle.report(), Rule::NotIncluded), 2);
+    assert_eq!(count(bundle.report(), Skip::NotIncluded), 2);
     let (archive, bundle) = archive_of(&options.clone().exclude("a/b").exclude("e.py"));
     assert_eq!(module_names(&archive), ["a/", "a.d"]);
-    assert_eq!(count(bundle.report(), Rule::Excluded), 2);
+    assert_eq!(count(bundle.report(), Skip::Excluded), 2);
     let (archive, _) = archive_of(&options.clone().exclude("**/*.txt").resources(true));
     assert!(resource_names(&archive).is_empty());
     let (archive, bundle) = archive_of(&options.resources(false));
     assert!(resource_names(&archive).is_empty());
-    assert_eq!(count(bundle.report(), Rule::Resource), 1);
+    assert_eq!(count(bundle.report(), Skip::Resource), 1);
 }
 
 #[test]
@@ -531,7 +531,7 @@ fn site_packages_are_hidden_by_the_library() {
     assert_eq!(resource_names(&archive), names);
     let report = bundle.report();
     assert_eq!(why(report, "json/extra.py"), shadowed("stdlib/json/__init__.py"));
-    assert_eq!(count(report, Rule::SharedObject), 1);
+    assert_eq!(count(report, Skip::SharedObject), 1);
     // Two roots: a folder each.
     let (out, _) = common::extracted(&archive, &permacode_bundle::ExtractOptions::default());
     assert!(out.path().join("stdlib/json/__init__.py").is_file());

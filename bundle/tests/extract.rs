@@ -163,13 +163,13 @@ fn archive_with(tag: &str, root: &str, modules: &[&str], resources: &[&str]) -> 
     let mut module = Module::try_from(&target.find("m").unwrap().unwrap()).unwrap();
     let mut writer = Writer::new(Options::default());
     let mut model = Target::try_from(&target).unwrap();
-    model.tag = tag.to_owned();
-    let target = writer.target(&model).map_err(|error| error.to_string())?;
+    model.cache_tag = tag.to_owned();
+    let target = writer.add_target(&model).map_err(|error| error.to_string())?;
     for name in modules {
         module.name = (*name).to_owned();
         module.filename.as_mut().unwrap().root = Some(root.to_owned().into());
         module.source.as_mut().unwrap().path.root = Some(root.to_owned().into());
-        writer.module(target, &module).map_err(|error| error.to_string())?;
+        writer.add_module(target, &module).map_err(|error| error.to_string())?;
     }
     for path in resources {
         let resource = Resource {
@@ -178,7 +178,7 @@ fn archive_with(tag: &str, root: &str, modules: &[&str], resources: &[&str]) -> 
             executable: false,
             data: b"harm"[..].into(),
         };
-        writer.resource(target, &resource).map_err(|error| error.to_string())?;
+        writer.add_resource(target, &resource).map_err(|error| error.to_string())?;
     }
     Archive::open(writer.plan().map_err(|error| error.to_string())?.to_bytes()).map_err(|error| error.to_string())
 }
@@ -222,7 +222,9 @@ fn a_resource_name_that_a_hostile_writer_put_there_is_refused() {
         let archive = Archive::open(sections.archive()).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let error = extract(&archive, folder.path().join("in"), &ExtractOptions::default(), &()).unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Read(error) if error.rule().is_some()), "{error}");
+        let ErrorKind::Read(read) = error.kind() else { panic!("{error}") };
+        let permacode_model::ErrorKind::Archive(broken) = read.kind() else { panic!("{read}") };
+        assert!(broken.rule().is_some(), "{broken}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
@@ -243,12 +245,12 @@ fn equal_files(count: usize, len: usize) -> Archive<Vec<u8>> {
     let (good, _) = archive_of(&folder(tree.path()));
     let target = Target::try_from(&good.targets().next().unwrap()).unwrap();
     let mut writer = Writer::new(Options::default());
-    let id = writer.target(&target).unwrap();
+    let id = writer.add_target(&target).unwrap();
     let data = vec![b'x'; len];
     for number in 0..count {
         let path = format!("{number}/file").into_bytes();
         let resource = Resource { root: "r".into(), path: path.into(), executable: false, data: (&data[..]).into() };
-        writer.resource(id, &resource).unwrap();
+        writer.add_resource(id, &resource).unwrap();
     }
     Archive::open(writer.plan().unwrap().to_bytes()).unwrap()
 }
@@ -403,6 +405,36 @@ fn what_may_be_executed_may_be_executed_again() {
 }
 
 #[test]
+fn the_root_of_a_file_name_counts_as_that_of_a_source_does() {
+    let tree = tree(&[("m.py", "x = 1\n")]);
+    let (good, _) = archive_of(&folder(tree.path()));
+    let target = good.targets().next().unwrap();
+    let mut module = Module::try_from(&target.find("m").unwrap().unwrap()).unwrap();
+    module.filename.as_mut().unwrap().root = Some("other".into());
+    let mut writer = Writer::new(Options::default());
+    let id = writer.add_target(&Target::try_from(&target).unwrap()).unwrap();
+    writer.add_module(id, &module).unwrap();
+    let archive = Archive::open(writer.plan().unwrap().to_bytes()).unwrap();
+    let options = ExtractOptions::default().base("/base").base_of("other", "/elsewhere");
+    let (out, report) = extracted(&archive, &options);
+    let names: Vec<_> = report.roots.iter().map(|root| (root.name.as_str(), root.base.to_str().unwrap())).collect();
+    assert_eq!(names, [("other", "/elsewhere"), ("root", "/base/root")]);
+    let files = files(out.path());
+    let (_, pyc) = files.iter().find(|(path, _)| path.extension() == Some("pyc".as_ref())).unwrap();
+    let filename = decode_pyc(pyc).unwrap().module.filename.unwrap();
+    assert_eq!(&*filename.path.text, b"/elsewhere/m.py");
+
+    module.filename.as_mut().unwrap().root = Some(Str { text: b"\xED\xA0\x80".as_slice().into(), interned: false });
+    let mut writer = Writer::new(Options::default());
+    let id = writer.add_target(&Target::try_from(&target).unwrap()).unwrap();
+    writer.add_module(id, &module).unwrap();
+    let archive = Archive::open(writer.plan().unwrap().to_bytes()).unwrap();
+    let out = tempfile::tempdir().unwrap();
+    let error = extract(&archive, out.path(), &ExtractOptions::default(), &()).unwrap_err();
+    assert!(error.to_string().contains("the name of a root must be UTF-8"), "{error}");
+}
+
+#[test]
 fn a_file_name_that_code_objects_share_is_in_memory_once() {
     let tree = tree(&[("m.py", "def f(): pass\n")]);
     let (good, _) = archive_of(&folder(tree.path()));
@@ -410,10 +442,10 @@ fn a_file_name_that_code_objects_share_is_in_memory_once() {
     let mut module = Module::try_from(&target.find("m").unwrap().unwrap()).unwrap();
     module.filename = Some(permacode_model::Path { root: None, path: Str::plain("f".repeat(100_000)) });
     let mut writer = Writer::new(Options::default());
-    let id = writer.target(&Target::try_from(&target).unwrap()).unwrap();
+    let id = writer.add_target(&Target::try_from(&target).unwrap()).unwrap();
     for number in 0..20 {
         module.name = format!("m{number}");
-        writer.module(id, &module).unwrap();
+        writer.add_module(id, &module).unwrap();
     }
     let archive = Archive::open(writer.plan().unwrap().to_bytes()).unwrap();
     let (_, report) = extracted(&archive, &ExtractOptions::default());

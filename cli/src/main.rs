@@ -8,6 +8,7 @@ mod near;
 mod output;
 mod progress;
 mod report;
+mod root;
 mod signals;
 mod table;
 mod target;

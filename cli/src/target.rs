@@ -2,6 +2,7 @@
 
 use crate::{escape::escape, output::grouped};
 use anyhow::{Result, bail};
+use permacode_pyc::{HexVersion, VM, magic_number, optimization_suffix};
 use permacode_reader::{Archive, Target};
 use serde::Serialize;
 
@@ -63,10 +64,12 @@ impl<'a> Description<'a> {
             self.version == wanted || self.version.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'));
         // No name gets shorter by escapes, so a long tag need not be escaped to see that it is another one.
         let is_tag = |name: &str| self.tag.len() <= name.len() && escape(self.tag.as_bytes()) == name;
+        // CPython writes no suffix for level 0, but an archive may have several targets of one tag.
+        let level = if self.optimization == 0 { ".opt-0".to_owned() } else { optimization_suffix(self.optimization) };
         self.number.to_string() == wanted
             || is_version
             || is_tag(wanted)
-            || wanted.strip_suffix(&format!(".opt-{}", self.optimization)).is_some_and(is_tag)
+            || wanted.strip_suffix(level.as_str()).is_some_and(is_tag)
     }
 }
 
@@ -80,28 +83,14 @@ pub(crate) fn names(targets: &[(Description<'_>, Target<'_>)]) -> String {
     lines.join("; ")
 }
 
-/// The version as people write it: that of CPython is decoded from its `sys.hexversion`.
+/// The version of a virtual machine as people write it.
 fn version(vm: &str, number: u32) -> String {
-    if vm != "cpython" {
-        return format!("{number:#x}");
-    }
-    let [major, minor, micro, rest] = number.to_be_bytes();
-    let (level, serial) = (rest >> 4, rest & 0xF);
-    match level {
-        0xF => format!("{major}.{minor}.{micro}"),
-        0xA => format!("{major}.{minor}.{micro}a{serial}"),
-        0xB => format!("{major}.{minor}.{micro}b{serial}"),
-        0xC => format!("{major}.{minor}.{micro}rc{serial}"),
-        _ => format!("{number:#x}"),
-    }
+    if vm == VM { HexVersion(number).to_string() } else { format!("{number:#x}") }
 }
 
-/// 3495 for what CPython 3.11 writes as 0x0A0D0DA7.
+/// The magic number as people write it: 3495 for 0x0A0D0DA7, the number of CPython 3.11.
 fn magic(vm: &str, number: u32) -> u32 {
-    match number.to_le_bytes() {
-        [low, high, b'\r', b'\n'] if vm == "cpython" => u16::from_le_bytes([low, high]).into(),
-        _ => number,
-    }
+    magic_number(number).filter(|_| vm == VM).map_or(number, u32::from)
 }
 
 impl TargetArg {
@@ -131,10 +120,8 @@ mod tests {
     use super::{magic, version};
 
     #[test]
-    fn versions_of_cpython_are_decoded() {
-        assert_eq!(version("cpython", 0x030B_09F0), "3.11.9");
+    fn numbers_of_cpython_are_decoded_and_those_of_others_are_not() {
         assert_eq!(version("cpython", 0x030D_00C2), "3.13.0rc2");
-        assert_eq!(version("cpython", 0x0308_14F0), "3.8.20");
         assert_eq!(version("toy", 0x100), "0x100");
         assert_eq!(
             [magic("cpython", 0x0A0D_0DA7), magic("toy", 0x0A0D_0DA7), magic("cpython", 7)],

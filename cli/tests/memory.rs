@@ -125,7 +125,7 @@ fn many_targets(part: (Target, Vec<Module<'static>>, Vec<Resource<'static>>)) ->
 
 #[test]
 fn targets_share_a_tag() {
-    let part = (Target { tag: "t".repeat(LEN), ..target(0) }, vec![], vec![]);
+    let part = (Target { cache_tag: "t".repeat(LEN), ..target(0) }, vec![], vec![]);
     let file = File::new(&many_targets(part));
     let path = &file.path();
     assert_eq!(succeeds(&["verify", path]).head, format!("ok: {path}: everything of 0 modules and 0 resources\n"));
@@ -210,7 +210,7 @@ fn modules_with_a_file_name(count: usize, len: usize) -> Vec<u8> {
         kind: ModuleKind::Module,
         objects: vec![Object::Leaf(Leaf::Str(Str::interned("<module>"))), Object::Leaf(Leaf::None)],
         codes: vec![code.clone()],
-        root: Some(0),
+        body: Some(0),
         filename: Some(Path { root: None, path: Str::plain(filename) }),
         ..namespace(&name)
     };

@@ -3,13 +3,15 @@
 //! The model borrows from the archive. Each object of the archive becomes one object of the arena, however many references
 //! it has. So the model is as large as the module, not as large as its shared values would be if each were copied.
 
-use crate::{Code, Module, ModuleKind, Object, Path, Qualname, Ref, Resource, Source, Str, Target};
+use crate::{Code, Error, ErrorKind, Module, ModuleKind, Object, Path, Qualname, Ref, Resource, Source, Str, Target};
 use hashbrown::HashMap;
-use permacode_reader::{self as reader, Constant, Item, QualnameForm, Result};
+use permacode_reader::{self as reader, Constant, Item, QualnameForm};
 use std::borrow::Cow;
 
+type Result<T> = std::result::Result<T, Error>;
+
 impl TryFrom<&reader::Target<'_>> for Target {
-    type Error = reader::Error;
+    type Error = Error;
 
     /// Fails if the record breaks a rule of the format.
     fn try_from(target: &reader::Target<'_>) -> Result<Self> {
@@ -18,7 +20,7 @@ impl TryFrom<&reader::Target<'_>> for Target {
             bytecode_magic: target.bytecode_magic(),
             vm_version: target.vm_version(),
             optimization: target.optimization(),
-            tag: target.cache_tag()?.to_owned(),
+            cache_tag: target.cache_tag()?.to_owned(),
             unit_size: target.unit_size(),
             line_encoding: target.line_encoding()?,
             exception_encoding: target.exception_encoding()?,
@@ -28,7 +30,7 @@ impl TryFrom<&reader::Target<'_>> for Target {
 }
 
 impl<'a> TryFrom<&reader::Resource<'a>> for Resource<'a> {
-    type Error = reader::Error;
+    type Error = Error;
 
     /// Fails if the record breaks a rule of the format.
     fn try_from(resource: &reader::Resource<'a>) -> Result<Self> {
@@ -42,16 +44,17 @@ impl<'a> TryFrom<&reader::Resource<'a>> for Resource<'a> {
 }
 
 impl<'a> TryFrom<&reader::Module<'a>> for Module<'a> {
-    type Error = reader::Error;
+    type Error = Error;
 
     /// Objects are in the order of first use, code objects in the order of their ids.
     ///
     /// Fails if the module, or anything it refers to, breaks a rule of the format.
     fn try_from(module: &reader::Module<'a>) -> Result<Self> {
-        let mut arena = Arena { objects: Vec::new(), places: HashMap::new(), budget: module.budget() };
+        let (objects, indexes) = (Vec::new(), HashMap::new());
+        let mut arena = Arena { module: *module, objects, indexes, budget: module.budget() };
         let mut codes = Vec::new();
         for code in module.codes() {
-            codes.push(arena.code(module, &code?)?);
+            codes.push(arena.code(&code?)?);
         }
         let kind = match (module.is_package(), module.is_namespace()) {
             (_, true) => ModuleKind::Namespace,
@@ -71,7 +74,7 @@ impl<'a> TryFrom<&reader::Module<'a>> for Module<'a> {
             name: module.name()?.to_owned(),
             kind,
             objects: arena.objects,
-            root: codes.len().checked_sub(1).map(|root| root as u32),
+            body: codes.len().checked_sub(1).map(|body| body as u32),
             codes,
             filename: module.filename()?.as_ref().map(path),
             source,
@@ -80,43 +83,64 @@ impl<'a> TryFrom<&reader::Module<'a>> for Module<'a> {
 }
 
 fn path<'a>(path: &reader::Path<'a>) -> Path<'a> {
-    Path { root: path.root.map(text), path: string(path.path) }
+    Path { root: path.root.map(string), path: string(path.path) }
 }
 
 fn string(string: reader::Str<'_>) -> Str<'_> {
     Str { text: Cow::Borrowed(string.bytes().as_slice()), interned: string.is_interned() }
 }
 
-fn text(text: reader::Str<'_>) -> Cow<'_, str> {
-    String::from_utf8_lossy(text.bytes().as_slice())
-}
-
 /// The objects of a module, each once.
 struct Arena<'a> {
+    module: reader::Module<'a>,
     objects: Vec<Object<'a>>,
-    /// Place of each object of the archive that is in the arena; `None` while its members are being put there.
-    places: HashMap<u32, Option<u32>>,
-    /// An archive that nobody has verified may claim lists and containers without end.
+    /// The index in `objects` of each object of the archive, by its id.
+    indexes: HashMap<u32, u32>,
+    /// Limits the work on an unverified archive, whose lists and containers may claim to be endless.
     budget: reader::Budget,
 }
 
+/// A container whose items are being converted.
+struct Frame<'a> {
+    id: u32,
+    container: reader::Container<'a>,
+    /// The items converted so far.
+    items: Vec<Ref>,
+}
+
+/// An object that was looked at.
+enum Step<'a> {
+    /// It is in the arena, at this index.
+    Done(u32),
+    /// Its items come first.
+    Open(Frame<'a>),
+}
+
 impl<'a> Arena<'a> {
-    fn code(&mut self, module: &reader::Module<'a>, code: &reader::Code<'a>) -> Result<Code<'a>> {
+    fn code(&mut self, code: &reader::Code<'a>) -> Result<Code<'a>> {
         self.budget.take_list(&code.list()?)?;
-        let constants: Result<Vec<Ref>> = code.constants()?.iter().map(|item| self.reference(module, item?)).collect();
+        let constants: Result<Vec<Ref>> = code.constants()?.iter().map(|item| self.reference(item?)).collect();
         let mut strings = |items: reader::Items<'a>| -> Result<Vec<u32>> {
-            items.objects().map(|object| self.object(module, object?)).collect()
+            items.objects().map(|object| self.object(object?)).collect()
         };
         let (locals, names) = (strings(code.locals()?)?, strings(code.names()?)?);
-        let name = self.object(module, code.name_object()?)?;
+        let name = self.object(code.name_object()?)?;
         let interned = code.is_qualname_interned();
-        let qualname = match (code.qualname_form(), code.qualname_object()?) {
-            (QualnameForm::Member, _) => Qualname::Member { interned },
-            (QualnameForm::Local, _) => Qualname::Local { interned },
-            (QualnameForm::Explicit, Some(object)) => Qualname::Explicit(self.object(module, object)?),
-            (QualnameForm::Name | QualnameForm::Explicit, _) => Qualname::Name,
+        let qualname = match code.qualname_form() {
+            QualnameForm::Name => Qualname::Name,
+            QualnameForm::Member => Qualname::Member { interned },
+            QualnameForm::Local => Qualname::Local { interned },
+            QualnameForm::Explicit => {
+                let object = code.qualname_object()?.ok_or_else(|| {
+                    Error::from(ErrorKind::Reader {
+                        what: "a code object without its explicit qualified name",
+                        id: code.id(),
+                    })
+                })?;
+                Qualname::Explicit(self.object(object)?)
+            }
         };
-        let filename = code.filename_object()?.map(|object| self.object(module, object)).transpose()?;
+        let filename = code.filename_object()?.map(|object| self.object(object)).transpose()?;
         let borrowed = |bytes: reader::PermaBytes<'a>| Cow::Borrowed(bytes.as_slice());
         Ok(Code {
             name,
@@ -141,52 +165,78 @@ impl<'a> Arena<'a> {
         })
     }
 
-    fn reference(&mut self, module: &reader::Module<'a>, item: Item<'a>) -> Result<Ref> {
+    fn reference(&mut self, item: Item<'a>) -> Result<Ref> {
         match item {
-            Item::Object(object) => self.object(module, object).map(Ref::Object),
-            Item::Code(code) => Ok(Ref::Code(code.id() - module.first_code())),
+            Item::Object(object) => self.object(object).map(Ref::Object),
+            Item::Code(code) => self.code_reference(&code),
         }
     }
 
-    /// Puts an object and what it holds into the arena, members first, on a stack of its own.
-    fn object(&mut self, module: &reader::Module<'a>, object: reader::Object<'a>) -> Result<u32> {
-        let mut stack = vec![object];
-        while let Some(object) = stack.last().copied() {
-            match self.places.get(&object.id()) {
-                Some(Some(_)) => {
-                    stack.pop();
-                    continue;
+    fn code_reference(&self, code: &reader::Code<'a>) -> Result<Ref> {
+        let index = code.id().checked_sub(self.module.first_code());
+        let outside = || Error::from(ErrorKind::Reader { what: "a code object of another module", id: code.id() });
+        index.map(Ref::Code).ok_or_else(outside)
+    }
+
+    /// Puts an object and its items into the arena, items first, and returns its index there. Keeps its own stack.
+    fn object(&mut self, object: reader::Object<'a>) -> Result<u32> {
+        let mut stack = Vec::new();
+        let mut step = self.step(object)?;
+        loop {
+            step = match (step, stack.pop()) {
+                (Step::Done(index), None) => return Ok(index),
+                (Step::Done(index), Some(Frame { id, container, mut items })) => {
+                    items.push(Ref::Object(index));
+                    self.step_into(Frame { id, container, items }, &mut stack)?
                 }
-                Some(None) => {}
-                None => {
-                    self.budget.take_object(&object)?;
-                    self.places.insert(object.id(), None);
+                (Step::Open(frame), parent) => {
+                    stack.extend(parent);
+                    self.step_into(frame, &mut stack)?
                 }
-            }
-            let value = match object.constant()? {
-                Constant::Container(container) => {
-                    let before = stack.len();
-                    let mut items = Vec::with_capacity(container.len());
-                    for item in container.iter() {
-                        match item? {
-                            Item::Code(code) => items.push(Ref::Code(code.id() - module.first_code())),
-                            Item::Object(member) => match self.places.get(&member.id()) {
-                                Some(Some(place)) => items.push(Ref::Object(*place)),
-                                _ => stack.push(member),
-                            },
-                        }
-                    }
-                    if stack.len() > before {
-                        continue;
-                    }
-                    Object::Container(container.kind(), items)
-                }
-                Constant::Leaf(leaf) => Object::Leaf(leaf.map(|bytes| Cow::Borrowed(bytes.as_slice()), string)),
             };
-            self.places.insert(object.id(), Some(self.objects.len() as u32));
-            self.objects.push(value);
-            stack.pop();
         }
-        Ok(self.places.get(&object.id()).copied().flatten().unwrap_or_default())
+    }
+
+    /// Looks at an object for the first time.
+    fn step(&mut self, object: reader::Object<'a>) -> Result<Step<'a>> {
+        if let Some(index) = self.indexes.get(&object.id()) {
+            return Ok(Step::Done(*index));
+        }
+        self.budget.take_object(&object)?;
+        match object.constant()? {
+            Constant::Container(container) => {
+                let items = Vec::with_capacity(container.len());
+                Ok(Step::Open(Frame { id: object.id(), container, items }))
+            }
+            Constant::Leaf(leaf) => {
+                let leaf = Object::Leaf(leaf.map(|bytes| Cow::Borrowed(bytes.as_slice()), string));
+                Ok(Step::Done(self.push(object.id(), leaf)))
+            }
+        }
+    }
+
+    /// Converts the remaining items of a container. Stops at an item that has items itself.
+    fn step_into(&mut self, mut frame: Frame<'a>, stack: &mut Vec<Frame<'a>>) -> Result<Step<'a>> {
+        while let Some(item) = frame.container.get(frame.items.len()) {
+            let reference = match item? {
+                Item::Code(code) => self.code_reference(&code)?,
+                Item::Object(object) => match self.step(object)? {
+                    Step::Done(index) => Ref::Object(index),
+                    open @ Step::Open(_) => {
+                        stack.push(frame);
+                        return Ok(open);
+                    }
+                },
+            };
+            frame.items.push(reference);
+        }
+        Ok(Step::Done(self.push(frame.id, Object::Container(frame.container.kind(), frame.items))))
+    }
+
+    fn push(&mut self, id: u32, object: Object<'a>) -> u32 {
+        let index = self.objects.len() as u32;
+        self.objects.push(object);
+        self.indexes.insert(id, index);
+        index
     }
 }

@@ -8,7 +8,7 @@
 //! `permacode-writer` puts modules into an archive, and [`TryFrom`] takes them out again:
 //!
 //! ```
-//! # fn modules(bytes: &[u8]) -> permacode_reader::Result<()> {
+//! # fn modules(bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 //! let archive = permacode_reader::Archive::open(bytes)?;
 //! for target in archive.targets() {
 //!     for module in target.modules() {
@@ -25,6 +25,7 @@
 #![forbid(unsafe_code)]
 
 mod code;
+mod error;
 mod from_archive;
 mod module;
 mod object;
@@ -32,6 +33,7 @@ mod resource;
 mod target;
 
 pub use code::{Code, Qualname};
+pub use error::{Error, ErrorKind};
 pub use module::{Module, ModuleKind, Path, Source};
 pub use object::{Leaf, Object, Ref, Str};
 pub use permacode_format::{Container, ExceptionEncoding, LineEncoding, local_kind};

@@ -26,11 +26,33 @@ pub struct Module<'a> {
     /// Code objects, in any order without cycles.
     pub codes: Vec<Code<'a>>,
     /// Index of the code object that runs when the module is loaded; `None` for a namespace package.
-    pub root: Option<u32>,
+    pub body: Option<u32>,
     /// File name that the code objects report, unless they carry one of their own.
     pub filename: Option<Path<'a>>,
     /// The source it was compiled from.
     pub source: Option<Source<'a>>,
+}
+
+impl Module<'_> {
+    /// A namespace package: a module without code, file name or source.
+    ///
+    /// ```
+    /// use permacode_model::{Module, ModuleKind};
+    ///
+    /// let module = Module::namespace("tools");
+    /// assert_eq!((module.kind, module.body), (ModuleKind::Namespace, None));
+    /// ```
+    pub fn namespace(name: impl Into<String>) -> Self {
+        Module {
+            name: name.into(),
+            kind: ModuleKind::Namespace,
+            objects: Vec::new(),
+            codes: Vec::new(),
+            body: None,
+            filename: None,
+            source: None,
+        }
+    }
 }
 
 /// The source of a module, or what is known of it.
@@ -56,7 +78,7 @@ pub struct Source<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path<'a> {
     /// Name of the root, for example `stdlib`; `None`: `path` is verbatim.
-    pub root: Option<Cow<'a, str>>,
+    pub root: Option<Str<'a>>,
     /// The path below the root.
     pub path: Str<'a>,
 }

@@ -33,6 +33,13 @@ impl<'a> Str<'a> {
     }
 }
 
+impl<'a, T: Into<Cow<'a, str>>> From<T> for Str<'a> {
+    /// A string that is not interned.
+    fn from(text: T) -> Self {
+        Str::plain(text)
+    }
+}
+
 fn bytes_of(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),

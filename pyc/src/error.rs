@@ -16,6 +16,11 @@ impl Error {
         Error { kind, offset: offset as u64 }
     }
 
+    /// A module that cannot be written.
+    pub(crate) fn model(problem: &'static str) -> Self {
+        Error::new(ErrorKind::Model { problem }, 0)
+    }
+
     /// What is wrong.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {

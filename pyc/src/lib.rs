@@ -40,18 +40,22 @@
 //! from the file. This is no proof that the bytecode is harmless: CPython itself trusts it.
 #![forbid(unsafe_code)]
 
+mod cache;
 mod code;
 mod docstring;
 mod error;
 mod header;
+mod hexversion;
 mod marshal;
 mod packages;
 mod pyc;
 mod text;
 mod version;
 
+pub use cache::{cache_suffix, optimization_suffix};
 pub use error::{Error, ErrorKind};
 pub use header::{HEADER_LEN, Header, Validation, source_hash};
+pub use hexversion::HexVersion;
 pub use packages::PackagesFolders;
 pub use pyc::{Pyc, decode_pyc, encode_pyc};
-pub use version::{Foreign, VM, Version, target_for};
+pub use version::{Foreign, VM, Version, magic_number, target_for};

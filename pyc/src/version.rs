@@ -65,11 +65,10 @@ impl Version {
     /// `None` if its machine is not CPython or its magic number not one of those that [`Version::of_magic`] knows.
     #[must_use]
     pub fn of_target(target: &Target) -> Option<Self> {
-        let [low, high, b'\r', b'\n'] = target.bytecode_magic.to_le_bytes() else { return None };
         if target.vm != VM {
             return None;
         }
-        Self::of_magic(u16::from_le_bytes([low, high])).ok()
+        Self::of_magic(magic_number(target.bytecode_magic)?).ok()
     }
 
     /// The minor version: 11 for CPython 3.11.
@@ -96,9 +95,9 @@ impl Version {
         Self::of_minor(self.minor) == Some(self)
     }
 
-    /// The tag in the names of its compiled files: `cpython-311` (`sys.implementation.cache_tag`).
+    /// The cache tag in the names of its compiled files: `cpython-311` (`sys.implementation.cache_tag`).
     #[must_use]
-    pub fn tag(self) -> String {
+    pub fn cache_tag(self) -> String {
         format!("cpython-3{}", self.minor)
     }
 
@@ -125,6 +124,19 @@ impl Version {
     }
 }
 
+/// The 16-bit magic number in the first four bytes of a `.pyc` file, read as one little-endian number. `None` if the bytes do
+/// not end in a line break, as those of every CPython since 1.2 do.
+///
+/// ```
+/// assert_eq!(permacode_pyc::magic_number(0x0A0D_0DA7), Some(3495));
+/// assert_eq!(permacode_pyc::magic_number(3495), None);
+/// ```
+#[must_use]
+pub fn magic_number(token: u32) -> Option<u16> {
+    let [low, high, b'\r', b'\n'] = token.to_le_bytes() else { return None };
+    Some(u16::from_le_bytes([low, high]))
+}
+
 /// A magic number as it starts a file.
 fn token(magic: u16) -> u32 {
     let [low, high] = magic.to_le_bytes();
@@ -147,7 +159,7 @@ pub const VM: &str = "cpython";
 /// ```
 /// let version = permacode_pyc::Version::of_minor(13).unwrap();
 /// let target = permacode_pyc::target_for(version, 0x030D_00F0, 0);
-/// assert_eq!((target.vm.as_str(), target.tag.as_str()), ("cpython", "cpython-313"));
+/// assert_eq!((target.vm.as_str(), target.cache_tag.as_str()), ("cpython", "cpython-313"));
 /// assert_eq!(target.bytecode_magic, 0x0A0D_0DF3);
 /// ```
 #[must_use]
@@ -157,7 +169,7 @@ pub fn target_for(version: Version, hexversion: u32, optimization: u8) -> Target
         bytecode_magic: version.magic_token(),
         vm_version: hexversion,
         optimization,
-        tag: version.tag(),
+        cache_tag: version.cache_tag(),
         unit_size: 2,
         line_encoding: version.line_encoding(),
         exception_encoding: version.exception_encoding(),
@@ -182,10 +194,9 @@ impl Foreign {
 
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [low, high, b'\r', b'\n'] = self.magic.to_le_bytes() else {
+        let Some(magic) = magic_number(self.magic) else {
             return write!(f, "compiled by CPython 0.9 to 1.1 (magic number {:#x}); {SUPPORTED}", self.magic);
         };
-        let magic = u16::from_le_bytes([low, high]);
         let whose = match magic {
             // Counts down from 2997 (PYC_MAGIC_NUMBER in RustPython's crates/vm/src/version.rs).
             2990..=2999 => "RustPython",

@@ -33,8 +33,8 @@ fn through_an_archive(bytes: &[u8], name: &str) {
     let expected = encode_pyc(&pyc.module, &pyc.header, &filename).unwrap();
 
     let mut writer = Writer::new(Options::default());
-    let target = writer.target(&target_for(pyc.header.version, 0x030E_00F0, 0)).unwrap();
-    writer.module(target, &pyc.module).unwrap();
+    let target = writer.add_target(&target_for(pyc.header.version, 0x030E_00F0, 0)).unwrap();
+    writer.add_module(target, &pyc.module).unwrap();
     let archive_bytes = writer.plan().unwrap().to_bytes();
 
     let archive = Archive::open(&archive_bytes).unwrap();
@@ -50,7 +50,7 @@ fn a_frozendict_of_3_15_is_one_constant() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/pyc/frozendict_315.pyc");
     let bytes = fs::read(path).unwrap();
     let module = decode_pyc(&bytes).unwrap().module;
-    let constants = &module.codes[module.root.unwrap() as usize].constants;
+    let constants = &module.codes[module.body.unwrap() as usize].constants;
     let [.., first, second, slice] = constants[..] else { panic!("three constants were added: {constants:?}") };
     assert_eq!(first, second, "one object");
     for (constant, kind, len) in [(first, Container::FrozenDict, 4), (slice, Container::Slice, 3)] {

@@ -235,10 +235,10 @@ proptest! {
     fn no_model_panics(
         objects in prop::collection::vec(object(), 0..12),
         codes in prop::collection::vec(model_code(), 0..5),
-        root in prop::option::weighted(0.9, 0u32..5),
+        body in prop::option::weighted(0.9, 0u32..5),
         minor in 8u8..=15,
     ) {
-        let module = Module { name: String::new(), kind: ModuleKind::Module, objects, codes, root, filename: None, source: None };
+        let module = Module { name: String::new(), kind: ModuleKind::Module, objects, codes, body, filename: None, source: None };
         let header = Header {
             version: Version::of_minor(minor).unwrap(),
             validation: Validation::UncheckedHash([0; 8]),
@@ -246,7 +246,7 @@ proptest! {
         // What can be encoded can be decoded, and is the same then.
         if let Ok(bytes) = encode_pyc(&module, &header, b"file") {
             let pyc = decode_pyc(&bytes).unwrap();
-            // "file", unless the root has a file name of its own: that is the module's then.
+            // "file", unless the body has a file name of its own: that is the module's then.
             let filename = pyc.module.filename.as_ref().map_or(b"file".to_vec(), |filename| filename.path.text.to_vec());
             prop_assert_eq!(encode_pyc(&pyc.module, &header, &filename).unwrap(), bytes);
         }

@@ -32,7 +32,7 @@ fn hex(bytes: &[u8]) -> String {
 /// Code objects depth first, as constants have them, with the parent of each.
 fn depth_first(module: &Module<'_>) -> Vec<(u32, Option<u32>)> {
     let mut found = Vec::new();
-    let mut todo = vec![(module.root.unwrap(), None)];
+    let mut todo = vec![(module.body.unwrap(), None)];
     while let Some((number, parent)) = todo.pop() {
         found.push((number, parent));
         for constant in module.codes[number as usize].constants.iter().rev() {

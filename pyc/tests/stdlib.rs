@@ -93,7 +93,7 @@ fn list_docstrings(module: &Module<'_>, file: &[u8], out: &mut Vec<u8>) {
         let Ref::Object(constant) = code.constants[docstring as usize] else { panic!("a docstring is no code object") };
         assert!(matches!(module.objects[constant as usize], Object::Leaf(Leaf::Str(_))));
         let Object::Leaf(Leaf::Str(name)) = &module.objects[code.name as usize] else { panic!("a name is a string") };
-        let line = if module.root == Some(number) { 0 } else { code.first_line };
+        let line = if module.body == Some(number) { 0 } else { code.first_line };
         out.extend_from_slice(&[file, b"\t", &name.text, b"\t", line.to_string().as_bytes(), b"\n"].concat());
     }
 }

@@ -41,6 +41,16 @@ impl From<reader::Error> for Error {
     }
 }
 
+impl From<permacode_model::Error> for Error {
+    #[cold]
+    fn from(error: permacode_model::Error) -> Self {
+        match error.into_kind() {
+            permacode_model::ErrorKind::Archive(error) => Error::Archive(error),
+            kind => PyImportError::new_err(permacode_model::Error::from(kind).to_string()).into(),
+        }
+    }
+}
+
 impl From<PyErr> for Error {
     #[cold]
     fn from(error: PyErr) -> Self {

@@ -15,6 +15,7 @@ mod error;
 mod importer;
 mod library;
 mod roots;
+mod text;
 
 use pyo3::prelude::*;
 

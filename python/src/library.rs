@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use permacode_pyc::{HexVersion, magic_number};
 use permacode_reader::{self as reader, Archive, Mapping, Module, Target};
 use pyo3::{intern, prelude::*, types::PyString};
 
 use crate::{
     build::{self, Build},
     error::{Error, describe, import_error, of_reader},
-    roots,
+    roots, text,
 };
 
 /// Which targets of an archive will do.
@@ -147,7 +148,7 @@ pub(crate) fn filename<'py>(
 ) -> PyResult<Bound<'py, PyString>> {
     let make = || {
         let path = module.filename()?;
-        Ok::<_, Error>(roots::string(py, &path.map(|path| roots.path(&path)).unwrap_or_default())?)
+        Ok::<_, Error>(text::string(py, &path.map(|path| roots.path(&path)).unwrap_or_default())?)
     };
     make().map_err(|error| library.raise(py, module, error))
 }
@@ -200,14 +201,8 @@ impl Interpreter {
     }
 }
 
-/// `3.11.7 (magic 3495, optimisation level 0)`; the layout of the version is that of `sys.hexversion`.
+/// `3.11.7 (magic 3495, optimisation level 0)`
 fn version_in_words(hexversion: u32, magic: u32, optimization: u8) -> String {
-    let [major, minor, patch, release] = hexversion.to_be_bytes();
-    let stage = match release >> 4 {
-        0xa => format!("a{}", release & 0xf),
-        0xb => format!("b{}", release & 0xf),
-        0xc => format!("rc{}", release & 0xf),
-        _ => String::new(),
-    };
-    format!("{major}.{minor}.{patch}{stage} (magic {}, optimisation level {optimization})", magic & 0xffff)
+    let (version, magic) = (HexVersion(hexversion), magic_number(magic).map_or(magic, u32::from));
+    format!("{version} (magic {magic}, optimisation level {optimization})")
 }

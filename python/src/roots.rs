@@ -9,11 +9,10 @@ use pyo3::{
     intern,
     prelude::*,
     sync::PyOnceLock,
-    types::{PyBytes, PyDict, PyMapping, PyString},
+    types::{PyDict, PyMapping, PyString},
 };
 
-/// What stands between the components of a path.
-pub(crate) const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
+use crate::text::{SEPARATOR, join, parent, string, text};
 
 /// Names of roots, and the folders they stand for, without a separator at the end; text as CPython's `surrogatepass`
 /// has it.
@@ -100,37 +99,6 @@ impl Roots {
     }
 }
 
-/// `folder` and a path below it, with the separators of this system. The empty folder is the current one.
-fn join(folder: &[u8], path: &[u8]) -> Vec<u8> {
-    let mut joined = Vec::with_capacity(folder.len() + 1 + path.len());
-    joined.extend_from_slice(folder);
-    if !folder.is_empty() && !folder.ends_with(&[SEPARATOR]) {
-        joined.push(SEPARATOR);
-    }
-    joined.extend(path.iter().map(|byte| if *byte == b'/' { SEPARATOR } else { *byte }));
-    joined
-}
-
-/// Text as bytes: UTF-8, lone surrogates as three bytes, as strings are in an archive.
-pub(crate) fn text(string: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
-    if let Ok(text) = string.to_str() {
-        return Ok(text.as_bytes().to_vec());
-    }
-    let bytes = string.call_method1(intern!(string.py(), "encode"), ("utf-8", "surrogatepass"))?;
-    Ok(bytes.cast_into::<PyBytes>()?.as_bytes().to_vec())
-}
-
-/// The string of such bytes.
-pub(crate) fn string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
-    match std::str::from_utf8(text) {
-        Ok(text) => Ok(PyString::new(py, text)),
-        Err(_) => {
-            let decoded = PyBytes::new(py, text).call_method1(intern!(py, "decode"), ("utf-8", "surrogatepass"))?;
-            Ok(decoded.cast_into::<PyString>()?)
-        }
-    }
-}
-
 fn path_text(path: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
     if let Ok(path) = path.cast::<PyString>() {
         return text(path);
@@ -152,11 +120,6 @@ fn library_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
     let Some(file) = py.import("encodings")?.getattr_opt(intern!(py, "__file__"))? else { return Ok(None) };
     let Ok(file) = file.cast::<PyString>() else { return Ok(None) };
     Ok(parent(&text(file)?).and_then(parent).map(<[u8]>::to_vec))
-}
-
-/// What is before the last separator.
-pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
-    path.iter().rposition(|byte| *byte == SEPARATOR).and_then(|end| path.get(..end))
 }
 
 /// Where this interpreter keeps installed packages. This is what `site` goes by; with `-S` nobody has imported that,

@@ -21,10 +21,8 @@ use permacode_format::{CodeRecord, ObjectEntry, SectionKind, TargetRecord};
 /// # use permacode_model::*;
 /// # use permacode_writer::{Options, Writer};
 /// # let mut writer = Writer::new(Options::default());
-/// # let target = writer.target(&Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
-/// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false })?;
-/// # writer.module(target, &Module { name: "tools".into(), kind: ModuleKind::Namespace, objects: vec![], codes: vec![],
-/// #     root: None, filename: None, source: None })?;
+/// # let target = writer.add_target(&Target::new("toy", 1, 1, 2))?;
+/// # writer.add_module(target, &Module::namespace("tools"))?;
 /// # let bytes = writer.plan()?.to_bytes();
 /// use permacode_reader::Archive;
 ///
@@ -70,10 +68,8 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// # use permacode_model::*;
     /// # use permacode_writer::{Options, Writer};
     /// # let mut writer = Writer::new(Options::default());
-    /// # let target = writer.target(&Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
-    /// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false })?;
-    /// # writer.module(target, &Module { name: "tools".into(), kind: ModuleKind::Namespace, objects: vec![], codes: vec![],
-    /// #     root: None, filename: None, source: None })?;
+    /// # let target = writer.add_target(&Target::new("toy", 1, 1, 2))?;
+    /// # writer.add_module(target, &Module::namespace("tools"))?;
     /// # let mut bytes = writer.plan()?.to_bytes();
     /// use permacode_reader::{Archive, Rule};
     ///

@@ -18,19 +18,17 @@ use permacode_format::{
 /// One code object of a module. Making a `Code` touches its own record only; everything else is read when asked for.
 ///
 /// ```
-/// # use permacode_model::{Code, ExceptionEncoding, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target};
+/// # use permacode_model::{Code, Module, ModuleKind, Object, Path, Ref, Str, Target};
 /// # use permacode_writer::{Options, Writer};
 /// # let mut writer = Writer::new(Options::default());
-/// # let toy = Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
-/// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false };
-/// # let target = writer.target(&toy)?;
+/// # let target = writer.add_target(&Target::new("toy", 1, 1, 2))?;
 /// # let text = |text: &'static str| Object::Leaf(permacode_model::Leaf::Str(Str::interned(text)));
 /// # let double = Code { name: 1, bytecode: (&b"double\0\0"[..]).into(), first_line: 3, docstring: Some(0),
 /// #     constants: vec![Ref::Object(3), Ref::Object(4)], names: vec![2], ..Code::default() };
 /// # let body = Code { name: 0, bytecode: (&b"run\0"[..]).into(), constants: vec![Ref::Code(0)], ..Code::default() };
-/// # writer.module(target, &Module { name: "tool".into(), kind: ModuleKind::Module, objects: vec![text("<module>"),
+/// # writer.add_module(target, &Module { name: "tool".into(), kind: ModuleKind::Module, objects: vec![text("<module>"),
 /// #     text("double"), text("len"), text("Twice the value."), Object::Leaf(permacode_model::Leaf::Int((&[2u8][..]).into()))],
-/// #     codes: vec![double, body], root: Some(1),
+/// #     codes: vec![double, body], body: Some(1),
 /// #     filename: Some(Path { root: None, path: Str::plain("tool.py") }), source: None })?;
 /// # let bytes = writer.plan()?.to_bytes();
 /// use permacode_reader::{Archive, Constant, Leaf};

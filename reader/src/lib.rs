@@ -40,6 +40,7 @@ mod owned;
 mod perma_bytes;
 mod qualname;
 mod resource;
+mod roots;
 mod string;
 mod table;
 mod target;

@@ -20,12 +20,10 @@ use permacode_format::{CodeRecord, ModuleRecord, NONE, Rule, SectionKind, U32, i
 /// # use permacode_model::*;
 /// # use permacode_writer::{Options, Writer};
 /// # let mut writer = Writer::new(Options::default());
-/// # let toy = Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
-/// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false };
-/// # let target = writer.target(&toy)?;
+/// # let target = writer.add_target(&Target::new("toy", 1, 1, 2))?;
 /// # let code = Code { name: 0, bytecode: (&b"run\0"[..]).into(), ..Code::default() };
-/// # writer.module(target, &Module { name: "tool".into(), kind: ModuleKind::Module,
-/// #     objects: vec![Object::Leaf(Leaf::Str(Str::interned("<module>")))], codes: vec![code], root: Some(0),
+/// # writer.add_module(target, &Module { name: "tool".into(), kind: ModuleKind::Module,
+/// #     objects: vec![Object::Leaf(Leaf::Str(Str::interned("<module>")))], codes: vec![code], body: Some(0),
 /// #     filename: Some(Path { root: Some("app".into()), path: Str::plain("tool.py") }), source: None })?;
 /// # let bytes = writer.plan()?.to_bytes();
 /// let archive = permacode_reader::Archive::open(&bytes)?;

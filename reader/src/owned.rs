@@ -20,9 +20,8 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// # use permacode_model::*;
     /// # use permacode_writer::{Options, Writer};
     /// # let mut writer = Writer::new(Options::default());
-    /// # let target = writer.target(&Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
-    /// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false })?;
-    /// # writer.resource(target, &Resource { root: "app".into(), path: b"data.txt".into(), executable: false, data: b"text".into() })?;
+    /// # let target = writer.add_target(&Target::new("toy", 1, 1, 2))?;
+    /// # writer.add_resource(target, &Resource { root: "app".into(), path: b"data.txt".into(), executable: false, data: b"text".into() })?;
     /// # let bytes = writer.plan()?.to_bytes();
     /// use permacode_reader::Archive;
     /// use std::sync::Arc;

@@ -15,12 +15,9 @@ use permacode_format::{
 /// # use permacode_model::*;
 /// # use permacode_writer::{Options, Writer};
 /// # let mut writer = Writer::new(Options::default());
-/// # let toy = Target { vm: "toy".into(), bytecode_magic: 1, vm_version: 1, optimization: 0, tag: "".into(),
-/// #     unit_size: 2, line_encoding: LineEncoding::Private, exception_encoding: ExceptionEncoding::Private, sealed: false };
-/// # let target = writer.target(&toy)?;
+/// # let target = writer.add_target(&Target::new("toy", 1, 1, 2))?;
 /// # for name in ["pkg", "pkg.a", "pkg.a.b"] {
-/// #     writer.module(target, &Module { name: name.into(), kind: ModuleKind::Namespace, objects: vec![], codes: vec![],
-/// #         root: None, filename: None, source: None })?;
+/// #     writer.add_module(target, &Module::namespace(name))?;
 /// # }
 /// # let bytes = writer.plan()?.to_bytes();
 /// let archive = permacode_reader::Archive::open(&bytes)?;

@@ -236,7 +236,7 @@ fn too_many_items() -> Case {
     module.objects.push(Object::Leaf(permacode_model::Leaf::Bytes(b"".as_slice().into())));
     let behind_codes = [Ref::Object(2), Ref::Object(0)].into_iter().chain([Ref::Object(1); 8000]);
     module.codes.push(shapes::code(0, (0..400).map(Ref::Code).chain(behind_codes).collect()));
-    module.root = Some(400);
+    module.body = Some(400);
     let base = shapes::write(3, &[(shapes::target(0), vec![module], vec![])]);
     let list = Edited(base.clone()).get("code[400].list_offset") + 402;
     let edits = (0..400).flat_map(|number| {

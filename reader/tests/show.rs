@@ -31,7 +31,7 @@ fn a_value_that_is_in_a_tuple_a_thousand_times_is_shown_in_short() {
         kind: ModuleKind::Module,
         objects,
         codes: vec![function, root],
-        root: Some(1),
+        body: Some(1),
         filename: Some(Path { root: None, path: Str::plain("m.py") }),
         source: None,
     };

@@ -1,12 +1,13 @@
 //! Laying out code objects: their two halves, the wide form, lists, instructions, tables and signatures (spec.md 5.8, 5.9).
 
 use crate::{
+    entry::CodeEntry,
     error::Error,
     intern::{Blobs, Item},
     order::{ModuleBase, Order},
     placement,
     report::Merged,
-    writer::{CodeEntry, Writer},
+    writer::Writer,
 };
 use permacode_format::{
     CodeDetail, CodeRecord, I32, ItemRef, MAX_IDS, MAX_U32_SECTION, NO_DOCSTRING, NONE, SignatureRecord, U16, U32,
@@ -60,7 +61,7 @@ impl Placed {
 /// Lays out all code objects. Equal lists are shared if `share_lists` says so.
 pub(crate) fn lay_out(writer: &Writer, order: &Order, share_lists: bool) -> Result<Codes, Error> {
     if order.code_count >= u64::from(MAX_IDS) {
-        return Err(Error::limit("", "code objects", order.code_count, u64::from(MAX_IDS) - 1));
+        return Err(Error::limit(None, "code objects", order.code_count, u64::from(MAX_IDS) - 1));
     }
     let mut codes = Codes {
         bytecode: Placed::new(&writer.bytecode, 1 << writer.options.code_align_log2),
@@ -102,7 +103,7 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order, share_lists: bool) -> Resu
     }
     for placed in [&codes.bytecode, &codes.tables, &codes.signature_text, &lists.placed] {
         if placed.len > MAX_U32_SECTION {
-            return Err(Error::limit("", "bytes of a section", placed.len, MAX_U32_SECTION));
+            return Err(Error::limit(None, "bytes of a section", placed.len, MAX_U32_SECTION));
         }
     }
     codes.lists = lists.placed.order.iter().flat_map(|list| lists.blobs.get(*list)).copied().collect();
@@ -124,7 +125,7 @@ struct Places {
 }
 
 fn offset(what: &'static str, offset: u64) -> Result<u32, Error> {
-    u32::try_from(offset).map_err(|_| Error::limit("", what, offset, MAX_U32_SECTION))
+    u32::try_from(offset).map_err(|_| Error::limit(None, what, offset, MAX_U32_SECTION))
 }
 
 /// Lists of code objects, narrow where they can be.
@@ -156,7 +157,7 @@ impl Lists {
                 codes.wide_lists += 1;
                 is_wide = true;
                 let wide: Option<Vec<u32>> = code.list.iter().map(|of| list_item::encode_wide(item(of))).collect();
-                let wide = wide.ok_or_else(|| Error::limit("", "ids", u64::from(MAX_IDS), u64::from(MAX_IDS) - 1))?;
+                let wide = wide.ok_or_else(|| Error::limit(None, "ids", u64::from(MAX_IDS), u64::from(MAX_IDS) - 1))?;
                 wide.into_iter().flat_map(u32::to_le_bytes).collect()
             }
         };

@@ -47,7 +47,7 @@ pub(crate) fn collect(module: &Module<'_>, interner: &mut Interner) -> Result<Co
         found: Collected::default(),
         interner,
     };
-    if let Some(root) = module.root {
+    if let Some(root) = module.body {
         walk.run(root)?;
     }
     walk.finish()
@@ -95,8 +95,8 @@ impl<'m, 'a> Walk<'m, 'a> {
                     Ref::Code(code) => self.codes.get(code as usize),
                 };
                 match state {
-                    None => return Err(self.invalid("a reference leads out of the module")),
-                    Some(State::Open) => return Err(ErrorKind::Cycle(self.module.name.clone()).into()),
+                    None => return Err(self.invalid("a reference points outside the module")),
+                    Some(State::Open) => return Err(Error::new(ErrorKind::Cycle(self.module.name.clone()))),
                     Some(State::Done(_)) => {}
                     Some(State::New) => {
                         let (parent, parents) = match node {
@@ -122,10 +122,10 @@ impl<'m, 'a> Walk<'m, 'a> {
             Ref::Object(object) => self.objects[object as usize] = State::Open,
             Ref::Code(code) => {
                 let state = self.codes.get_mut(code as usize);
-                *state.ok_or_else(|| Error::invalid(&self.module.name, "its root is no code object of it"))? =
+                *state.ok_or_else(|| Error::invalid(&self.module.name, "its body is not one of its code objects"))? =
                     State::Open;
                 if parents > MAX_PARENTS {
-                    return Err(self.limit("code objects inside each other", parents.into(), MAX_PARENTS.into()));
+                    return Err(self.limit("nested code objects", parents.into(), MAX_PARENTS.into()));
                 }
                 self.started.push(code);
             }
@@ -177,7 +177,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             }
             Object::Container(kind, items) => {
                 if !kind.takes(items.len() as u64) {
-                    return Err(self.invalid("a mapping has a key without a value, or a slice has not three items"));
+                    return Err(self.invalid("a mapping must have as many values as keys, and a slice three items"));
                 }
                 let mut value = ContainerValue { kind: *kind, items: Box::default(), depth: 1, code_bound: 0 };
                 let mut handles = Vec::with_capacity(items.len());
@@ -197,7 +197,7 @@ impl<'m, 'a> Walk<'m, 'a> {
                     handles.push(item);
                 }
                 if value.depth > MAX_DEPTH {
-                    return Err(self.limit("containers inside each other", value.depth.into(), MAX_DEPTH.into()));
+                    return Err(self.limit("nested containers", value.depth.into(), MAX_DEPTH.into()));
                 }
                 value.items = handles.into();
                 self.interner.container(value)
@@ -211,7 +211,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     fn finish_code(&mut self, index: u32, parent: Option<u32>) -> Result<(), Error> {
         let code = &self.module.codes[index as usize];
         if code.local_kinds.len() != code.locals.len() {
-            return Err(self.invalid("there is not one kind for each local variable"));
+            return Err(self.invalid("there must be one kind for each local variable"));
         }
         let kinds = self.interner.sized(ObjectKind::Bytes, 0, &code.local_kinds);
         self.use_object(kinds);
@@ -240,11 +240,11 @@ impl<'m, 'a> Walk<'m, 'a> {
                 && let Object::Leaf(Leaf::Qualname { constant, .. }) = &self.module.objects[*object as usize]
                 && !matches!(code.constants.get(*constant as usize), Some(Ref::Code(_)))
             {
-                return Err(self.invalid("a derived qualified name does not name a code object"));
+                return Err(self.invalid("a derived qualified name must be that of a constant that is a code object"));
             }
         }
         if code.docstring.is_some_and(|docstring| docstring as usize >= code.constants.len()) {
-            return Err(self.invalid("a docstring is no constant of its code object"));
+            return Err(self.invalid("a docstring is not one of the constants of its code object"));
         }
         for name in &code.names {
             list.push(self.string(*name)?);
@@ -295,14 +295,14 @@ impl<'m, 'a> Walk<'m, 'a> {
         match (reference, state) {
             (Ref::Object(_), Some(State::Done(handle))) => Ok(Item::Object(*handle)),
             (Ref::Code(_), Some(State::Done(place))) => Ok(Item::Code(*place)),
-            _ => Err(self.invalid("a reference leads out of the module")),
+            _ => Err(self.invalid("a reference points outside the module")),
         }
     }
 
     fn string(&self, object: u32) -> Result<Item, Error> {
         match self.module.objects.get(object as usize) {
             Some(Object::Leaf(Leaf::Str(_))) => self.item(Ref::Object(object)),
-            _ => Err(self.invalid("a name, path or docstring is no string")),
+            _ => Err(self.invalid("a name, path or docstring is not a string")),
         }
     }
 
@@ -327,7 +327,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     }
 
     fn limit(&self, what: &'static str, found: u64, limit: u64) -> Error {
-        Error::limit(&self.module.name, what, found, limit)
+        Error::limit(self.module.name.as_str(), what, found, limit)
     }
 }
 

@@ -1,8 +1,8 @@
-//! What can go wrong before an archive is written, and while it is.
+//! What can go wrong before and while an archive is written.
 
 use std::{fmt, io, path::PathBuf};
 
-/// An error of the writer. Whatever it is, a file that was there before is untouched.
+/// An error of the writer. A file that existed before is unchanged.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -20,16 +20,16 @@ pub enum ErrorKind {
     DuplicateTarget(String),
     /// A value of the model exceeds a limit of the format.
     Limit {
-        /// The module or resource, or the empty string for the archive as a whole.
-        name: String,
+        /// The target, module or resource; `None` for the archive as a whole.
+        name: Option<String>,
         /// What is limited.
         what: &'static str,
-        /// How much there was.
+        /// The amount found.
         found: u64,
-        /// How much there may be.
+        /// The most that is allowed.
         limit: u64,
     },
-    /// A module, resource or target does not hold together.
+    /// A module, resource or target contradicts itself or breaks a rule of the format.
     Invalid {
         /// The module, resource or target.
         name: String,
@@ -38,20 +38,26 @@ pub enum ErrorKind {
     },
     /// An object or code object contains itself.
     Cycle(String),
-    /// No arrangement of these names into an index was found: two names hash alike under every seed tried.
+    /// No index of the names can be built: two names have the same hash under every seed tried.
     Index,
+    /// The archive to copy from breaks a rule of the format, or has what the model cannot express.
+    Archive(permacode_model::Error),
     /// Writing failed.
     Io {
-        /// What was being done.
+        /// The step that failed.
         doing: &'static str,
-        /// The file it was done to.
+        /// The file or folder.
         path: PathBuf,
-        /// The answer of the system.
+        /// The error that the system reported.
         error: io::Error,
     },
 }
 
 impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Error { kind }
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
@@ -59,21 +65,27 @@ impl Error {
     }
 
     pub(crate) fn invalid(name: &str, what: &'static str) -> Self {
-        ErrorKind::Invalid { name: name.to_owned(), what }.into()
+        Error::new(ErrorKind::Invalid { name: name.to_owned(), what })
     }
 
-    pub(crate) fn limit(name: &str, what: &'static str, found: u64, limit: u64) -> Self {
-        ErrorKind::Limit { name: name.to_owned(), what, found, limit }.into()
+    pub(crate) fn limit<'n>(name: impl Into<Option<&'n str>>, what: &'static str, found: u64, limit: u64) -> Self {
+        Error::new(ErrorKind::Limit { name: name.into().map(str::to_owned), what, found, limit })
     }
 
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, error: io::Error) -> Self {
-        ErrorKind::Io { doing, path: path.into(), error }.into()
+        Error::new(ErrorKind::Io { doing, path: path.into(), error })
     }
 }
 
-impl From<ErrorKind> for Error {
-    fn from(kind: ErrorKind) -> Self {
-        Error { kind }
+impl From<permacode_model::Error> for Error {
+    fn from(error: permacode_model::Error) -> Self {
+        Error::new(ErrorKind::Archive(error))
+    }
+}
+
+impl From<permacode_reader::Error> for Error {
+    fn from(error: permacode_reader::Error) -> Self {
+        permacode_model::Error::from(error).into()
     }
 }
 
@@ -83,15 +95,18 @@ impl fmt::Display for Error {
             ErrorKind::DuplicateModule(name) => write!(f, "module {name:?} occurs twice"),
             ErrorKind::DuplicateResource(name) => write!(f, "resource {name:?} occurs twice"),
             ErrorKind::DuplicateTarget(name) => write!(f, "target {name:?} occurs twice"),
-            ErrorKind::Limit { name, what, found, limit } if name.is_empty() => {
-                write!(f, "{what}: {found}, but an archive may have at most {limit}")
-            }
             ErrorKind::Limit { name, what, found, limit } => {
-                write!(f, "{name:?}: {what}: {found}, but at most {limit} are possible")
+                if let Some(name) = name {
+                    write!(f, "{name:?}: ")?;
+                }
+                write!(f, "{what}: found {found}; at most {limit} are allowed")
             }
             ErrorKind::Invalid { name, what } => write!(f, "{name:?}: {what}"),
-            ErrorKind::Cycle(name) => write!(f, "{name:?}: an object contains itself"),
-            ErrorKind::Index => f.write_str("no index could be made of these names"),
+            ErrorKind::Cycle(name) => write!(f, "{name:?}: an object or code object contains itself"),
+            ErrorKind::Index => {
+                f.write_str("no index can be built: two names have the same hash under every seed tried")
+            }
+            ErrorKind::Archive(_) => f.write_str("cannot read the archive to copy from"),
             ErrorKind::Io { doing, path, .. } => write!(f, "{doing} {}", path.display()),
         }
     }
@@ -101,6 +116,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.kind {
             ErrorKind::Io { error, .. } => Some(error),
+            ErrorKind::Archive(error) => Some(error),
             _ => None,
         }
     }

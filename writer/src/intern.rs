@@ -53,7 +53,31 @@ pub(crate) struct Interner {
     pub(crate) asked_bytes: u64,
 }
 
+/// How far an [`Interner`] had come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    values: usize,
+    scalars: usize,
+    asked: u64,
+    asked_bytes: u64,
+}
+
 impl Interner {
+    pub(crate) fn mark(&self) -> Mark {
+        let Interner { values, scalars, asked, asked_bytes, .. } = self;
+        Mark { values: values.len(), scalars: scalars.len(), asked: *asked, asked_bytes: *asked_bytes }
+    }
+
+    /// Forgets everything that was interned since `mark`.
+    pub(crate) fn undo(&mut self, mark: Mark) {
+        if self.values.len() > mark.values {
+            self.table.retain(|(_, handle)| (*handle as usize) < mark.values);
+        }
+        self.values.truncate(mark.values);
+        self.scalars.truncate(mark.scalars);
+        (self.asked, self.asked_bytes) = (mark.asked, mark.asked_bytes);
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.values.len()
     }
@@ -156,7 +180,7 @@ fn hash_of_container(value: &ContainerValue) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Blobs {
     table: HashTable<(u64, u32)>,
-    places: Vec<Place>,
+    places: Vec<Stored>,
     bytes: Vec<u8>,
     distinct_bytes: u64,
     /// Blobs and bytes that were asked for, merged or not.
@@ -166,7 +190,7 @@ pub(crate) struct Blobs {
 
 /// Where a blob lies.
 #[derive(Debug)]
-enum Place {
+enum Stored {
     /// Among others, in one allocation.
     Range(usize, usize),
     /// Where its maker put it: what is large is not copied.
@@ -176,7 +200,39 @@ enum Place {
 /// From this length on, a blob that is given away is kept as it is.
 const LARGE: usize = 4096;
 
+/// How far some [`Blobs`] had come.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlobsMark {
+    places: usize,
+    bytes: usize,
+    distinct_bytes: u64,
+    asked: u64,
+    asked_bytes: u64,
+}
+
 impl Blobs {
+    pub(crate) fn mark(&self) -> BlobsMark {
+        let Blobs { places, bytes, distinct_bytes, asked, asked_bytes, .. } = self;
+        BlobsMark {
+            places: places.len(),
+            bytes: bytes.len(),
+            distinct_bytes: *distinct_bytes,
+            asked: *asked,
+            asked_bytes: *asked_bytes,
+        }
+    }
+
+    /// Forgets everything that was interned since `mark`.
+    pub(crate) fn undo(&mut self, mark: BlobsMark) {
+        if self.places.len() > mark.places {
+            self.table.retain(|(_, blob)| (*blob as usize) < mark.places);
+        }
+        self.places.truncate(mark.places);
+        self.bytes.truncate(mark.bytes);
+        self.distinct_bytes = mark.distinct_bytes;
+        (self.asked, self.asked_bytes) = (mark.asked, mark.asked_bytes);
+    }
+
     /// The identity of a blob that is given away, if it is owned.
     pub(crate) fn intern_cow(&mut self, blob: Cow<'_, [u8]>) -> u32 {
         let blob = match blob {
@@ -186,7 +242,7 @@ impl Blobs {
         self.asked += 1;
         self.asked_bytes += blob.len() as u64;
         let hash = name_hash(&blob, 0);
-        self.find(hash, &blob).unwrap_or_else(|| self.add(hash, Place::Own(blob)))
+        self.find(hash, &blob).unwrap_or_else(|| self.add(hash, Stored::Own(blob)))
     }
 
     /// The identity of the blob that these parts make.
@@ -204,25 +260,25 @@ impl Blobs {
             self.bytes.truncate(start);
             return blob;
         }
-        self.add(hash, Place::Range(start, len))
+        self.add(hash, Stored::Range(start, len))
     }
 
     fn find(&self, hash: u64, bytes: &[u8]) -> Option<u32> {
         self.table.find(hash, |(_, blob)| self.get(*blob) == bytes).map(|(_, blob)| *blob)
     }
 
-    fn add(&mut self, hash: u64, place: Place) -> u32 {
-        let blob = self.push_place(place);
+    fn add(&mut self, hash: u64, stored: Stored) -> u32 {
+        let blob = self.store(stored);
         self.table.insert_unique(hash, (hash, blob), |(hash, _)| *hash);
         blob
     }
 
-    fn push_place(&mut self, place: Place) -> u32 {
-        self.distinct_bytes += match &place {
-            Place::Range(_, len) => *len as u64,
-            Place::Own(bytes) => bytes.len() as u64,
+    fn store(&mut self, stored: Stored) -> u32 {
+        self.distinct_bytes += match &stored {
+            Stored::Range(_, len) => *len as u64,
+            Stored::Own(bytes) => bytes.len() as u64,
         };
-        self.places.push(place);
+        self.places.push(stored);
         (self.places.len() - 1) as u32
     }
 
@@ -232,13 +288,13 @@ impl Blobs {
         self.asked_bytes += bytes.len() as u64;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        self.push_place(Place::Range(start, bytes.len()))
+        self.store(Stored::Range(start, bytes.len()))
     }
 
     pub(crate) fn get(&self, blob: u32) -> &[u8] {
         match &self.places[blob as usize] {
-            Place::Range(start, len) => &self.bytes[*start..*start + *len],
-            Place::Own(bytes) => bytes,
+            Stored::Range(start, len) => &self.bytes[*start..*start + *len],
+            Stored::Own(bytes) => bytes,
         }
     }
 

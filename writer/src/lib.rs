@@ -11,11 +11,14 @@
 //! Same input, same bytes: no clock, no order of a hash table and no order of calls shows in the archive.
 #![forbid(unsafe_code)]
 
+mod check;
 mod codes;
 mod collect;
+mod entry;
 mod error;
 mod intern;
 mod objects;
+mod options;
 mod order;
 mod perfect_hash;
 mod placement;
@@ -26,8 +29,9 @@ mod report;
 mod writer;
 
 pub use error::{Error, ErrorKind};
+pub use options::{Options, Placement};
 pub use permacode_format::SectionKind;
 pub use plan::Plan;
 pub use publish::{check_destination, remove_temporaries};
 pub use report::{Merged, Report};
-pub use writer::{Options, Placement, TargetId, Writer};
+pub use writer::{TargetId, Writer};

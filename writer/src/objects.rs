@@ -27,7 +27,7 @@ pub(crate) fn lay_out(
 ) -> Result<Objects, Error> {
     let count = placed.len() as u64;
     if count >= u64::from(MAX_IDS) {
-        return Err(Error::limit("", "objects", count, u64::from(MAX_IDS) - 1));
+        return Err(Error::limit(None, "objects", count, u64::from(MAX_IDS) - 1));
     }
     let mut objects = Objects { entries: vec![ObjectEntry::zeroed(); placed.len()], ..Objects::default() };
     for handle in placed {
@@ -42,10 +42,10 @@ pub(crate) fn lay_out(
             }
         }
         if section.len() as u64 > MAX_POOL {
-            return Err(Error::limit("", "bytes of objects", section.len() as u64, MAX_POOL));
+            return Err(Error::limit(None, "bytes of objects", section.len() as u64, MAX_POOL));
         }
         let entry = u32::try_from(offset).ok().and_then(|offset| ObjectEntry::new(offset, is_cold));
-        let entry = entry.ok_or_else(|| Error::limit("", "bytes of objects", offset, MAX_POOL))?;
+        let entry = entry.ok_or_else(|| Error::limit(None, "bytes of objects", offset, MAX_POOL))?;
         objects.entries[order.ids[*handle as usize] as usize] = entry;
     }
     Ok(objects)
@@ -94,7 +94,7 @@ fn write_container(
                     Item::Code(code) => ItemRef::Code(base.map_or(0, |base| base.first_code) + code),
                 };
                 let item = list_item::encode_wide(item)
-                    .ok_or_else(|| Error::limit("", "ids", u64::from(MAX_IDS), u64::from(MAX_IDS) - 1))?;
+                    .ok_or_else(|| Error::limit(None, "ids", u64::from(MAX_IDS), u64::from(MAX_IDS) - 1))?;
                 out.extend_from_slice(&item.to_le_bytes());
             }
         }

@@ -10,10 +10,7 @@
 //!   module reach through its window.
 //! * Code objects follow each other module by module, children first.
 
-use crate::{
-    intern::Handle,
-    writer::{ModuleEntry, Writer},
-};
+use crate::{entry::ModuleEntry, intern::Handle, writer::Writer};
 use permacode_format::NONE;
 
 /// The order of everything.

@@ -28,7 +28,7 @@ pub(crate) fn build(names: &[&[u8]]) -> Result<PerfectHash, Error> {
     if names.is_empty() {
         return Ok(PerfectHash { seed: 0, pilots: Vec::new(), slots: Vec::new() });
     }
-    (0..SEEDS).find_map(|seed| build_with_seed(names, seed)).ok_or_else(|| ErrorKind::Index.into())
+    (0..SEEDS).find_map(|seed| build_with_seed(names, seed)).ok_or_else(|| Error::new(ErrorKind::Index))
 }
 
 fn build_with_seed(names: &[&[u8]], seed: u64) -> Option<PerfectHash> {

@@ -1,9 +1,11 @@
 //! What lies beside what within a section. Ids do not depend on it: an id says which, a place says where.
 
 use crate::{
+    entry::{CodeEntry, ModuleEntry},
     intern::{Handle, Item, Value},
+    options::Placement,
     order::Order,
-    writer::{CodeEntry, ModuleEntry, Placement, Writer},
+    writer::Writer,
 };
 
 /// All objects that are used, in the order in which their bytes lie.

@@ -82,7 +82,7 @@ impl Writer {
     pub fn plan(self) -> Result<Plan, Error> {
         if self.options.code_align_log2 > PAGE_LOG2 {
             let found = u64::from(self.options.code_align_log2);
-            return Err(Error::limit("", "power of two of the alignment of bytecode", found, PAGE_LOG2.into()));
+            return Err(Error::limit(None, "power of two of the alignment of bytecode", found, PAGE_LOG2.into()));
         }
         Plan::of(self)
     }
@@ -154,7 +154,7 @@ impl Plan {
         for (kind, content) in &contents {
             let limit = kind.max_len();
             if content.len() > limit {
-                return Err(Error::limit("", "bytes of a section", content.len(), limit));
+                return Err(Error::limit(None, "bytes of a section", content.len(), limit));
             }
         }
         let (head, sections) = place(contents, writer.options.code_align_log2);
@@ -202,8 +202,8 @@ impl Plan {
     ///
     /// # Errors
     /// If the system refuses any of that; `path` is then what it was.
-    pub fn publish(&self, path: &Path) -> Result<(), Error> {
-        publish(path, |out| self.write_to(out))
+    pub fn publish(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        publish(path.as_ref(), |out| self.write_to(out))
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::{
     codes::Placed,
+    entry::{ModuleEntry, PathEntry},
     error::Error,
     intern::Handle,
     order::{ModuleBase, Order},
     perfect_hash,
-    writer::{ModuleEntry, PathEntry, Writer},
+    writer::Writer,
 };
 use bytemuck::Zeroable;
 use hashbrown::HashMap;
@@ -63,7 +64,7 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
         let target = &entry.target;
         let mut vm = [0; 16];
         vm[..target.vm.len()].copy_from_slice(target.vm.as_bytes());
-        let (cache_tag_offset, cache_tag_len) = names.add(target.tag.as_bytes())?;
+        let (cache_tag_offset, cache_tag_len) = names.add(target.cache_tag.as_bytes())?;
         records.targets.push(TargetRecord {
             vm,
             bytecode_magic: target.bytecode_magic.into(),
@@ -127,7 +128,7 @@ fn write_index(names: &[&[u8]], section: &mut Vec<u8>) -> Result<IndexHeader, Er
     let index = perfect_hash::build(names)?;
     let place = |section: &[u8]| {
         u32::try_from(section.len())
-            .map_err(|_| Error::limit("", "bytes of the index", section.len() as u64, MAX_U32_SECTION - 1))
+            .map_err(|_| Error::limit(None, "bytes of the index", section.len() as u64, MAX_U32_SECTION - 1))
     };
     let pilots_offset = place(section)?;
     section.extend_from_slice(&index.pilots);
@@ -156,7 +157,7 @@ impl Names {
             Some(offset) => *offset,
             None => {
                 let offset = u32::try_from(self.bytes.len())
-                    .map_err(|_| Error::limit("", "bytes of names", self.bytes.len() as u64, MAX_U32_SECTION - 1))?;
+                    .map_err(|_| Error::limit(None, "bytes of names", self.bytes.len() as u64, MAX_U32_SECTION - 1))?;
                 self.bytes.extend_from_slice(name);
                 self.offsets.insert(name.to_vec(), offset);
                 offset

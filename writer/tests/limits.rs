@@ -1,4 +1,4 @@
-//! What the writer refuses: each time by name, and a file that is there stays as it is.
+//! What the writer refuses. Each error names the module, an existing file stays as it is, and so does the writer.
 
 #[path = "../../reader/tests/common/mod.rs"]
 mod common;
@@ -18,9 +18,9 @@ fn refused(options: Options, parts: &[Part]) -> Error {
     let write = || {
         let mut writer = Writer::new(options);
         for (target, modules, resources) in parts {
-            let id = writer.target(target)?;
-            modules.iter().try_for_each(|module| writer.module(id, module))?;
-            resources.iter().try_for_each(|resource| writer.resource(id, resource))?;
+            let id = writer.add_target(target)?;
+            modules.iter().try_for_each(|module| writer.add_module(id, module))?;
+            resources.iter().try_for_each(|resource| writer.add_resource(id, resource))?;
         }
         writer.plan()?.publish(&path)
     };
@@ -34,7 +34,52 @@ fn refused(options: Options, parts: &[Part]) -> Error {
 fn refused_module(name: &str, change: impl FnOnce(&mut Module<'static>)) -> Error {
     let mut module = shapes::classes(name);
     change(&mut module);
+    leaves_the_writer_as_it_was(&module);
     refused(Options::default(), &[(shapes::target(0), vec![module], vec![])])
+}
+
+/// Modules added after `refused` become the same archive, with the same report, as if nobody had tried to add it.
+#[track_caller]
+fn leaves_the_writer_as_it_was(refused: &Module<'_>) {
+    let plan = |refused: Option<&Module<'_>>| {
+        let mut writer = Writer::new(Options::default());
+        let target = writer.add_target(&shapes::target(0)).unwrap();
+        writer.add_module(target, &shapes::plain("first")).unwrap();
+        if let Some(refused) = refused {
+            writer.add_module(target, refused).unwrap_err();
+        }
+        writer.add_module(target, &shapes::classes("last")).unwrap();
+        writer.add_module(target, &shapes::values("values")).unwrap();
+        writer.plan().unwrap()
+    };
+    let (with, without) = (plan(Some(refused)), plan(None));
+    assert_eq!(with.report(), without.report());
+    assert!(with.to_bytes() == without.to_bytes());
+}
+
+#[test]
+fn a_target_of_another_writer_is_refused() {
+    let mut other = Writer::new(Options::default());
+    let target = other.add_target(&shapes::target(0)).unwrap();
+    let mut writer = Writer::new(Options::default());
+    let error = writer.add_module(target, &shapes::plain("m")).unwrap_err();
+    check(&error, r#""target 0": it was added to another writer"#);
+    let error = writer.add_resource(target, shapes::resource(b"x", b"")).unwrap_err();
+    check(&error, r#""target 0": it was added to another writer"#);
+}
+
+#[test]
+fn a_damaged_archive_is_not_copied() {
+    let mut bytes = shapes::write(3, &[(shapes::target(0), vec![shapes::plain("m")], vec![])]);
+    let archive = permacode_reader::Archive::open(&bytes).unwrap();
+    let objects = archive.sections().find(|section| section.kind == permacode_writer::SectionKind::Objects).unwrap();
+    let start = objects.offset as usize;
+    bytes[start..][..4].fill(0xFF);
+    let archive = permacode_reader::Archive::open(&bytes).unwrap();
+    let error = Writer::new(Options::default()).copy_from(&archive).unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Archive(_)), "{error}");
+    check(&error, "cannot read the archive to copy from");
+    assert!(std::error::Error::source(&error).unwrap().to_string().contains("offset"));
 }
 
 #[track_caller]
@@ -58,20 +103,27 @@ fn names_that_occur_twice() {
 }
 
 #[test]
-fn names_that_are_none_or_too_long() {
+fn invalid_and_overlong_names() {
     for name in ["", ".", "a.", ".a", "a..b", "a\0"] {
-        check(&refused_module(name, |_| ()), &format!("{name:?}: it is no module name"));
+        check(
+            &refused_module(name, |_| ()),
+            &format!(
+                "{name:?}: a module name must consist of components separated by dots, none of them empty, without NUL"
+            ),
+        );
     }
     let long = "n".repeat(65_536);
-    let shown = format!("{long:?}: bytes of its name: 65536, but at most 65535 are possible");
+    let shown = format!("{long:?}: bytes in the name: found 65536; at most 65535 are allowed");
     check(&refused_module(&long, |_| ()), &shown);
     let resource =
         |path: &[u8]| refused(Options::default(), &[(shapes::target(0), vec![], vec![shapes::resource(path, b"")])]);
     let long_file = format!("stdlib/{}", "n".repeat(65_529));
     let path = &long_file.as_bytes()["stdlib/".len()..];
-    check(&resource(path), &format!("{long_file:?}: bytes of its name: 65536, but at most 65535 are possible"));
+    check(&resource(path), &format!("{long_file:?}: bytes in the name: found 65536; at most 65535 are allowed"));
+    let problem =
+        "a resource must have a root without slashes, and a relative path without empty, `.` or `..` components";
     for path in ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0b"] {
-        check(&resource(path.as_bytes()), &format!("{:?}: it is no relative path", format!("stdlib/{path}")));
+        check(&resource(path.as_bytes()), &format!("{:?}: {problem}", format!("stdlib/{path}")));
     }
     let modules = vec![shapes::namespace(&long[1..])];
     let bytes = shapes::write(3, &[(shapes::target(0), modules, vec![shapes::resource(&path[1..], b"")])]);
@@ -79,7 +131,7 @@ fn names_that_are_none_or_too_long() {
 }
 
 #[test]
-fn targets_that_the_format_cannot_tell() {
+fn targets_that_the_format_cannot_express() {
     let target = |change: fn(&mut Target)| {
         let mut target = shapes::target(0);
         change(&mut target);
@@ -89,23 +141,23 @@ fn targets_that_the_format_cannot_tell() {
         [|target| target.vm.clear(), |target| target.vm = "seventeen-letters".into(), |target| target.vm.push(' ')]
             as [fn(&mut Target); 3]
     {
-        assert!(target(change).ends_with("the name of a machine is 1 to 16 printable ASCII characters"));
+        assert!(target(change).ends_with("the name of a virtual machine must be 1 to 16 printable ASCII characters"));
     }
-    assert_eq!(target(|target| target.unit_size = 0), r#""toy": a bytecode unit has at least one byte"#);
+    assert_eq!(target(|target| target.unit_size = 0), r#""toy": a bytecode unit must have at least one byte"#);
     assert_eq!(
-        target(|target| target.tag = "t".repeat(65_536)),
-        r#""toy": bytes of its tag: 65536, but at most 65535 are possible"#
+        target(|target| target.cache_tag = "t".repeat(65_536)),
+        r#""toy": bytes in the cache tag: found 65536; at most 65535 are allowed"#
     );
-    let error = refused(Options { code_align_log2: 13, ..Options::default() }, &[]);
-    check(&error, "power of two of the alignment of bytecode: 13, but an archive may have at most 12");
+    let error = refused(Options::default().code_align_log2(13), &[]);
+    check(&error, "power of two of the alignment of bytecode: found 13; at most 12 are allowed");
 }
 
 #[test]
-fn cycles_and_what_is_too_deep() {
+fn cycles_and_deep_nesting() {
     let cycle = |change: fn(&mut Module<'static>)| {
         let error = refused_module("m", change);
         assert!(matches!(error.kind(), ErrorKind::Cycle(name) if name == "m"), "{error}");
-        check(&error, r#""m": an object contains itself"#);
+        check(&error, r#""m": an object or code object contains itself"#);
     };
     cycle(|module| module.codes[0].constants.push(Ref::Code(0)));
     cycle(|module| module.codes[0].constants.push(Ref::Code(4)));
@@ -120,10 +172,7 @@ fn cycles_and_what_is_too_deep() {
             module.codes[4].constants.push(Ref::Object(first + depth - 1));
         }
     };
-    check(
-        &refused_module("m", tuples(2001)),
-        r#""m": containers inside each other: 2001, but at most 2000 are possible"#,
-    );
+    check(&refused_module("m", tuples(2001)), r#""m": nested containers: found 2001; at most 2000 are allowed"#);
     let codes = |depth: u32| {
         move |module: &mut Module<'static>| {
             let first = module.codes.len() as u32;
@@ -132,10 +181,7 @@ fn cycles_and_what_is_too_deep() {
             module.codes[4].constants.push(Ref::Code(first + depth - 1));
         }
     };
-    check(
-        &refused_module("m", codes(2001)),
-        r#""m": code objects inside each other: 2001, but at most 2000 are possible"#,
-    );
+    check(&refused_module("m", codes(2001)), r#""m": nested code objects: found 2001; at most 2000 are allowed"#);
     let mut module = shapes::classes("m");
     tuples(2000)(&mut module);
     codes(2000)(&mut module);
@@ -144,7 +190,7 @@ fn cycles_and_what_is_too_deep() {
 }
 
 #[test]
-fn values_that_are_not_what_they_should_be() {
+fn invalid_values() {
     type Change = fn(&mut Module<'static>);
     let cases: [(Change, &str); 21] = [
         (
@@ -167,13 +213,13 @@ fn values_that_are_not_what_they_should_be() {
             |m| m.objects[12] = Object::Leaf(Leaf::Str(Str { text: b"\xC0\x80".as_slice().into(), interned: true })),
             "a string is not generalised UTF-8",
         ),
-        (|m| m.objects[12] = Object::Leaf(Leaf::None), "a name, path or docstring is no string"),
-        (|m| m.objects[6] = Object::Leaf(Leaf::None), "a name, path or docstring is no string"),
-        (|m| m.codes[0].docstring = Some(2), "a docstring is no constant of its code object"),
-        (|m| m.codes[3].docstring = Some(0), "a name, path or docstring is no string"),
+        (|m| m.objects[12] = Object::Leaf(Leaf::None), "a name, path or docstring is not a string"),
+        (|m| m.objects[6] = Object::Leaf(Leaf::None), "a name, path or docstring is not a string"),
+        (|m| m.codes[0].docstring = Some(2), "a docstring is not one of the constants of its code object"),
+        (|m| m.codes[3].docstring = Some(0), "a name, path or docstring is not a string"),
         (
             |m| m.objects[7] = Object::Leaf(Leaf::Qualname { constant: 1, interned: true }),
-            "a derived qualified name does not name a code object",
+            "a derived qualified name must be that of a constant that is a code object",
         ),
         (
             |m| m.objects[10] = Object::Container(Container::List, vec![Ref::Object(7)]),
@@ -181,33 +227,36 @@ fn values_that_are_not_what_they_should_be() {
         ),
         (
             |m| m.objects[10] = Object::Container(Container::Dict, vec![Ref::Object(1)]),
-            "a mapping has a key without a value, or a slice has not three items",
+            "a mapping must have as many values as keys, and a slice three items",
         ),
         (
             |m| m.objects[10] = Object::Container(Container::Slice, vec![Ref::Object(1)]),
-            "a mapping has a key without a value, or a slice has not three items",
+            "a mapping must have as many values as keys, and a slice three items",
         ),
-        (|m| m.codes[0].local_kinds = b"\x20".as_slice().into(), "there is not one kind for each local variable"),
-        (|m| m.codes[0].names.push(99), "a reference leads out of the module"),
-        (|m| m.root = Some(99), "its root is no code object of it"),
-        (|m| m.root = None, "a namespace package has no code, and all else has"),
-        (|m| m.filename = None, "it has code and no file name"),
+        (|m| m.codes[0].local_kinds = b"\x20".as_slice().into(), "there must be one kind for each local variable"),
+        (|m| m.codes[0].names.push(99), "a reference points outside the module"),
+        (|m| m.body = Some(99), "its body is not one of its code objects"),
+        (|m| m.body = None, "a module or package must have a body"),
+        (|m| m.filename = None, "a module or package must have a file name"),
         (
             |m| m.codes[4].qualname = Qualname::Member { interned: true },
-            "the qualified name of its root follows from no parent",
+            "the body has no parent, so its qualified name cannot be derived from one",
         ),
         (|m| m.codes[0].signature = Some(b"\xFF".as_slice().into()), "a signature is not UTF-8"),
-        (|m| m.source.as_mut().unwrap().digest = [0; 16], "the digest of its source is not that of the text"),
+        (
+            |m| m.source.as_mut().unwrap().digest = [0; 16],
+            "the digest of the source differs from the digest of its text",
+        ),
     ];
     for (change, what) in cases {
         check(&refused_module("m", change), &format!(r#""m": {what}"#));
     }
     check(
         &refused_module("m", |module| module.codes[0].local_count = Some(u32::MAX)),
-        r#""m": stated local variables: 4294967295, but at most 4294967294 are possible"#,
+        r#""m": stated local variables: found 4294967295; at most 4294967294 are allowed"#,
     );
     check(
         &refused_module("m", |module| module.source.as_mut().unwrap().size = 1),
-        r#""m": the size of its source is not that of the text"#,
+        r#""m": the size of the source differs from the length of its text"#,
     );
 }

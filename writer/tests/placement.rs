@@ -28,7 +28,7 @@ fn module(name: &'static str) -> Module<'static> {
         kind: ModuleKind::Module,
         objects: strings.collect(),
         codes: codes.collect(),
-        root: Some(2),
+        body: Some(2),
         filename: Some(Path { root: None, path: Str::plain(format!("{name}.py")) }),
         source: None,
     }
@@ -37,7 +37,7 @@ fn module(name: &'static str) -> Module<'static> {
 /// Whose is what, in the order in which it lies; the same for all kinds.
 fn owners(placement: Placement) -> Vec<String> {
     let program = Program::of(vec![module("b"), module("a")]);
-    let bytes = program.plan(Options { placement, ..Options::default() }, 0).unwrap().to_bytes();
+    let bytes = program.plan(Options::default().placement(placement), 0).unwrap().to_bytes();
     let of_kind = |kind: &str| -> Vec<String> {
         let start = format!("<{kind} of ").into_bytes();
         let rest = bytes.windows(start.len()).enumerate().filter(|(_, window)| *window == start);

@@ -55,7 +55,7 @@ proptest! {
 
     #[test]
     fn a_program_comes_back_equal_and_valid(program in programs(), align in 0u8..=12, placement in placements()) {
-        let bytes = program.plan(Options { code_align_log2: align, placement }, 0).unwrap().to_bytes();
+        let bytes = program.plan(Options::default().code_align_log2(align).placement(placement), 0).unwrap().to_bytes();
         let archive = Archive::open(&bytes[..]).unwrap();
         archive.verify().unwrap();
         for module in archive.targets().flat_map(|target| target.modules()) {
@@ -263,7 +263,7 @@ fn two_thousand_levels_are_possible() {
             ..first.clone()
         })
         .collect();
-    module.root = Some(2000);
+    module.body = Some(2000);
     let program = Program::of(vec![module]);
     let bytes = program.write();
     let archive = Archive::open(&bytes[..]).unwrap();

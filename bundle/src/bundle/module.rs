@@ -18,12 +18,12 @@ use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash};
 use super::{Join, is_executable};
 use crate::{
     compile::{Compiler, Outcome, Worker},
-    discover::{Item, ItemKind, Why},
+    discover::{FoundFile, FoundKind, Why},
     error::Error,
-    layout::Kind,
     read::read,
     report::VerbatimFilename,
     text,
+    tree_layout::Kind,
 };
 
 /// What is read ahead of the writer: a bound for memory.
@@ -48,13 +48,13 @@ pub(super) enum Read {
 pub(super) struct Reading<'r> {
     pub(super) version: Version,
     pub(super) compiler: &'r Compiler,
-    pub(super) items: &'r [Item],
+    pub(super) items: &'r [FoundFile],
     pub(super) threads: usize,
 }
 
 impl Reading<'_> {
     /// Hands over each item in the order of `items`.
-    pub(super) fn run(&self, mut sink: impl FnMut(&Item, Read) -> Result<(), Error>) -> Result<(), Error> {
+    pub(super) fn run(&self, mut sink: impl FnMut(&FoundFile, Read) -> Result<(), Error>) -> Result<(), Error> {
         let next = AtomicUsize::new(0);
         let wanted = self.threads.min(self.items.len());
         // Threads that work, and those that will be.
@@ -104,7 +104,7 @@ impl Reading<'_> {
         }
     }
 
-    fn compile(&self, worker: &mut Worker<'_>, item: &Item) -> Result<Read, Error> {
+    fn compile(&self, worker: &mut Worker<'_>, item: &FoundFile) -> Result<Read, Error> {
         // What is compiled is what is carried, whatever happens to the file meanwhile.
         let (source, metadata) = match read(&item.file) {
             Ok(read) => read,
@@ -137,8 +137,8 @@ fn seconds(time: std::time::SystemTime) -> Option<i64> {
 
 impl Join<'_> {
     /// Adds a module, or says why it is none.
-    pub(super) fn module(&mut self, item: &Item, compiled: Compiled) -> Result<Option<Why>, Error> {
-        let ItemKind::Module { name, is_package } = &item.kind else { return Ok(None) };
+    pub(super) fn module(&mut self, item: &FoundFile, compiled: Compiled) -> Result<Option<Why>, Error> {
+        let FoundKind::Module { name, is_package } = &item.kind else { return Ok(None) };
         let pyc = match compiled.pyc {
             Ok(pyc) => pyc,
             Err(why) => return Ok(Some(why)),
@@ -155,7 +155,7 @@ impl Join<'_> {
         if let Some(filename) = &mut module.filename {
             // What the compiler was told. Below the root, it is stored without the folder that the root stands for.
             if *filename.path.text == *text::of_path(&item.file) {
-                filename.root = Some(Cow::Borrowed(root.as_str()));
+                filename.root = Some(root.as_str().into());
                 filename.path.text = Cow::Borrowed(&below);
                 is_verbatim = false;
             }
@@ -176,17 +176,14 @@ impl Join<'_> {
             }
         }
         module.source = Some(Source {
-            path: Path {
-                root: Some(Cow::Borrowed(root.as_str())),
-                path: Str { text: Cow::Borrowed(&below), interned: false },
-            },
+            path: Path { root: Some(root.as_str().into()), path: Str { text: Cow::Borrowed(&below), interned: false } },
             size: compiled.source.len() as u64,
             digest: permacode_format::digest(&compiled.source),
             mtime: compiled.mtime.filter(|_| self.options.mtime),
             executable: compiled.executable,
             text: self.options.source.then_some(Cow::Borrowed(&compiled.source)),
         });
-        self.writer.module(self.target, &module)?;
+        self.writer.add_module(self.target, &module)?;
         if let Some(kept) = &self.kept {
             let kind = if *is_package { Kind::Package } else { Kind::Module };
             let path = self.layout.cached(Some(root), name, kind)?;

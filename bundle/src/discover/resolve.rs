@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::{Claim, Discovery, ItemKind, Why, ancestors};
+use super::{Claim, Discovery, FoundKind, Why, ancestors};
 use crate::{
     error::{Error, ErrorKind},
     place::{Place, PlaceKind},
@@ -18,7 +18,7 @@ use crate::{
 pub(super) fn resolve(places: &[Place], found: &mut Discovery) -> Result<BTreeSet<String>, Error> {
     let mut bundled = HashMap::new();
     for (index, item) in found.items.iter().enumerate() {
-        if let ItemKind::Module { .. } = item.kind {
+        if let FoundKind::Module { .. } = item.kind {
             bundled.insert((item.place, &item.path[..]), index);
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn resolve(places: &[Place], found: &mut Discovery) -> Result<BTreeSe
     }
     let known = owners.into_keys().map(ToOwned::to_owned).collect();
     for (index, by) in shadowed {
-        found.items[index].kind = ItemKind::Resource(Some(Why::Shadowed { by }));
+        found.items[index].kind = FoundKind::Resource(Some(Why::Shadowed { by }));
     }
     Ok(known)
 }
@@ -64,7 +64,7 @@ fn conflict(places: &[Place], found: &Discovery, first: usize, second: usize) ->
     let name = second.module_name().unwrap_or_default().to_owned();
     // A package goes as a whole: what is left of it would have another one above it.
     let path = match &second.kind {
-        ItemKind::Module { is_package: true, .. } => second.path.rsplitn(2, |byte| *byte == b'/').last(),
+        FoundKind::Module { is_package: true, .. } => second.path.rsplitn(2, |byte| *byte == b'/').last(),
         _ => None,
     };
     let path = path.unwrap_or(&second.path);

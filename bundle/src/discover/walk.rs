@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    Claim, Discovery, Item, ItemKind, Name, OtherName, Rule, Rules, Why, ancestors,
+    Claim, Discovery, FoundFile, FoundKind, Name, OtherName, Skip, Wanted, Why, ancestors,
     entry::{Entry, EntryKind},
     finder::{Choices, FileKind},
 };
@@ -37,10 +37,10 @@ struct Folder {
 
 struct Walk<'w> {
     places: &'w [Place],
-    rules: &'w Rules<'w>,
+    wanted: &'w Wanted<'w>,
     found: Discovery,
     /// What is not included; packages of it may be needed all the same.
-    unwanted: Vec<Item>,
+    unwanted: Vec<FoundFile>,
     /// Real folders, and the one name that each is visited under.
     names: HashMap<PathBuf, Name>,
     /// Links to folders, which wait until all folders that no link leads to were visited.
@@ -53,10 +53,10 @@ struct Walk<'w> {
 }
 
 /// Walks all places.
-pub(super) fn walk(places: &[Place], rules: &Rules<'_>) -> Result<Discovery, Error> {
+pub(super) fn walk(places: &[Place], wanted: &Wanted<'_>) -> Result<Discovery, Error> {
     let mut walk = Walk {
         places,
-        rules,
+        wanted,
         found: Discovery::default(),
         unwanted: Vec::new(),
         names: HashMap::new(),
@@ -132,7 +132,7 @@ impl Walk<'_> {
     fn folder(&mut self, folder: &Folder, folders: &mut Vec<Folder>) {
         let place = &self.places[folder.name.place];
         let is_top = folder.name.path.is_empty();
-        let entries = match Entry::all(&folder.location, &self.rules.suffixes) {
+        let entries = match Entry::all(&folder.location, &self.wanted.suffixes) {
             Ok(entries) => entries,
             Err(error) => {
                 self.found.unreadable.push(Unreadable::new(&folder.location, &error));
@@ -140,9 +140,9 @@ impl Walk<'_> {
             }
         };
         if entries.is_empty() && !is_top {
-            self.skip(Rule::EmptyFolder, &folder.name);
+            self.skip(Skip::EmptyFolder, &folder.name);
         }
-        let choices = self.rules.suffixes.choices(&entries);
+        let choices = self.wanted.suffixes.choices(&entries);
         let is_wanted = |name: &[u8]| {
             let only = place.only.as_ref().filter(|_| is_top);
             only.is_none_or(|only| only.iter().any(|wanted| wanted.as_encoded_bytes() == name))
@@ -171,16 +171,16 @@ impl Walk<'_> {
         let name = folder.name.join(entry.bytes());
         let part = match entry.kind {
             EntryKind::Folder => module_part(entry.bytes()).ok(),
-            _ => self.rules.suffixes.split(entry.bytes()).map(|(stem, _)| stem),
+            _ => self.wanted.suffixes.split(entry.bytes()).map(|(stem, _)| stem),
         };
         let module = folder.prefix.as_ref().ok().zip(part).map(|(prefix, part)| module_name(prefix, part));
         let Place { root, kind, .. } = &self.places[name.place];
         let is_given = *kind == PlaceKind::Given;
         // Both are asked about each entry, and first of all: a pattern that nothing matches is reported.
-        let is_excluded = self.rules.filter.excludes(root, &name.path, module.as_deref());
-        let is_included = self.rules.filter.includes(root, &name.path, module.as_deref()) || folder.is_included;
-        if let Some(rule) = self.rule(folder, &entry, is_excluded) {
-            self.skip(rule, &name);
+        let is_excluded = self.wanted.filter.excludes(root, &name.path, module.as_deref());
+        let is_included = self.wanted.filter.includes(root, &name.path, module.as_deref()) || folder.is_included;
+        if let Some(why) = self.reason(folder, &entry, is_excluded) {
+            self.skip(why, &name);
             return;
         }
         match &entry.kind {
@@ -205,34 +205,34 @@ impl Walk<'_> {
             EntryKind::Unreadable(error) => self.found.unreadable.push(Unreadable::new(&entry.location, error)),
             _ => {
                 let kind = self.kind(folder, &entry, choices);
-                let item = Item { place: name.place, path: name.path, file: entry.location, kind };
+                let item = FoundFile { place: name.place, path: name.path, file: entry.location, kind };
                 if is_included { &mut self.found.items } else { &mut self.unwanted }.push(item);
             }
         }
     }
 
-    /// The rule by which an entry is left out.
-    fn rule(&self, folder: &Folder, entry: &Entry, is_excluded: bool) -> Option<Rule> {
+    /// Why an entry is left out; `None`: it is not.
+    fn reason(&self, folder: &Folder, entry: &Entry, is_excluded: bool) -> Option<Skip> {
         let place = &self.places[folder.name.place];
         let is_top = folder.name.path.is_empty();
         let is_folder = entry.kind == EntryKind::Folder;
         let is_library_top = is_folder && is_top && place.kind == PlaceKind::Library;
         let name = entry.bytes();
         let is_packages =
-            || matches!(name, b"site-packages" | b"dist-packages") || self.rules.packages.contains(&entry.location);
+            || matches!(name, b"site-packages" | b"dist-packages") || self.wanted.packages.contains(&entry.location);
         // What the user named is wanted, whatever its name.
-        let is_asked_for = self.rules.hidden || is_top && place.only.is_some();
-        let hidden = if is_asked_for { None } else { Rule::of_hidden(entry) };
+        let is_asked_for = self.wanted.hidden || is_top && place.only.is_some();
+        let hidden = if is_asked_for { None } else { Skip::of_hidden(entry) };
         match () {
-            () if self.is_output(folder, entry) => Some(Rule::Output),
-            () if is_folder && name == b"__pycache__" => Some(Rule::Cache),
-            () if is_library_top && is_packages() => Some(Rule::SitePackages),
-            () if is_library_top && name.starts_with(b"config-") => Some(Rule::Config),
-            () if is_excluded => Some(Rule::Excluded),
+            () if self.is_output(folder, entry) => Some(Skip::Output),
+            () if is_folder && name == b"__pycache__" => Some(Skip::Cache),
+            () if is_library_top && is_packages() => Some(Skip::SitePackages),
+            () if is_library_top && name.starts_with(b"config-") => Some(Skip::Config),
+            () if is_excluded => Some(Skip::Excluded),
             () if hidden.is_some() => hidden,
-            () if entry.kind == EntryKind::BrokenLink => Some(Rule::BrokenLink),
-            () if entry.kind == EntryKind::Special => Some(Rule::Special),
-            () if entry.kind == EntryKind::File && is_shared_object(name) => Some(Rule::SharedObject),
+            () if entry.kind == EntryKind::BrokenLink => Some(Skip::BrokenLink),
+            () if entry.kind == EntryKind::Special => Some(Skip::Special),
+            () if entry.kind == EntryKind::File && is_shared_object(name) => Some(Skip::SharedObject),
             () => None,
         }
     }
@@ -241,9 +241,9 @@ impl Walk<'_> {
     fn is_output(&self, folder: &Folder, entry: &Entry) -> bool {
         let real = folder.real.join(&entry.name);
         if entry.kind == EntryKind::Folder {
-            return self.rules.kept.as_ref() == Some(&real);
+            return self.wanted.kept.as_ref() == Some(&real);
         }
-        let Some(output) = &self.rules.output else { return false };
+        let Some(output) = &self.wanted.output else { return false };
         let Some(name) = output.file_name().map(|name| name.as_encoded_bytes()) else { return false };
         let rest = entry.bytes().strip_prefix(b".").and_then(|rest| rest.strip_prefix(name));
         let is_temporary = rest.is_some_and(|rest| rest.starts_with(b".") && rest.ends_with(b".perma-tmp"));
@@ -260,16 +260,16 @@ impl Walk<'_> {
         }
     }
 
-    fn kind(&self, folder: &Folder, entry: &Entry, choices: &Choices) -> ItemKind {
+    fn kind(&self, folder: &Folder, entry: &Entry, choices: &Choices) -> FoundKind {
         let file = entry.bytes();
-        let stem = self.rules.suffixes.source_stem(file);
+        let stem = self.wanted.suffixes.source_stem(file);
         let prefix = match &folder.prefix {
             Ok(prefix) => prefix,
-            Err(why) => return ItemKind::Resource(stem.map(|_| why.clone())),
+            Err(why) => return FoundKind::Resource(stem.map(|_| why.clone())),
         };
-        let Some((part, kind)) = self.rules.suffixes.split(file) else {
+        let Some((part, kind)) = self.wanted.suffixes.split(file) else {
             let message = stem.and_then(|stem| module_part(stem).err());
-            return ItemKind::Resource(message.map(|message| Why::NoName { message }));
+            return FoundKind::Resource(message.map(|message| Why::NoName { message }));
         };
         let is_package = part == "__init__" && !prefix.is_empty();
         let winner = match is_package {
@@ -279,11 +279,11 @@ impl Walk<'_> {
         match kind {
             FileKind::Source if winner == Some(file) => {
                 let name = if is_package { prefix.clone() } else { module_name(prefix, part) };
-                ItemKind::Module { name, is_package }
+                FoundKind::Module { name, is_package }
             }
-            FileKind::Source => ItemKind::Resource(winner.map(|winner| self.shadowed(folder, winner))),
-            FileKind::Bytecode if winner == Some(file) => ItemKind::Resource(Some(Why::OnlyBytecode)),
-            FileKind::Bytecode | FileKind::Extension => ItemKind::Resource(None),
+            FileKind::Source => FoundKind::Resource(winner.map(|winner| self.shadowed(folder, winner))),
+            FileKind::Bytecode if winner == Some(file) => FoundKind::Resource(Some(Why::OnlyBytecode)),
+            FileKind::Bytecode | FileKind::Extension => FoundKind::Resource(None),
         }
     }
 
@@ -292,25 +292,25 @@ impl Walk<'_> {
         Why::Shadowed { by: folder.name.join(file).shown(self.places) }
     }
 
-    fn skip(&mut self, rule: Rule, name: &Name) {
-        self.found.skipped.push((rule, name.place, name.path.clone()));
+    fn skip(&mut self, why: Skip, name: &Name) {
+        self.found.skipped.push((why, name.place, name.path.clone()));
     }
 }
 
 /// The packages above what is wanted are wanted as well: without them it cannot be imported.
-fn add_needed(found: &mut Discovery, unwanted: Vec<Item>) {
+fn add_needed(found: &mut Discovery, unwanted: Vec<FoundFile>) {
     let mut needed = BTreeSet::new();
     for item in &found.items {
-        if let ItemKind::Module { name, .. } = &item.kind {
+        if let FoundKind::Module { name, .. } = &item.kind {
             needed.extend(ancestors(name).map(|package| (item.place, package.to_owned())));
         }
     }
     for item in unwanted {
         match &item.kind {
-            ItemKind::Module { name, is_package: true } if needed.contains(&(item.place, name.clone())) => {
+            FoundKind::Module { name, is_package: true } if needed.contains(&(item.place, name.clone())) => {
                 found.items.push(item);
             }
-            _ => found.skipped.push((Rule::NotIncluded, item.place, item.path)),
+            _ => found.skipped.push((Skip::NotIncluded, item.place, item.path)),
         }
     }
 }

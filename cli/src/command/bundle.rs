@@ -4,16 +4,16 @@ use crate::{
     Answer,
     output::{Output, counted, grouped, percent, size},
     progress::Bar,
+    root::split_root,
     signals::clean_up_at_end,
 };
 use anyhow::{Context, Result, bail};
-use clap_lex::OsStrExt;
 use permacode_bundle::{
-    Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, Interpreter, NotModule, Rule, Why, bundle,
+    Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, Interpreter, NotModule, Skip, Why, bundle,
 };
 use serde_json::Value;
 use std::{
-    ffi::{OsStr, OsString},
+    ffi::OsString,
     num::NonZero,
     path::{Path, PathBuf},
 };
@@ -203,15 +203,6 @@ fn options(args: &Args, interpreter: Interpreter) -> BundleOptions {
     options
 }
 
-/// `ROOT=PATH`, taken apart.
-pub(crate) fn split_root(path: &OsStr) -> Option<(&str, &Path)> {
-    // The name of a root is text, the path need not be.
-    let (root, folder) = path.split_once("=")?;
-    let root = root.to_str()?;
-    let is_name = !root.is_empty() && !root.contains(std::path::is_separator);
-    is_name.then_some((root, Path::new(folder)))
-}
-
 /// The report, with the file.
 fn json(args: &Args, bundle: &Bundle) -> Result<Value> {
     let mut report = serde_json::json!({ "file": args.output.display().to_string() });
@@ -306,10 +297,10 @@ fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Re
 }
 
 fn print_skipped(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
-    // A rule that nobody asked for has paths, and is worth a line.
+    // Only reasons that nobody asked for have paths: those are worth a line.
     for skipped in report.skipped.iter().filter(|skipped| args.verbose || !skipped.paths.is_empty()) {
         let entries = counted(skipped.count, "entry", "entries");
-        out.line(format_args!("left out: {entries}: {}", rule(skipped.rule)))?;
+        out.line(format_args!("left out: {entries}: {}", reason(skipped.why)))?;
         print_list(args, skipped.paths.iter().cloned(), out)?;
     }
     Ok(())
@@ -345,23 +336,23 @@ fn why(why: &Why) -> String {
     }
 }
 
-fn rule(rule: Rule) -> &'static str {
-    match rule {
-        Rule::SitePackages => "installed packages, which --site-packages takes",
-        Rule::Config => "folders that serve to build interpreters",
-        Rule::Cache => "__pycache__, as all is compiled anew",
-        Rule::SharedObject => "shared objects and libraries",
-        Rule::Output => "the archive itself, or the folder for compiled files",
-        Rule::Excluded => "excluded",
-        Rule::NotIncluded => "not included",
-        Rule::VersionControl => "version control, which --hidden takes",
-        Rule::Environment => "environments, which --hidden takes",
-        Rule::NodeModules => "node_modules, which --hidden takes",
-        Rule::Hidden => "names that begin with a dot, which --hidden takes",
-        Rule::Resource => "resources, which are not wanted",
-        Rule::EmptyFolder => "empty folders",
-        Rule::BrokenLink => "links that lead nowhere",
-        Rule::Special => "neither files nor folders",
+fn reason(why: Skip) -> &'static str {
+    match why {
+        Skip::SitePackages => "installed packages, which --site-packages takes",
+        Skip::Config => "folders that serve to build interpreters",
+        Skip::Cache => "__pycache__, as all is compiled anew",
+        Skip::SharedObject => "shared objects and libraries",
+        Skip::Output => "the archive itself, or the folder for compiled files",
+        Skip::Excluded => "excluded",
+        Skip::NotIncluded => "not included",
+        Skip::VersionControl => "version control, which --hidden takes",
+        Skip::Environment => "environments, which --hidden takes",
+        Skip::NodeModules => "node_modules, which --hidden takes",
+        Skip::Hidden => "names that begin with a dot, which --hidden takes",
+        Skip::Resource => "resources, which are not wanted",
+        Skip::EmptyFolder => "empty folders",
+        Skip::BrokenLink => "links that lead nowhere",
+        Skip::Special => "neither files nor folders",
         _ => "others",
     }
 }

@@ -3,10 +3,10 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
-    command::bundle::split_root,
     escape::{escape, escape_short},
     output::{Output, counted, grouped, size},
     progress::Bar,
+    root::split_root,
     target::{TargetArg, names},
 };
 use anyhow::{Context, Result, anyhow, bail};

@@ -1,37 +1,29 @@
 //! A small archive, built by hand: the same bytes on every machine.
 
 use permacode_format::digest;
-use permacode_model::{
-    Code, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target,
-};
+use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target};
 use permacode_writer::{Options, Writer};
 
 /// An archive of two targets, with names that are nasty to print.
 pub(crate) fn archive() -> Vec<u8> {
     let mut writer = Writer::new(Options::default());
-    let toy = Target {
-        vm: "cpython".into(),
-        bytecode_magic: 0x0A0D_0DA7,
-        vm_version: 0x030B_09F0,
-        optimization: 0,
-        tag: "cpython-311".into(),
-        unit_size: 2,
-        line_encoding: LineEncoding::Private,
-        exception_encoding: ExceptionEncoding::Private,
-        sealed: false,
-    };
+    let toy = Target { cache_tag: "cpython-311".into(), ..Target::new("cpython", 0x0A0D_0DA7, 0x030B_09F0, 2) };
     for optimization in [0, 2] {
-        let target = writer.target(&Target { optimization, sealed: optimization > 0, ..toy.clone() }).unwrap();
+        let target = writer.add_target(&Target { optimization, sealed: optimization > 0, ..toy.clone() }).unwrap();
         writer
-            .module(target, &module("tools", ModuleKind::Package, "tools/__init__.py", Some("\"Tools.\"\n")))
+            .add_module(target, &module("tools", ModuleKind::Package, "tools/__init__.py", Some("\"Tools.\"\n")))
             .unwrap();
-        writer.module(target, &module("tools.hammer", ModuleKind::Module, "tools/hammer.py", Some("x = 1\n"))).unwrap();
+        writer
+            .add_module(target, &module("tools.hammer", ModuleKind::Module, "tools/hammer.py", Some("x = 1\n")))
+            .unwrap();
         if optimization > 0 {
             continue;
         }
-        writer.module(target, &module("tools.secret", ModuleKind::Module, "tools/secret.py", None)).unwrap();
-        writer.module(target, &module("LICENSE", ModuleKind::Module, "LICENSE.py", Some("text = 'long'\n"))).unwrap();
-        writer.module(target, &namespace("space")).unwrap();
+        writer.add_module(target, &module("tools.secret", ModuleKind::Module, "tools/secret.py", None)).unwrap();
+        writer
+            .add_module(target, &module("LICENSE", ModuleKind::Module, "LICENSE.py", Some("text = 'long'\n")))
+            .unwrap();
+        writer.add_module(target, &Module::namespace("space")).unwrap();
         for (path, data) in [
             (&b"tools/readme.txt"[..], &b"read me\n"[..]),
             (b"LICENSE", b"do what you like\n"),
@@ -40,7 +32,7 @@ pub(crate) fn archive() -> Vec<u8> {
         ] {
             let resource =
                 Resource { root: "lib".into(), path: path.into(), executable: path == b"LICENSE", data: data.into() };
-            writer.resource(target, &resource).unwrap();
+            writer.add_resource(target, &resource).unwrap();
         }
     }
     writer.plan().unwrap().to_bytes()
@@ -61,7 +53,7 @@ fn module(name: &str, kind: ModuleKind, path: &'static str, text: Option<&'stati
         kind,
         objects: vec![Object::Leaf(Leaf::Str(Str::interned("<module>"))), Object::Leaf(Leaf::None)],
         codes: vec![code],
-        root: Some(0),
+        body: Some(0),
         filename: Some(path.clone()),
         source: Some(Source {
             path,
@@ -71,17 +63,5 @@ fn module(name: &str, kind: ModuleKind, path: &'static str, text: Option<&'stati
             executable: false,
             text: text.map(|text| text.as_bytes().into()),
         }),
-    }
-}
-
-fn namespace(name: &str) -> Module<'static> {
-    Module {
-        name: name.into(),
-        kind: ModuleKind::Namespace,
-        objects: vec![],
-        codes: vec![],
-        root: None,
-        filename: None,
-        source: None,
     }
 }

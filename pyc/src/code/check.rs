@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use permacode_format::{Container, local_kind};
 
-use super::{flag, qualname::Parent};
+use super::flag;
 use crate::{
     Version, docstring,
     error::{Error, ErrorKind},
@@ -195,7 +195,7 @@ impl Checked<'_> {
         &self,
         values: &Values<'_>,
         codes: &[Checked<'_>],
-        parent: Parent,
+        parent: Option<u32>,
         version: Version,
     ) -> Option<u32> {
         let constants = values.items(self.constants);
@@ -204,7 +204,7 @@ impl Checked<'_> {
         let facts = docstring::Facts {
             flags: self.flags,
             name: text(values, self.name).0,
-            parent: parent.one().and_then(|parent| codes.get(parent as usize)).map(|code| text(values, code.name).0),
+            parent: parent.and_then(|parent| codes.get(parent as usize)).map(|code| text(values, code.name).0),
             bytecode: &self.bytecode,
             doc_name: if is_function { None } else { doc_name() },
             constants: constants.len(),

@@ -1,7 +1,10 @@
 //! Code objects, between marshalled values and the model.
 
 mod check;
+mod derived;
 mod from_model;
+mod parent;
+mod pool;
 mod qualname;
 mod to_model;
 

@@ -10,6 +10,7 @@ use permacode_model::{Leaf, Object, Qualname, Str};
 use super::{
     check::{Checked, text},
     flag,
+    parent::Parent,
 };
 use crate::marshal::{Items, NodeId, Value, Values};
 
@@ -94,41 +95,6 @@ impl<'t> Chain<'t> {
             link = next;
         }
     }
-}
-
-/// The code object that has a code object among its constants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Parent {
-    /// Nobody, or only inside of another constant.
-    None,
-    /// This one; first at this index.
-    One(u32, usize),
-    /// Several: nothing can be derived.
-    Many,
-}
-
-impl Parent {
-    pub(super) fn one(self) -> Option<u32> {
-        if let Self::One(parent, _) = self { Some(parent) } else { None }
-    }
-}
-
-/// The parents of all code objects.
-pub(super) fn parents(values: &Values<'_>, codes: &[Checked<'_>]) -> Vec<Parent> {
-    let mut parents = vec![Parent::None; codes.len()];
-    for (number, code) in (0u32..).zip(codes) {
-        for (index, &constant) in values.items(code.constants).iter().enumerate() {
-            let &Value::Code(child) = values.value(constant) else { continue };
-            if let Some(parent) = parents.get_mut(child as usize) {
-                *parent = match *parent {
-                    Parent::None => Parent::One(number, index),
-                    Parent::One(other, first) if other == number => Parent::One(number, first),
-                    _ => Parent::Many,
-                };
-            }
-        }
-    }
-    parents
 }
 
 /// How each code object is named.

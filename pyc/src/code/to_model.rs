@@ -2,11 +2,12 @@
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
-use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Qualname, Ref, Str};
+use permacode_model::{Code, Container, Leaf, Module, ModuleKind, Object, Path, Qualname, Ref, Str};
 
 use super::{
     check::{Checked, check, text, wrong_type},
-    qualname::{Name, Qualnames, parents},
+    parent::parents,
+    qualname::{Name, Qualnames},
 };
 use crate::{
     HEADER_LEN, Version,
@@ -14,10 +15,10 @@ use crate::{
     marshal::{Items, NodeId, Value, Values},
 };
 
-/// The module whose code is the root of `values`, which took `size` bytes.
-pub(crate) fn to_model<'a>(mut values: Values<'a>, size: usize, version: Version) -> Result<Module<'a>, Error> {
-    let root = match values.root().map(|id| values.value(id)) {
-        Some(&Value::Code(root)) => root,
+/// The module whose body is the last value of `values`. The values took `size` bytes in the file.
+pub(crate) fn to_model<'a>(values: Values<'a>, size: usize, version: Version) -> Result<Module<'a>, Error> {
+    let body = match values.root().map(|id| values.value(id)) {
+        Some(&Value::Code(body)) => body,
         other => {
             let found = other.map_or("nothing", Value::type_name);
             return Err(wrong_type("the value in the file", "a code object", found, HEADER_LEN));
@@ -28,168 +29,193 @@ pub(crate) fn to_model<'a>(mut values: Values<'a>, size: usize, version: Version
     let mut qualnames = if version.has_exception_table() {
         Qualnames::read(&values, &codes, &parents)
     } else {
-        Qualnames::derive(&values, &codes, &parents, root)
+        Qualnames::derive(&values, &codes, &parents, body)
     };
-    let docstrings: Vec<Option<u32>> =
-        codes.iter().zip(&parents).map(|(code, &parent)| code.docstring(&values, &codes, parent, version)).collect();
-    qualnames.keep(&values, &codes, &docstrings);
-    let (filename, filenames) = filenames(&values, &codes, root);
-
-    let needed = needed(&values, &codes, &qualnames, &filenames);
-    let (mut objects, refs) = objects(&mut values, &needed);
-    let refs = Refs { values: &values, refs: &refs };
-    let numbered = (0u32..).zip(&codes).zip(docstrings.iter().zip(&filenames));
-    let codes = numbered
-        .map(|((number, code), (&docstring, &filename))| {
-            let constants = values.items(code.constants).iter().enumerate().map(|(index, &id)| {
-                let Some(qualname) = qualnames.constant(number, index) else { return refs.get(id) };
-                objects.push(qualname);
-                Ref::Object((objects.len() as u32).saturating_sub(1))
-            });
-            Code {
-                constants: constants.collect(),
-                name: refs.string(code.name),
-                qualname: match qualnames.name(number) {
-                    Name::Derived(qualname) => qualname,
-                    Name::Explicit(id) => Qualname::Explicit(refs.string(id)),
-                },
-                filename: filename.map(|id| refs.string(id)),
-                arg_count: code.arg_count,
-                posonly_count: code.posonly_count,
-                kwonly_count: code.kwonly_count,
-                stack_size: code.stack_size,
-                flags: code.flags,
-                first_line: code.first_line,
-                names: refs.strings(&[code.names]),
-                locals: refs.strings(&code.locals),
-                local_kinds: code.local_kinds.clone(),
-                local_count: code.local_count,
-                bytecode: code.bytecode.clone(),
-                line_table: code.line_table.clone(),
-                exception_table: code.exception_table.clone(),
-                docstring,
-                signature: None,
-            }
-        })
+    let docstrings: Vec<Option<u32>> = codes
+        .iter()
+        .zip(&parents)
+        .map(|(code, parent)| code.docstring(&values, &codes, parent.one(), version))
         .collect();
+    qualnames.keep(&values, &codes, &docstrings);
+    let (filename, filenames) = filenames(&values, &codes, body)?;
+
+    let mut arena = Arena { refs: vec![None; values.len()], values, objects: Vec::new() };
+    let mut models = Vec::with_capacity(codes.len());
+    for ((number, code), (docstring, filename)) in (0u32..).zip(codes).zip(docstrings.into_iter().zip(filenames)) {
+        models.push(arena.code(number, code, docstring, filename, &qualnames)?);
+    }
     Ok(Module {
         name: String::new(),
         kind: ModuleKind::Module,
-        objects,
-        codes,
-        root: Some(root),
-        filename: filename.map(|path| Path { root: None, path }),
+        objects: arena.objects,
+        codes: models,
+        body: Some(body),
+        filename: Some(Path { root: None, path: filename }),
         source: None,
     })
 }
 
-/// The file name of the module, which is that of its root, and those of the code objects that have another one: when a module is
-/// loaded from elsewhere, CPython renames the root and what has the same name (`_imp._fix_co_filename`).
-fn filenames<'a>(values: &Values<'a>, codes: &[Checked<'a>], root: u32) -> (Option<Str<'a>>, Vec<Option<NodeId>>) {
-    let Some(module) = codes.get(root as usize).map(|code| code.filename) else { return (None, Vec::new()) };
-    let name = match values.value(module) {
-        Value::Leaf(Leaf::Str(Str { text, interned })) => Some(Str { text: text.clone(), interned: *interned }),
-        _ => None,
+/// The file name of the module, and the file names of code objects that differ from it. The module has the file name of its
+/// body: when a module is loaded from another place, CPython renames the body and each code object of the same file name
+/// (`_imp._fix_co_filename`).
+fn filenames<'a>(
+    values: &Values<'a>,
+    codes: &[Checked<'a>],
+    body: u32,
+) -> Result<(Str<'a>, Vec<Option<NodeId>>), Error> {
+    let module = codes.get(body as usize).map(|code| code.filename);
+    let Some((module, Value::Leaf(Leaf::Str(name)))) = module.map(|id| (id, values.value(id))) else {
+        return Err(wrong_type("co_filename", "a str", "another value", HEADER_LEN));
     };
-    // Each name is compared once, however many code objects share it: they may be long.
+    let name = name.clone();
+    // Each name is compared once: many code objects may share a long one.
     let mut known = vec![None; values.len()];
     let mut same = |id: NodeId| {
         let equal = || id == module || text(values, id) == text(values, module);
         known.get_mut(id.index()).is_some_and(|known| *known.get_or_insert_with(equal))
     };
     let others = codes.iter().map(|code| Some(code.filename).filter(|&id| !same(id))).collect();
-    (name, others)
+    Ok((name, others))
 }
 
-/// Which values become objects: constants and strings that code objects refer to, and what constants consist of.
-fn needed(
-    values: &Values<'_>,
-    codes: &[Checked<'_>],
-    qualnames: &Qualnames,
-    filenames: &[Option<NodeId>],
-) -> Vec<bool> {
-    let mut needed = vec![false; values.len()];
-    let mut need = |id: NodeId| {
-        if let Some(place) = needed.get_mut(id.index()) {
-            *place = true;
+/// The objects of the module. A value becomes an object when a code object or a container first refers to it.
+struct Arena<'a> {
+    values: Values<'a>,
+    objects: Vec<Object<'a>>,
+    /// The object or code object that each value has become.
+    refs: Vec<Option<Ref>>,
+}
+
+/// A container whose items are being converted.
+struct Frame {
+    id: NodeId,
+    container: Container,
+    items: Items,
+    /// The items converted so far.
+    refs: Vec<Ref>,
+}
+
+/// A value that was looked at.
+enum Step {
+    Done(Ref),
+    /// Its items come first.
+    Open(Frame),
+}
+
+impl<'a> Arena<'a> {
+    fn code(
+        &mut self,
+        number: u32,
+        code: Checked<'a>,
+        docstring: Option<u32>,
+        filename: Option<NodeId>,
+        qualnames: &Qualnames,
+    ) -> Result<Code<'a>, Error> {
+        let mut constants = Vec::with_capacity(code.constants.len());
+        for (index, id) in self.values.items(code.constants).to_vec().into_iter().enumerate() {
+            constants.push(match qualnames.constant(number, index) {
+                Some(qualname) => Ref::Object(self.push(qualname)),
+                None => self.reference(id),
+            });
         }
-    };
-    for ((number, code), filename) in (0u32..).zip(codes).zip(filenames) {
-        for (index, &constant) in values.items(code.constants).iter().enumerate() {
-            if qualnames.constant(number, index).is_none() {
-                need(constant);
-            }
-        }
-        let [locals, cells, free] = code.locals;
-        for list in [code.names, locals, cells, free] {
-            values.items(list).iter().copied().for_each(&mut need);
-        }
-        need(code.name);
-        filename.iter().copied().for_each(&mut need);
-        if let Name::Explicit(id) = qualnames.name(number) {
-            need(id);
+        Ok(Code {
+            constants,
+            name: self.string(code.name)?,
+            qualname: match qualnames.name(number) {
+                Name::Derived(qualname) => qualname,
+                Name::Explicit(id) => Qualname::Explicit(self.string(id)?),
+            },
+            filename: filename.map(|id| self.string(id)).transpose()?,
+            arg_count: code.arg_count,
+            posonly_count: code.posonly_count,
+            kwonly_count: code.kwonly_count,
+            stack_size: code.stack_size,
+            flags: code.flags,
+            first_line: code.first_line,
+            names: self.strings(&[code.names])?,
+            locals: self.strings(&code.locals)?,
+            local_kinds: code.local_kinds,
+            local_count: code.local_count,
+            bytecode: code.bytecode,
+            line_table: code.line_table,
+            exception_table: code.exception_table,
+            docstring,
+            signature: None,
+        })
+    }
+
+    fn strings(&mut self, lists: &[Items]) -> Result<Vec<u32>, Error> {
+        let ids: Vec<NodeId> = lists.iter().flat_map(|&list| self.values.items(list)).copied().collect();
+        ids.into_iter().map(|id| self.string(id)).collect()
+    }
+
+    fn string(&mut self, id: NodeId) -> Result<u32, Error> {
+        match self.reference(id) {
+            Ref::Object(object) => Ok(object),
+            Ref::Code(_) => Err(wrong_type("a name", "a str", "a code object", HEADER_LEN)),
         }
     }
-    // Parts have lower numbers than what they are parts of.
-    for id in values.ids().rev() {
-        let Value::Container(_, items) = *values.value(id) else { continue };
-        if needed.get(id.index()) == Some(&true) {
-            for part in values.items(items) {
-                if let Some(place) = needed.get_mut(part.index()) {
-                    *place = true;
+
+    /// The object or code object that a value becomes. Keeps its own stack.
+    fn reference(&mut self, id: NodeId) -> Ref {
+        let mut stack: Vec<Frame> = Vec::new();
+        let mut step = self.step(id);
+        loop {
+            let frame = match step {
+                Step::Open(frame) => frame,
+                Step::Done(reference) => match stack.pop() {
+                    None => return reference,
+                    Some(mut frame) => {
+                        frame.refs.push(reference);
+                        frame
+                    }
+                },
+            };
+            step = self.fill(frame, &mut stack);
+        }
+    }
+
+    /// Looks at a value.
+    fn step(&mut self, id: NodeId) -> Step {
+        if let Some(&Some(reference)) = self.refs.get(id.index()) {
+            return Step::Done(reference);
+        }
+        let object = match self.values.value_mut(id) {
+            &mut Value::Code(code) => return self.done(id, Ref::Code(code)),
+            &mut Value::Container(container, items) => {
+                return Step::Open(Frame { id, container, items, refs: Vec::with_capacity(items.len()) });
+            }
+            // The value is not looked at again.
+            Value::Leaf(leaf) => Object::Leaf(std::mem::replace(leaf, Leaf::None)),
+        };
+        let index = self.push(object);
+        self.done(id, Ref::Object(index))
+    }
+
+    /// Converts the remaining items of a container. Stops at an item that has items itself.
+    fn fill(&mut self, mut frame: Frame, stack: &mut Vec<Frame>) -> Step {
+        while let Some(&item) = self.values.items(frame.items).get(frame.refs.len()) {
+            match self.step(item) {
+                Step::Done(reference) => frame.refs.push(reference),
+                open @ Step::Open(_) => {
+                    stack.push(frame);
+                    return open;
                 }
             }
         }
+        let index = self.push(Object::Container(frame.container, frame.refs));
+        self.done(frame.id, Ref::Object(index))
     }
-    needed
-}
 
-/// An object for each value that is needed, in the order of the file, and what each value is in the model.
-fn objects<'a>(values: &mut Values<'a>, needed: &[bool]) -> (Vec<Object<'a>>, Vec<Option<Ref>>) {
-    let mut refs = vec![None; values.len()];
-    let mut objects = Vec::with_capacity(needed.iter().filter(|&&needed| needed).count());
-    for (id, &needed) in values.ids().zip(needed) {
-        let reference = match values.value_mut(id) {
-            Value::Code(code) => Ref::Code(*code),
-            _ if !needed => continue,
-            &mut Value::Container(container, items) => {
-                let known = Refs { values, refs: &refs };
-                let items = values.items(items).iter().map(|&part| known.get(part)).collect();
-                objects.push(Object::Container(container, items));
-                Ref::Object((objects.len() as u32).saturating_sub(1))
-            }
-            Value::Leaf(leaf) => {
-                objects.push(Object::Leaf(std::mem::replace(leaf, Leaf::None)));
-                Ref::Object((objects.len() as u32).saturating_sub(1))
-            }
-        };
-        if let Some(place) = refs.get_mut(id.index()) {
+    fn done(&mut self, id: NodeId, reference: Ref) -> Step {
+        if let Some(place) = self.refs.get_mut(id.index()) {
             *place = Some(reference);
         }
-    }
-    (objects, refs)
-}
-
-/// What the values are in the model.
-struct Refs<'v, 'a> {
-    values: &'v Values<'a>,
-    refs: &'v [Option<Ref>],
-}
-
-impl Refs<'_, '_> {
-    /// All that is asked for has been found needed; should it not be, no object has the number that is given.
-    fn get(&self, id: NodeId) -> Ref {
-        self.refs.get(id.index()).copied().flatten().unwrap_or(Ref::Object(u32::MAX))
+        Step::Done(reference)
     }
 
-    fn string(&self, id: NodeId) -> u32 {
-        match self.get(id) {
-            Ref::Object(object) => object,
-            Ref::Code(_) => u32::MAX,
-        }
-    }
-
-    fn strings(&self, lists: &[Items]) -> Vec<u32> {
-        lists.iter().flat_map(|&list| self.values.items(list)).map(|&id| self.string(id)).collect()
+    fn push(&mut self, object: Object<'a>) -> u32 {
+        self.objects.push(object);
+        (self.objects.len() as u32).saturating_sub(1)
     }
 }

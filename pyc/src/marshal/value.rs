@@ -32,7 +32,7 @@ impl Items {
 }
 
 /// One value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Value<'a> {
     /// A value that holds no others. Marshal has no [`Leaf::Qualname`].
     Leaf(Leaf<'a>),

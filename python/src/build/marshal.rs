@@ -12,7 +12,7 @@ use super::{
     Build, Method, instructions,
     weights::{self, Weights},
 };
-use crate::{error::Result, roots};
+use crate::{error::Result, text::text};
 
 /// Encodes the tables of a module as marshal bytes, and gives them to `marshal.loads`.
 pub(super) struct Marshal {
@@ -61,7 +61,7 @@ impl Build for Marshal {
         };
         let version = Version::of_magic(self.magic as u16).map_err(|error| failed(&error))?;
         let header = Header { version, validation: Validation::UncheckedHash([0; 8]) };
-        let bytes = encode_pyc(&model, &header, &roots::text(filename)?).map_err(|error| failed(&error))?;
+        let bytes = encode_pyc(&model, &header, &text(filename)?).map_err(|error| failed(&error))?;
         let body = bytes.get(permacode_pyc::HEADER_LEN..).unwrap_or_default();
         Ok(py.import("marshal")?.call_method1("loads", (PyBytes::new(py, body),))?)
     }

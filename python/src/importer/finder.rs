@@ -27,7 +27,8 @@ use super::{
 };
 use crate::{
     library::{Fit, Library},
-    roots::{Roots, string, text},
+    roots::Roots,
+    text::{string, text},
 };
 
 /// Finds modules in an archive: those that CPython would find in the files that the archive was made from.

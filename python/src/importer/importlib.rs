@@ -9,10 +9,10 @@ use pyo3::{
     ffi, intern,
     prelude::*,
     sync::PyOnceLock,
-    types::{PyCFunction, PyDict, PyList, PyString, PyType},
+    types::{PyDict, PyList, PyString},
 };
 
-use super::{loader, stock::Stock};
+use super::stock::Stock;
 
 /// Parts of `importlib` and `sys`.
 ///
@@ -29,17 +29,10 @@ pub(super) struct Importlib {
     pub(super) path_finder: Py<PyAny>,
     /// The finder and the loader of source files.
     pub(super) stock: Stock,
-    /// `PermacodeLoader`
-    pub(super) loader: Py<PyType>,
     /// Whether `-v` was given.
     is_verbose: bool,
     /// Whose parts these are.
     interpreter: i64,
-}
-
-unsafe extern "C" {
-    /// Makes of something that can be called a method of a class: it is given the instance as its first argument.
-    fn PyInstanceMethod_New(function: *mut ffi::PyObject) -> *mut ffi::PyObject;
 }
 
 impl Importlib {
@@ -83,13 +76,11 @@ impl Importlib {
         let sys = py.import("sys")?;
         let bootstrap = py.import("_frozen_importlib")?;
         let external = py.import("_frozen_importlib_external")?;
-        let file_loader = external.getattr("SourceFileLoader")?;
         let verbose: i32 = sys.getattr("flags")?.getattr("verbose")?.extract()?;
         Ok(Importlib {
             module_spec: bootstrap.getattr("ModuleSpec")?.unbind(),
             path_finder: external.getattr("PathFinder")?.unbind(),
             stock: Stock::new(&external)?,
-            loader: loader_type(&file_loader)?.unbind(),
             is_verbose: verbose > 0,
             interpreter: interpreter(py),
             bootstrap: bootstrap.unbind(),
@@ -157,26 +148,4 @@ fn interpreter(_py: Python<'_>) -> i64 {
     let interpreter = unsafe { ffi::PyInterpreterState_Get() };
     // SAFETY: attached, and it is an interpreter.
     unsafe { ffi::PyInterpreterState_GetID(interpreter) }
-}
-
-/// The class `PermacodeLoader`: a `SourceFileLoader` whose code objects come from the archive.
-///
-/// It has nothing of its own but that, and no state but the name and the path that `SourceFileLoader` has, so all that
-/// asks a loader of files works: `inspect`, `linecache`, `pkgutil`, `importlib.resources`, `runpy`, pickling and
-/// copying.
-fn loader_type<'py>(file_loader: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyType>> {
-    let py = file_loader.py();
-    let method = |function: Bound<'py, PyCFunction>| {
-        // SAFETY: attached, and the function is alive.
-        let method = unsafe { PyInstanceMethod_New(function.as_ptr()) };
-        // SAFETY: attached; it is a new reference, or null and an exception was raised.
-        unsafe { Bound::from_owned_ptr_or_err(py, method) }
-    };
-    let attributes = PyDict::new(py);
-    attributes.set_item("__module__", "permacode._permacode")?;
-    attributes.set_item("__doc__", "Loads a module from an archive; otherwise it is the loader of its file.")?;
-    attributes.set_item("get_code", method(wrap_pyfunction!(loader::get_code, py)?)?)?;
-    attributes.set_item("__repr__", method(wrap_pyfunction!(loader::repr, py)?)?)?;
-    let class = py.get_type::<PyType>().call1(("PermacodeLoader", (file_loader,), attributes))?;
-    Ok(class.cast_into()?)
 }

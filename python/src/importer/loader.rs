@@ -1,14 +1,54 @@
-//! The methods of `PermacodeLoader` that are not those of `SourceFileLoader`.
+//! The class `PermacodeLoader`, and the methods that differ from those of `SourceFileLoader`.
 
-use pyo3::{intern, prelude::*, types::PyString};
+#![allow(unsafe_code)]
+
+use pyo3::{
+    ffi, intern,
+    prelude::*,
+    sync::PyOnceLock,
+    types::{PyCFunction, PyDict, PyString, PyType},
+};
 
 use super::{importlib::Importlib, installed};
+
+unsafe extern "C" {
+    /// Makes of something that can be called a method of a class: it is given the instance as its first argument.
+    fn PyInstanceMethod_New(function: *mut ffi::PyObject) -> *mut ffi::PyObject;
+}
+
+/// `PermacodeLoader`: the first call makes the class.
+pub(super) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    Ok(CLASS.get_or_try_init(py, || new_class(py))?.bind(py))
+}
+
+/// The class `PermacodeLoader`: a `SourceFileLoader` whose code objects come from the archive.
+///
+/// It has nothing of its own but that, and no state but the name and the path that `SourceFileLoader` has, so all that
+/// asks a loader of files works: `inspect`, `linecache`, `pkgutil`, `importlib.resources`, `runpy`, pickling and
+/// copying.
+fn new_class(py: Python<'_>) -> PyResult<Py<PyType>> {
+    let file_loader = py.import("_frozen_importlib_external")?.getattr("SourceFileLoader")?;
+    let method = |function: Bound<'_, PyCFunction>| {
+        // SAFETY: attached, and the function is alive.
+        let method = unsafe { PyInstanceMethod_New(function.as_ptr()) };
+        // SAFETY: attached; it is a new reference, or null and an exception was raised.
+        unsafe { Bound::from_owned_ptr_or_err(py, method) }
+    };
+    let attributes = PyDict::new(py);
+    attributes.set_item("__module__", "permacode._permacode")?;
+    attributes.set_item("__doc__", "Loads a module from an archive; otherwise it is the loader of its file.")?;
+    attributes.set_item("get_code", method(wrap_pyfunction!(get_code, py)?)?)?;
+    attributes.set_item("__repr__", method(wrap_pyfunction!(repr, py)?)?)?;
+    let class = py.get_type::<PyType>().call1(("PermacodeLoader", (file_loader,), attributes))?;
+    Ok(class.cast_into::<PyType>()?.unbind())
+}
 
 /// The code object of the module: out of the archive that is installed, or else from the file.
 ///
 /// A program may have replaced a function of `SourceFileLoader`: then that class is asked, as it is now.
 #[pyfunction]
-pub(super) fn get_code<'py>(loader: &Bound<'py, PyAny>, fullname: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+fn get_code<'py>(loader: &Bound<'py, PyAny>, fullname: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let importlib = Importlib::get(py)?;
     if importlib.stock.has_own_functions(py)?
@@ -22,7 +62,7 @@ pub(super) fn get_code<'py>(loader: &Bound<'py, PyAny>, fullname: &Bound<'py, Py
 
 /// `<PermacodeLoader of 'json' from '/lib/json/__init__.py'>`
 #[pyfunction]
-pub(super) fn repr<'py>(loader: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+fn repr<'py>(loader: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     let py = loader.py();
     let (name, path) = (loader.getattr(intern!(py, "name"))?, loader.getattr(intern!(py, "path"))?);
     let text = format!("<PermacodeLoader of {} from {}>", name.repr()?, path.repr()?);

@@ -49,7 +49,8 @@ fn set_refused(refused: Option<(PathBuf, String)>) {
 /// What the module `permacode._permacode` has besides functions.
 pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
     Importlib::claim(module.py())?;
-    module.add("PermacodeLoader", &Importlib::get(module.py())?.loader)
+    Importlib::get(module.py())?;
+    module.add("PermacodeLoader", loader::class(module.py())?)
 }
 
 /// Imports come from an archive from now on, wherever it has what CPython would import. True if so.

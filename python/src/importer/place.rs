@@ -5,7 +5,7 @@ use std::path::MAIN_SEPARATOR;
 use permacode_reader::{Module, Result, Source};
 use pyo3::{prelude::*, types::PyString};
 
-use crate::roots::{self, Roots};
+use crate::{roots::Roots, text};
 
 /// The file of a module, and the folder that somebody must search to find it: for `json.decoder` in
 /// `/lib/json/decoder.py`, that is `/lib/json`; for the package `json` in `/lib/json/__init__.py` it is `/lib`.
@@ -38,7 +38,7 @@ impl Place {
 
     /// The file's path.
     pub(super) fn file<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
-        roots::string(py, &self.file)
+        text::string(py, &self.file)
     }
 
     /// Whether this is the path of the file.
@@ -53,8 +53,8 @@ impl Place {
 
     /// The folder of a package, which is the entry of its `__path__`.
     pub(super) fn package_folder<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
-        let folder = roots::parent(&self.file).unwrap_or_default();
-        self.is_package.then(|| roots::string(py, folder)).transpose()
+        let folder = text::parent(&self.file).unwrap_or_default();
+        self.is_package.then(|| text::string(py, folder)).transpose()
     }
 }
 
@@ -62,6 +62,6 @@ fn is_text(string: &Bound<'_, PyString>, text: &[u8]) -> PyResult<bool> {
     match string.to_str() {
         Ok(string) => Ok(string.as_bytes() == text),
         // Lone surrogates, of a name that is no text.
-        Err(_) => Ok(roots::text(string)? == text),
+        Err(_) => Ok(text::text(string)? == text),
     }
 }

@@ -6,7 +6,7 @@ use pyo3::{
     types::{PyList, PyString},
 };
 
-use super::{importlib::Importlib, place::Place};
+use super::{importlib::Importlib, loader, place::Place};
 
 /// Ends of the names of compiled files, as this interpreter calls them.
 pub(super) struct CompiledFiles {
@@ -22,8 +22,7 @@ impl CompiledFiles {
         let implementation = importlib.of_sys(py, intern!(py, "implementation"))?;
         let tag = implementation.getattr(intern!(py, "cache_tag"))?;
         let level: u8 = importlib.of_sys(py, intern!(py, "flags"))?.getattr(intern!(py, "optimize"))?.extract()?;
-        let level = if level == 0 { String::new() } else { format!(".opt-{level}") };
-        let suffix = format!(".{tag}{level}.pyc");
+        let suffix = permacode_pyc::cache_suffix(&tag.to_string(), level);
         Ok(CompiledFiles { implementation: implementation.unbind(), tag: tag.unbind(), suffix })
     }
 
@@ -58,7 +57,7 @@ pub(super) fn new<'py>(
 ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
     let py = name.py();
     let file = &place.file(py)?;
-    let loader = importlib.loader.bind(py).call1((name, file))?;
+    let loader = loader::class(py)?.call1((name, file))?;
     let spec = importlib.module_spec.bind(py).call1((name, &loader))?;
     spec.setattr(intern!(py, "origin"), file)?;
     spec.setattr(intern!(py, "has_location"), true)?;

@@ -34,26 +34,22 @@ pub fn everything() -> Vec<u8> {
 pub type Part = (Target, Vec<Module<'static>>, Vec<Resource<'static>>);
 
 pub fn write(code_align_log2: u8, parts: &[Part]) -> Vec<u8> {
-    let mut writer = Writer::new(Options { code_align_log2, ..Options::default() });
+    let mut writer = Writer::new(Options::default().code_align_log2(code_align_log2));
     for (target, modules, resources) in parts {
-        let id = writer.target(target).unwrap();
-        modules.iter().for_each(|module| writer.module(id, module).unwrap());
-        resources.iter().for_each(|resource| writer.resource(id, resource).unwrap());
+        let id = writer.add_target(target).unwrap();
+        modules.iter().for_each(|module| writer.add_module(id, module).unwrap());
+        resources.iter().for_each(|resource| writer.add_resource(id, resource).unwrap());
     }
     writer.plan().unwrap().to_bytes()
 }
 
 pub fn target(optimization: u8) -> Target {
     Target {
-        vm: "toy".into(),
-        bytecode_magic: 0x0A0D_0001,
-        vm_version: 0x0100,
         optimization,
-        tag: "toy-1".into(),
-        unit_size: 2,
+        cache_tag: "toy-1".into(),
         line_encoding: LineEncoding::LocationTable,
         exception_encoding: ExceptionEncoding::Table311,
-        sealed: false,
+        ..Target::new("toy", 0x0A0D_0001, 0x0100, 2)
     }
 }
 
@@ -71,15 +67,14 @@ fn path(text: String) -> Path<'static> {
 }
 
 pub fn namespace(name: &str) -> Module<'static> {
-    let (name, kind) = (name.to_owned(), ModuleKind::Namespace);
-    Module { name, kind, objects: vec![], codes: vec![], root: None, filename: None, source: None }
+    Module::namespace(name)
 }
 
-/// Makes a module of a root that the other code objects are constants of, or not.
+/// A module whose body is the last code object.
 fn module(name: &str, objects: Vec<Object<'static>>, codes: Vec<Code<'static>>) -> Module<'static> {
-    let (kind, root) = (ModuleKind::Package, Some(codes.len() as u32 - 1));
+    let (kind, body) = (ModuleKind::Package, Some(codes.len() as u32 - 1));
     let filename = Some(path(format!("{name}.py")));
-    Module { name: name.to_owned(), kind, objects, codes, root, filename, source: None }
+    Module { name: name.to_owned(), kind, objects, codes, body, filename, source: None }
 }
 
 pub fn code(name: u32, constants: Vec<Ref>) -> Code<'static> {

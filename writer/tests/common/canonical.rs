@@ -1,4 +1,4 @@
-//! A module seen from its root: two modules are the same program if their canonical forms are equal.
+//! A module seen from its body: two modules are the same program if their canonical forms are equal.
 //!
 //! Equal immutable values count as one, which is what a writer may make of them. What can change, code objects, and
 //! what holds code objects keep an identity of their own: one in the one is one in the other.
@@ -37,8 +37,8 @@ impl<'a> Canonical<'a> {
             parents: BTreeMap::new(),
             codes: vec![],
         };
-        if let Some(root) = module.root {
-            walk.run(Ref::Code(root));
+        if let Some(body) = module.body {
+            walk.run(Ref::Code(body));
         }
         let qualnames = walk.codes.iter().map(|code| walk.qualname(*code)).collect();
         Canonical {

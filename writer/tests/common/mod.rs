@@ -94,8 +94,10 @@ impl Choices<'_> {
     }
 
     fn path(&mut self) -> Path<'static> {
-        let root = [None, Some("stdlib".into()), Some("r\u{e9}".into())][self.below(3)].clone();
-        Path { root, path: self.text() }
+        // The name of a root is any string: a lone surrogate, or an interned one.
+        let surrogate = Str { text: b"\xED\xA0\x80".as_slice().into(), interned: false };
+        let roots = [None, Some("stdlib".into()), Some(Str::interned("r\u{e9}")), Some(surrogate)];
+        Path { root: roots[self.below(4)].clone(), path: self.text() }
     }
 
     fn source(&mut self) -> Source<'static> {
@@ -113,7 +115,7 @@ impl Choices<'_> {
             vm_version: self.number(),
             // Never the same one twice.
             optimization: number as u8,
-            tag: ["", "toy-1", "r\u{e9}"][self.below(3)].into(),
+            cache_tag: ["", "toy-1", "r\u{e9}"][self.below(3)].into(),
             unit_size: 1 + self.byte() % 8,
             line_encoding: LineEncoding::ALL[self.below(LineEncoding::ALL.len())],
             exception_encoding: ExceptionEncoding::ALL[self.below(2)],
@@ -151,8 +153,7 @@ impl Choices<'_> {
         let source = self.once_in(2).then(|| self.source());
         if self.once_in(6) {
             let filename = self.once_in(2).then(|| self.path());
-            let kind = ModuleKind::Namespace;
-            return Module { name, kind, objects: vec![], codes: vec![], root: None, filename, source };
+            return Module { filename, source, ..Module::namespace(name) };
         }
         let kind = [ModuleKind::Module, ModuleKind::Package][self.below(2)];
         let filename = Some(self.path());
@@ -182,10 +183,10 @@ impl Choices<'_> {
                 }
             }
         }
-        let root = self.code(&mut arena, true);
-        arena.codes.push(root);
-        let root = Some(arena.codes.len() as u32 - 1);
-        let mut module = Module { name, kind, objects: arena.objects, codes: arena.codes, root, filename, source };
+        let body = self.code(&mut arena, true);
+        arena.codes.push(body);
+        let body = Some(arena.codes.len() as u32 - 1);
+        let mut module = Module { name, kind, objects: arena.objects, codes: arena.codes, body, filename, source };
         program::rotate(&mut module, self.byte().into(), self.byte().into());
         module
     }
@@ -216,9 +217,9 @@ impl Choices<'_> {
         arena.strings[self.below(arena.strings.len())]
     }
 
-    fn code(&mut self, arena: &mut Arena, is_root: bool) -> Code<'static> {
+    fn code(&mut self, arena: &mut Arena, is_body: bool) -> Code<'static> {
         let mut constants: Vec<Ref> = (0..self.below(7)).map(|_| self.reference(arena)).collect();
-        if is_root {
+        if is_body {
             // Some stay out of reach, and are left out.
             constants.extend((0..arena.codes.len() as u32).filter(|_| !self.once_in(8)).map(Ref::Code));
         }
@@ -236,7 +237,7 @@ impl Choices<'_> {
         let qualname = match self.below(4) {
             0 => Qualname::Name,
             1 => Qualname::Explicit(self.string(arena)),
-            _ if is_root => Qualname::Name,
+            _ if is_body => Qualname::Name,
             2 => Qualname::Member { interned },
             _ => Qualname::Local { interned },
         };

@@ -29,7 +29,7 @@ impl<'a> Program<'a> {
         let mut writer = Writer::new(options);
         let mut ids = vec![None; self.targets.len()];
         for index in shuffled(self.targets.len(), order) {
-            ids[index] = Some(writer.target(&self.targets[index].target)?);
+            ids[index] = Some(writer.add_target(&self.targets[index].target)?);
         }
         let calls: Vec<(usize, usize)> = self
             .targets
@@ -41,8 +41,8 @@ impl<'a> Program<'a> {
             let part = &self.targets[target];
             let id = ids[target].unwrap();
             match part.modules.get(index) {
-                Some(module) => writer.module(id, module)?,
-                None => writer.resource(id, &part.resources[index - part.modules.len()])?,
+                Some(module) => writer.add_module(id, module)?,
+                None => writer.add_resource(id, &part.resources[index - part.modules.len()])?,
             }
         }
         writer.plan()
@@ -54,9 +54,9 @@ impl<'a> Program<'a> {
     }
 
     /// What an archive holds.
-    pub fn read<D: AsRef<[u8]>>(archive: &'a Archive<D>) -> permacode_reader::Result<Program<'a>> {
+    pub fn read<D: AsRef<[u8]>>(archive: &'a Archive<D>) -> Result<Program<'a>, permacode_model::Error> {
         let part = |target: permacode_reader::Target<'a>| {
-            Ok(Part {
+            Ok::<_, permacode_model::Error>(Part {
                 target: Target::try_from(&target)?,
                 modules: target.modules().map(|module| Module::try_from(&module?)).collect::<Result<_, _>>()?,
                 resources: target
@@ -99,7 +99,7 @@ pub fn rotate(module: &mut Module<'_>, objects: usize, codes: usize) {
         }
         constants.iter_mut().for_each(moved);
     }
-    module.root = module.root.map(code);
+    module.body = module.body.map(code);
     module.objects.rotate_right(objects % object_count.max(1));
     module.codes.rotate_right(codes % code_count.max(1));
 }

@@ -1,7 +1,6 @@
 //! The same records in another order: an archive is read back and written once for each placement.
 
 use anyhow::{Context, Result};
-use permacode_model::{Module, Resource, Target};
 use permacode_reader::Archive;
 use permacode_writer::{Options, Placement, Writer};
 use serde_json::{Map, Value};
@@ -20,16 +19,8 @@ pub(super) fn place_again(archive: &Path, folder: &Path) -> Result<Value> {
     let archive = Archive::read(archive)?;
     let mut paths = Map::new();
     for (name, placement) in PLACEMENTS {
-        let mut writer = Writer::new(Options { placement, ..Options::default() });
-        for target in archive.targets() {
-            let id = writer.target(&Target::try_from(&target)?)?;
-            for module in target.modules() {
-                writer.module(id, &Module::try_from(&module?)?)?;
-            }
-            for resource in target.resources() {
-                writer.resource(id, &Resource::try_from(&resource?)?)?;
-            }
-        }
+        let mut writer = Writer::new(Options::default().placement(placement));
+        writer.copy_from(&archive)?;
         let path = folder.join(format!("{}.perma", name.replace(' ', "-")));
         writer.plan()?.publish(&path).with_context(|| format!("cannot write {}", path.display()))?;
         paths.insert(name.to_owned(), path.display().to_string().into());

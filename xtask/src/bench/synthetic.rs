@@ -9,16 +9,11 @@ use permacode_writer::{Options, Plan, Writer};
 /// An archive of this many modules, each with one code object.
 pub(super) fn archive_of(modules: usize) -> Result<Plan> {
     let mut writer = Writer::new(Options::default());
-    let target = writer.target(&Target {
-        vm: "cpython".into(),
-        bytecode_magic: 3571,
-        vm_version: 0x030D_00F0,
-        optimization: 0,
-        tag: "cpython-313".into(),
-        unit_size: 2,
+    let target = writer.add_target(&Target {
+        cache_tag: "cpython-313".into(),
         line_encoding: LineEncoding::LocationTable,
         exception_encoding: ExceptionEncoding::Table311,
-        sealed: false,
+        ..Target::new("cpython", 3571, 0x030D_00F0, 2)
     })?;
     for number in 0..modules {
         let name = format!("package.module{number}");
@@ -27,7 +22,7 @@ pub(super) fn archive_of(modules: usize) -> Result<Plan> {
             Object::Leaf(Leaf::Str(Str::interned("<module>"))),
             Object::Leaf(Leaf::Str(Str::interned(format!("name{number}")))),
         ];
-        writer.module(
+        writer.add_module(
             target,
             &Module {
                 name,
@@ -41,7 +36,7 @@ pub(super) fn archive_of(modules: usize) -> Result<Plan> {
                     bytecode: vec![0; 64].into(),
                     ..Code::default()
                 }],
-                root: Some(0),
+                body: Some(0),
                 filename: Some(Path { root: Some("root".into()), path: Str::plain(filename) }),
                 source: None,
             },

@@ -2,9 +2,7 @@
 
 use anyhow::{Context, Result};
 use permacode_format::{Field, HEADER_LEN, Header, IndexHeader, Layout, Record, SectionEntry, SectionKind};
-use permacode_model::{
-    Code, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Ref, Str, Target,
-};
+use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Ref, Str, Target};
 use permacode_reader::{Archive, Section};
 use permacode_writer::{Options, Writer};
 use std::fmt::Write as _;
@@ -22,18 +20,8 @@ pub(super) fn block() -> Result<String> {
 /// One target, one module, one code object that returns a constant.
 fn smallest() -> Result<Vec<u8>> {
     let mut writer = Writer::new(Options::default());
-    let target = writer.target(&Target {
-        vm: "toy".into(),
-        bytecode_magic: 7,
-        vm_version: 0x0100,
-        optimization: 0,
-        tag: "toy-1".into(),
-        unit_size: 2,
-        line_encoding: LineEncoding::Private,
-        exception_encoding: ExceptionEncoding::Private,
-        sealed: false,
-    })?;
-    writer.module(
+    let target = writer.add_target(&Target { cache_tag: "toy-1".into(), ..Target::new("toy", 7, 0x0100, 2) })?;
+    writer.add_module(
         target,
         &Module {
             name: "m".into(),
@@ -46,7 +34,7 @@ fn smallest() -> Result<Vec<u8>> {
                 bytecode: vec![0x01, 0x00, 0x02, 0x00].into(),
                 ..Code::default()
             }],
-            root: Some(0),
+            body: Some(0),
             filename: Some(Path { root: Some("app".into()), path: Str::plain("m.toy") }),
             source: None,
         },

@@ -148,7 +148,7 @@ fn parents(names: &[String]) -> Vec<u8> {
             Code { qualname, ..shapes::code(name as u32, constants) }
         })
         .collect();
-    module.root = Some(names.len() as u32);
+    module.body = Some(names.len() as u32);
     write(module)
 }
 
@@ -167,7 +167,7 @@ fn shared_lists() -> Vec<u8> {
     let mut module = shapes::plain("m");
     module.codes = vec![shapes::code(0, vec![]); CODES as usize];
     module.codes.push(shapes::code(0, (0..CODES).map(Ref::Code).collect()));
-    module.root = Some(CODES);
+    module.body = Some(CODES);
     let mut sections = Sections::of(&write(module));
     let record = sections.section(SectionKind::Code)[offset_of!(CodeRecord, list_offset)..][..4].to_vec();
     let old = 2 * u32::from_le_bytes([record[0], record[1], record[2], record[3]]) as usize;

@@ -10,14 +10,15 @@ use super::{ExtractOptions, base, size::PycSizes};
 use crate::{
     error::{Error, ErrorKind},
     extract_report::{LeftOut, WhyLeftOut},
-    layout::{Kind, Layout},
+    name::root_text,
     text,
+    tree_layout::{Kind, TreeLayout},
 };
 
 /// What will be written. It borrows from the archive what records may share.
-pub(super) struct Plan<'a> {
+pub(super) struct Extraction<'a> {
     pub(super) version: Version,
-    pub(super) layout: Layout,
+    pub(super) layout: TreeLayout,
     pub(super) roots: BTreeSet<&'a str>,
     pub(super) things: Vec<Thing<'a>>,
     /// Packages without code.
@@ -40,7 +41,7 @@ pub(super) enum Thing<'a> {
     },
 }
 
-impl<'a> Plan<'a> {
+impl<'a> Extraction<'a> {
     /// Decides on all paths, and that none of them is needed twice.
     pub(super) fn new<D: AsRef<[u8]>>(archive: &'a Archive<D>, options: &ExtractOptions) -> Result<Self, Error> {
         let target = choose(archive, options.target)?;
@@ -48,26 +49,24 @@ impl<'a> Plan<'a> {
         let version = Version::of_target(&model)
             .ok_or_else(|| ErrorKind::Target { vm: model.vm.clone(), magic: model.bytecode_magic })?;
         let (mut modules, mut resources, mut namespaces) = (Vec::new(), Vec::new(), 0);
-        let mut roots = Roots::default();
+        let roots: BTreeSet<&str> = target.roots()?.into_iter().map(root_text).collect::<Result<_, _>>()?;
+        let mut known = KnownRoots::default();
         for module in target.modules() {
             let module = module?;
             if module.is_namespace() {
                 namespaces += 1;
             } else {
-                modules.push((module, roots.of_module(&module)?));
+                modules.push((module, known.of_module(&module)?));
             }
         }
         for resource in target.resources() {
-            let resource = resource?;
-            roots.names.insert(resource.root()?);
-            resources.push(resource);
+            resources.push(resource?);
         }
-        let roots = roots.names;
         if let Some(name) = options.bases.keys().find(|name| !roots.contains(name.as_str())) {
             let roots = roots.into_iter().map(ToOwned::to_owned).collect();
             return Err(ErrorKind::NoSuchRoot { name: name.clone(), roots }.into());
         }
-        let layout = layout(&roots, &model)?;
+        let layout = TreeLayout::new(&roots, &model.cache_tag, model.optimization)?;
         let mut things = Vec::with_capacity(modules.len() + resources.len());
         for (module, root) in modules {
             let kind = if module.is_package() { Kind::Package } else { Kind::Module };
@@ -81,9 +80,9 @@ impl<'a> Plan<'a> {
             let path = layout.resource(resource.root()?, &resource.path()?)?;
             things.push(Thing::Resource { resource, path });
         }
-        let mut plan = Plan { version, layout, roots, things, namespaces, left_out: Vec::new() };
-        plan.settle()?;
-        Ok(plan)
+        let mut extraction = Extraction { version, layout, roots, things, namespaces, left_out: Vec::new() };
+        extraction.settle()?;
+        Ok(extraction)
     }
 
     /// No file twice, and no file that is a folder of another one. (Names that differ only for us, as those in capitals may,
@@ -140,7 +139,7 @@ impl<'a> Plan<'a> {
                     let filename = match module.filename()? {
                         None => 0,
                         Some(path) => {
-                            let root = path.root.map(root_text).transpose()?;
+                            let root = path.root.map(|root| root_text(root.bytes().as_slice())).transpose()?;
                             let base = bases.entry(root).or_insert_with(|| match root {
                                 None => 0,
                                 // And what separates it from the path.
@@ -181,20 +180,15 @@ fn choose<D: AsRef<[u8]>>(archive: &Archive<D>, number: Option<usize>) -> Result
     Ok(target?)
 }
 
-fn layout(roots: &BTreeSet<&str>, target: &Target) -> Result<Layout, Error> {
-    Layout::new(roots.clone(), &target.tag, target.optimization)
-}
-
-/// Names of roots. Those of modules are strings that modules may share: each is looked at once.
+/// Roots of modules as text. Many modules may share a long one: each is checked once.
 #[derive(Default)]
-struct Roots<'a> {
-    names: BTreeSet<&'a str>,
+struct KnownRoots<'a> {
     /// By offset and length in the archive.
     known: HashMap<(u64, usize), &'a str>,
 }
 
-impl<'a> Roots<'a> {
-    /// The name of the root that a module lies under.
+impl<'a> KnownRoots<'a> {
+    /// The root that the files of a module lie below.
     fn of_module(&mut self, module: &reader::Module<'a>) -> Result<Option<&'a str>, Error> {
         let of_source = module.source()?.and_then(|source| source.path.root);
         let of_filename = module.filename()?.and_then(|filename| filename.root);
@@ -203,14 +197,8 @@ impl<'a> Roots<'a> {
         if let Some(name) = self.known.get(&place) {
             return Ok(Some(name));
         }
-        let name = root_text(root)?;
+        let name = root_text(root.bytes().as_slice())?;
         self.known.insert(place, name);
-        self.names.insert(name);
         Ok(Some(name))
     }
-}
-
-fn root_text(root: reader::Str<'_>) -> Result<&str, Error> {
-    let bytes = root.bytes().as_slice();
-    root.to_str().ok_or_else(|| Error::unsafe_name(text::shown(bytes), "it is the name of a root and no text"))
 }

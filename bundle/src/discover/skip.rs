@@ -1,4 +1,4 @@
-//! The rules by which entries of folders are left out.
+//! Why entries of folders are left out.
 
 use super::entry::{Entry, EntryKind};
 
@@ -6,7 +6,7 @@ use super::entry::{Entry, EntryKind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
-pub enum Rule {
+pub enum Skip {
     /// A folder of installed packages inside a standard library.
     SitePackages,
     /// A `config-*` folder of a standard library: it serves to build interpreters.
@@ -40,18 +40,18 @@ pub enum Rule {
     Special,
 }
 
-impl Rule {
+impl Skip {
     /// Whether the report names each entry: nobody asked to leave it out, and CPython or the program might use it.
     pub(crate) fn is_named(self) -> bool {
         match self {
-            Rule::VersionControl | Rule::Environment | Rule::NodeModules | Rule::Hidden => true,
-            Rule::BrokenLink | Rule::Special => true,
-            Rule::SitePackages | Rule::Config | Rule::Cache | Rule::SharedObject | Rule::Output => false,
-            Rule::Excluded | Rule::NotIncluded | Rule::Resource | Rule::EmptyFolder => false,
+            Skip::VersionControl | Skip::Environment | Skip::NodeModules | Skip::Hidden => true,
+            Skip::BrokenLink | Skip::Special => true,
+            Skip::SitePackages | Skip::Config | Skip::Cache | Skip::SharedObject | Skip::Output => false,
+            Skip::Excluded | Skip::NotIncluded | Skip::Resource | Skip::EmptyFolder => false,
         }
     }
 
-    /// The rule by which an entry is left out unless hidden ones are wanted.
+    /// Why an entry is left out unless hidden entries are wanted.
     pub(super) fn of_hidden(entry: &Entry) -> Option<Self> {
         let name = entry.bytes();
         // A name without a dot may be that of a package which is part of the program.
@@ -59,15 +59,15 @@ impl Rule {
             match name {
                 // The folders that distutils and setuptools leave out of a source distribution.
                 b".git" | b".hg" | b".svn" | b".bzr" | b"CVS" | b"RCS" | b"_darcs" => {
-                    return Some(Rule::VersionControl);
+                    return Some(Skip::VersionControl);
                 }
-                b".tox" | b".nox" | b"__pypackages__" => return Some(Rule::Environment),
-                b"node_modules" => return Some(Rule::NodeModules),
-                _ if entry.location.join("pyvenv.cfg").is_file() => return Some(Rule::Environment),
-                _ if entry.location.join("conda-meta/history").is_file() => return Some(Rule::Environment),
+                b".tox" | b".nox" | b"__pypackages__" => return Some(Skip::Environment),
+                b"node_modules" => return Some(Skip::NodeModules),
+                _ if entry.location.join("pyvenv.cfg").is_file() => return Some(Skip::Environment),
+                _ if entry.location.join("conda-meta/history").is_file() => return Some(Skip::Environment),
                 _ => {}
             }
         }
-        name.starts_with(b".").then_some(Rule::Hidden)
+        name.starts_with(b".").then_some(Skip::Hidden)
     }
 }

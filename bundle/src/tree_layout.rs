@@ -20,24 +20,23 @@ const MAX_TAG: usize = 255;
 ///
 /// With one root, what is below it lies in that folder; with several, each root has a folder of its name in it.
 #[derive(Debug, Clone)]
-pub(crate) struct Layout {
+pub(crate) struct TreeLayout {
     has_folders: bool,
     /// End of the names in `__pycache__`: dot, tag, level, suffix.
     cache_suffix: String,
 }
 
-impl Layout {
-    pub(crate) fn new(roots: BTreeSet<&str>, tag: &str, optimization: u8) -> Result<Self, Error> {
-        check_component(tag.as_bytes())?;
-        if tag.len() > MAX_TAG {
-            return Err(Error::unsafe_name(tag, "it is to be part of the names of files, and too long for that"));
+impl TreeLayout {
+    pub(crate) fn new(roots: &BTreeSet<&str>, cache_tag: &str, optimization: u8) -> Result<Self, Error> {
+        check_component(cache_tag.as_bytes())?;
+        if cache_tag.len() > MAX_TAG {
+            return Err(Error::unsafe_name(cache_tag, "it is to be part of the names of files, and too long for that"));
         }
         let has_folders = roots.len() > 1;
-        if has_folders && let Some(root) = roots.into_iter().find(|root| !is_root_name(root)) {
-            return Err(Error::unsafe_name(root, "it is the name of a root, which is to become a folder"));
+        if has_folders && let Some(root) = roots.iter().find(|root| !is_root_name(root)) {
+            return Err(Error::unsafe_name(*root, "it is the name of a root, which is to become a folder"));
         }
-        let level = if optimization == 0 { String::new() } else { format!(".opt-{optimization}") };
-        Ok(Layout { has_folders, cache_suffix: format!(".{tag}{level}.pyc") })
+        Ok(TreeLayout { has_folders, cache_suffix: permacode_pyc::cache_suffix(cache_tag, optimization) })
     }
 
     /// The folder of a root; empty: the tree's own.
@@ -113,8 +112,8 @@ fn check_component(name: &[u8]) -> Result<(), Error> {
 mod tests {
     use super::*;
 
-    fn layout(roots: &[&str]) -> Layout {
-        Layout::new(roots.iter().copied().collect(), "cpython-311", 1).unwrap()
+    fn layout(roots: &[&str]) -> TreeLayout {
+        TreeLayout::new(&roots.iter().copied().collect(), "cpython-311", 1).unwrap()
     }
 
     #[test]
@@ -145,10 +144,10 @@ mod tests {
             assert!(layout.resource("stdlib", path.as_bytes()).is_err(), "{path:?}");
         }
         for roots in [["..", "a"], ["a/b", "c"], ["", "c"], ["/etc", "c"]] {
-            assert!(Layout::new(roots.into_iter().collect(), "tag", 0).is_err(), "{roots:?}");
+            assert!(TreeLayout::new(&roots.into_iter().collect(), "tag", 0).is_err(), "{roots:?}");
         }
         for tag in ["", "..", "a/b", "/"] {
-            assert!(Layout::new(BTreeSet::new(), tag, 0).is_err(), "{tag:?}");
+            assert!(TreeLayout::new(&BTreeSet::new(), tag, 0).is_err(), "{tag:?}");
         }
     }
 }
