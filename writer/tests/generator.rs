@@ -42,7 +42,10 @@ fn every_feature_of_the_model_occurs() {
                         Node::Scalar(Object::Leaf(Leaf::Str(text))) => {
                             note("surrogates", str::from_utf8(&text.text).is_err())
                         }
-                        Node::Scalar(scalar) => note(format!("{scalar:?}").split(['(', ' ']).next().unwrap(), true),
+                        Node::Scalar(Object::Leaf(leaf)) => {
+                            note(format!("{leaf:?}").split(['(', ' ']).next().unwrap(), true)
+                        }
+                        Node::Scalar(Object::Container(..)) => panic!("a container is no scalar"),
                         Node::Container { kind, has_code, .. } => {
                             note(&format!("{kind:?}"), true);
                             note(&format!("{kind:?} with code"), *has_code);
