@@ -6,7 +6,7 @@ pub mod archives;
 pub mod models;
 
 use permacode_format::{
-    CHUNK_LEN, CHUNK_LOG2, HEADER_LEN, Header, MAGIC, PAGE_LOG2, Record, SectionEntry, SectionKind, crc32, header_crc,
+    CHUNK_LEN, CHUNK_LOG2, HEADER_LEN, Header, MAGIC, PAGE_LOG2, SectionEntry, SectionKind, crc32, header_crc,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -25,16 +25,16 @@ pub fn mend(bytes: &mut [u8]) {
     put(bytes, 28, &[0; 8]);
     put(bytes, 48, &[bytes[48] % 13, PAGE_LOG2, CHUNK_LOG2]);
     put(bytes, 51, &[0; 13]);
-    let room = (len - HEADER_LEN as usize) / SectionEntry::LEN;
+    let room = (len - HEADER_LEN as usize) / size_of::<SectionEntry>();
     let count = (u32_at(bytes, 40) as usize).min(room).min(256);
     put(bytes, 40, &(count as u32).to_le_bytes());
 
     let section = |bytes: &[u8], entry: usize| {
         let start = usize::try_from(u64_at(bytes, entry + 8)).ok()?;
         let end = start.checked_add(usize::try_from(u64_at(bytes, entry + 16)).ok()?)?;
-        (start >= HEADER_LEN as usize + count * SectionEntry::LEN && end <= len).then_some(start..end)
+        (start >= HEADER_LEN as usize + count * size_of::<SectionEntry>() && end <= len).then_some(start..end)
     };
-    let entries: Vec<usize> = (0..count).map(|index| HEADER_LEN as usize + index * SectionEntry::LEN).collect();
+    let entries: Vec<usize> = (0..count).map(|index| HEADER_LEN as usize + index * size_of::<SectionEntry>()).collect();
     let find =
         |bytes: &[u8], kind: SectionKind| entries.iter().copied().find(|entry| u32_at(bytes, *entry) == kind as u32);
     let checksums = find(bytes, SectionKind::Checksums).and_then(|entry| section(bytes, entry));
@@ -58,9 +58,9 @@ pub fn mend(bytes: &mut [u8]) {
             put(bytes, entry + 24, &crc.to_le_bytes());
         }
     }
-    let table = crc32(&bytes[HEADER_LEN as usize..HEADER_LEN as usize + count * SectionEntry::LEN]);
+    let table = crc32(&bytes[HEADER_LEN as usize..HEADER_LEN as usize + count * size_of::<SectionEntry>()]);
     put(bytes, 44, &table.to_le_bytes());
-    let crc = header_crc(&bytes[..Header::LEN]);
+    let crc = header_crc(&bytes[..size_of::<Header>()]);
     put(bytes, 24, &crc.to_le_bytes());
 }
 
