@@ -68,6 +68,8 @@ pub(crate) struct Table<'a, R> {
     first: u32,
     /// A range leads out of its section: each use returns the error.
     is_broken: bool,
+    /// Chunks are compared with their checksums.
+    is_checked: bool,
 }
 
 impl<'a, R: Named> Table<'a, R> {
@@ -91,13 +93,23 @@ impl<'a, R: Named> Table<'a, R> {
         };
         let names = view.section(SectionKind::Names).as_slice();
         let (pilots, slots) = (pilots.as_slice(), slots.records());
-        Ok(Table { target, records, pilots, slots, names, seed: index.seed.get(), first, is_broken: false })
+        Ok(Table {
+            target,
+            records,
+            pilots,
+            slots,
+            names,
+            seed: index.seed.get(),
+            first,
+            is_broken: false,
+            is_checked: view.layout.checks.is_some(),
+        })
     }
 
     #[cold]
     fn broken(target: At<'a, TargetRecord>) -> Self {
         let (records, pilots, slots, names): (&[R], _, _, _) = (&[], &[], &[], &[]);
-        Table { target, records, pilots, slots, names, seed: 0, first: 0, is_broken: true }
+        Table { target, records, pilots, slots, names, seed: 0, first: 0, is_broken: true, is_checked: false }
     }
 
     /// Number of records; of a broken table, as many as it states but no more than there are, plus one for the error.
@@ -110,35 +122,33 @@ impl<'a, R: Named> Table<'a, R> {
     #[inline]
     pub(crate) fn find(&self, name: &[u8]) -> Result<Option<At<'a, R>>> {
         let hash = name_hash(name, self.seed);
-        // Opening the table found that both numbers fit 32 bits.
+        // Resolving the table found that both lengths fit 32 bits.
         let bucket = bucket_of(hash, self.pilots.len() as u32);
         let Some(pilot) = self.pilots.get(bucket as usize) else { return self.empty() };
         let number = slot_of(hash, *pilot, self.slots.len() as u32);
         let Some(slot) = self.slots.get(number as usize) else { return self.empty() };
-        if self.target.view.layout.checks.is_some() {
+        if self.is_checked {
             self.touch(bucket, number)?;
         }
-        let index = slot.record.get();
-        if slot.fingerprint.get() != fingerprint_of(hash) || index == NONE {
+        if slot.fingerprint.get() != fingerprint_of(hash) {
             return Ok(None);
         }
-        let Some(record) = self.records.get(index as usize) else { return Err(self.bad_slot(number, index)) };
+        let index = slot.record.get();
+        let Some(record) = self.records.get(index as usize) else { return self.no_record(number, index) };
         let at = At::new(self.target.view, record, self.first.wrapping_add(index));
-        Ok((self.name(at)? == name).then_some(at))
+        let (start, len) = record.name();
+        let found = self.names.get(start.get() as usize..).and_then(|rest| rest.get(..len.get() as usize));
+        match found {
+            Some(found) if !self.is_checked => Ok((found == name).then_some(at)),
+            _ => self.compare_checked(at, name),
+        }
     }
 
-    /// A name of a record of this table.
-    #[inline]
-    fn name(&self, at: At<'a, R>) -> Result<&'a [u8]> {
-        let (start, len) = at.name();
-        let (start, len) = (start.get() as usize, len.get() as usize);
-        match start.checked_add(len).and_then(|end| self.names.get(start..end)) {
-            Some(name) if self.target.view.layout.checks.is_none() => Ok(name),
-            _ => {
-                at.view.touch_record(at)?;
-                name_of(at).map(|name| name.as_slice())
-            }
-        }
+    /// Compares the name of a record, with all chunks checked.
+    #[cold]
+    fn compare_checked(&self, at: At<'a, R>, name: &[u8]) -> Result<Option<At<'a, R>>> {
+        at.view.touch_record(at)?;
+        Ok((name_of(at)? == *name).then_some(at))
     }
 
     /// No bucket or no slot: nothing has a name, or the table is broken.
@@ -158,17 +168,23 @@ impl<'a, R: Named> Table<'a, R> {
         view.touch(SectionKind::Index, slot, len)
     }
 
-    /// The slot refers to a record that the target does not have.
+    /// The slot is empty, or refers to a record that the target does not have.
     #[cold]
-    fn bad_slot(&self, number: u32, record: u32) -> Error {
+    fn no_record(&self, number: u32, record: u32) -> Result<Option<At<'a, R>>> {
+        if record == NONE {
+            return Ok(None);
+        }
         let (.., index) = R::of(self.target.record());
-        let start = self.target.view.section(SectionKind::Index).offset();
         let slot = u64::from(number).saturating_mul(size_of::<Slot>() as u64);
-        let at = start
+        let at = self
+            .target
+            .view
+            .section(SectionKind::Index)
+            .offset()
             .saturating_add(index.slots_offset.get().into())
             .saturating_add(slot)
             .saturating_add(offset_of!(Slot, record) as u64);
-        Error::value(Rule::X3, at, "the record of a slot", record)
+        Err(Error::value(Rule::X3, at, "the record of a slot", record))
     }
 
     /// Record `number` of the target.
