@@ -1,10 +1,11 @@
 //! The name index: a perfect hash whose slots hold fingerprints (spec.md 5.6).
 //!
 //! A name is hashed once. The high half of the hash selects a bucket. The pilot of the bucket, one byte, leads each
-//! name of the bucket to a slot of its own. The slot holds the low half of the hash as a fingerprint, so an absent name
-//! is nearly always refused without comparing any name.
+//! name of the bucket to a slot of its own. The slot holds a fingerprint of the hash and the length of the name, so an
+//! absent name is nearly always refused without comparing any name. The slot also says where the name lies, so a lookup
+//! compares it without reading a record.
 
-use crate::{U32, U64, record::record};
+use crate::{U16, U32, U64, record::record};
 
 record! {
     /// Where an index lies in the index section (spec.md 5.6).
@@ -24,11 +25,15 @@ record! {
 
 record! {
     /// One slot of an index (spec.md 5.6).
-    pub struct Slot[8] {
-        /// Low half of the hash of the name, or zero in an empty slot.
-        0 fingerprint: U32,
+    pub struct Slot[12] {
+        /// Low 16 bits of the hash of the name, or zero in an empty slot.
+        0 fingerprint: U16,
+        /// Length of the name in bytes, as in the record; zero in an empty slot.
+        2 name_len: U16,
+        /// Offset of the name in the names section, as in the record; zero in an empty slot.
+        4 name_offset: U32,
         /// Number of the record, counted from the first one of the target, or [`crate::NONE`] in an empty slot.
-        4 record: U32,
+        8 record: U32,
     }
 }
 
@@ -47,11 +52,11 @@ pub const fn slot_of(hash: u64, pilot: u8, slot_count: u32) -> u32 {
     (((moved >> 32) * slot_count as u64) >> 32) as u32
 }
 
-/// The fingerprint of a hash: its low half.
+/// The fingerprint of a hash: its low 16 bits.
 #[must_use]
 #[inline]
-pub const fn fingerprint_of(hash: u64) -> u32 {
-    hash as u32
+pub const fn fingerprint_of(hash: u64) -> u16 {
+    hash as u16
 }
 
 #[cfg(test)]

@@ -70,7 +70,7 @@ rules! {
     N4 "N-4" "A resource name must be a relative path: no component may be empty, `.` or `..`, or hold a NUL.";
     X1 "X-1" "Pilots and slots of an index must lie in the index section, and no two of these ranges may overlap.";
     X2 "X-2" "An index must have at least as many slots as names, and at least one bucket if it has slots.";
-    X3 "X-3" "Each name must be found in its own slot, and every other slot must be empty.";
+    X3 "X-3" "Each name must be found in a slot that has the place of the name, and every other slot must be empty.";
     M1 "M-1" "The module records of a target must be in the order of their names, each name once.";
     M2 "M-2" "Module flags must be ones that the format defines, and a namespace package must be marked as a package.";
     M3 "M-3" "The code objects of a module must exist and belong to it alone; only a namespace package may have none.";

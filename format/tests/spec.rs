@@ -460,7 +460,7 @@ fn index_vectors_of_the_text_are_right() {
             let hash = name_hash(plain(&row[0]).as_bytes(), number(&row[1]));
             let (bucket, slot, fingerprint) = (bucket_of(hash, buckets), slot_of(hash, pilot, slots), fingerprint_of(hash));
             let (name, seed) = (&row[0], &row[1]);
-            format!("{name} | {seed} | {hash:#018X} | {buckets} | {bucket} | {pilot} | {slots} | {slot} | {fingerprint:#010X}")
+            format!("{name} | {seed} | {hash:#018X} | {buckets} | {bucket} | {pilot} | {slots} | {slot} | {fingerprint:#06X}")
                 .replace("0X", "0x")
         })
         .collect();

@@ -130,25 +130,25 @@ impl<'a, R: Named> Table<'a, R> {
         if self.is_checked {
             self.touch(bucket, number)?;
         }
-        if slot.fingerprint.get() != fingerprint_of(hash) {
+        if slot.fingerprint.get() != fingerprint_of(hash) || usize::from(slot.name_len.get()) != name.len() {
             return Ok(None);
         }
         let index = slot.record.get();
         let Some(record) = self.records.get(index as usize) else { return self.no_record(number, index) };
         let at = At::new(self.target.view, record, self.first.wrapping_add(index));
-        let (start, len) = record.name();
-        let found = self.names.get(start.get() as usize..).and_then(|rest| rest.get(..len.get() as usize));
-        match found {
+        let start = slot.name_offset.get();
+        match self.names.get(start as usize..).and_then(|rest| rest.get(..name.len())) {
             Some(found) if !self.is_checked => Ok((found == name).then_some(at)),
-            _ => self.compare_checked(at, name),
+            _ => self.compare_checked(start, at, name),
         }
     }
 
-    /// Compares the name of a record, with all chunks checked.
+    /// Compares the name at `start` with `name`, with all chunks checked.
     #[cold]
-    fn compare_checked(&self, at: At<'a, R>, name: &[u8]) -> Result<Option<At<'a, R>>> {
+    fn compare_checked(&self, start: u32, at: At<'a, R>, name: &[u8]) -> Result<Option<At<'a, R>>> {
         at.view.touch_record(at)?;
-        Ok((name_of(at)? == *name).then_some(at))
+        let found = at.view.range(SectionKind::Names, start.into(), name.len() as u64, Rule::N1)?;
+        Ok((found == *name).then_some(at))
     }
 
     /// No bucket or no slot: nothing has a name, or the table is broken.

@@ -143,8 +143,10 @@ fn cases() -> Vec<Case> {
     add(Rule::N4, "", Chunks, &[(&name("resources[0]", 7), b'/'.into())]);
     add(Rule::X1, "", Chunks, &[("targets[0].module_index.slots_offset", huge)]);
     let slot = format!("index@{}", get("targets[0].module_index.slots_offset"));
-    let slot = (0..).map(|number| behind(&slot, 8 * number)).find(|slot| get(&behind(slot, 7)) == 0).unwrap();
+    let slot = (0..).map(|number| behind(&slot, 12 * number)).find(|slot| get(&behind(slot, 11)) == 0).unwrap();
     add(Rule::X3, "", Chunks, &[(&slot, get(&slot) ^ 1)]);
+    let place = behind(&slot, 4);
+    add(Rule::X3, ".place", Chunks, &[(&place, get(&place) + 1)]);
 
     add(Rule::M1, "", Chunks, &[("modules[1].name_offset", get("modules[0].name_offset"))]);
     add(Rule::M2, "", Chunks, &[("modules[0].flags", 1 | 32)]);
@@ -223,7 +225,7 @@ fn slot_without_bucket() -> Case {
     let mut sections = Sections::of(&shapes::everything());
     let index = sections.section(SectionKind::Index);
     let end = index.len() as u64;
-    index.extend([0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+    index.extend([0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
     let field = |name: &str| format!("targets[1].resource_index.{name}");
     let edits = vec![(field("slot_count"), 1), (field("slots_offset"), end)];
     Case { rule: Rule::X2, part: "", base: sections.archive(), repair: Repair::Chunks, edits }

@@ -5,6 +5,7 @@
 //! about 100,000 names.
 
 use crate::error::{Error, ErrorKind};
+use bytemuck::Zeroable;
 use permacode_format::{NONE, Slot, U32, bucket_of, fingerprint_of, name_hash, slot_of};
 use std::collections::VecDeque;
 
@@ -23,7 +24,7 @@ pub(crate) struct PerfectHash {
     pub(crate) slots: Vec<Slot>,
 }
 
-/// Arranges distinct names; slot `record` numbers follow the order of `names`.
+/// Arranges distinct names. The `record` of a slot is the index of its name in `names`. Where the name lies is left zero.
 pub(crate) fn build(names: &[&[u8]]) -> Result<PerfectHash, Error> {
     if names.is_empty() {
         return Ok(PerfectHash { seed: 0, pilots: Vec::new(), slots: Vec::new() });
@@ -91,11 +92,12 @@ fn build_with_seed(names: &[&[u8]], seed: u64) -> Option<PerfectHash> {
         }
     }
 
-    let empty = Slot { fingerprint: U32::new(0), record: U32::new(NONE) };
+    let empty = Slot { record: U32::new(NONE), ..Slot::zeroed() };
     let mut slots = vec![empty; slot_count as usize];
     for (name, hash) in hashes.iter().enumerate() {
         let slot = slot_of(*hash, pilots[bucket_of(*hash, bucket_count) as usize], slot_count);
-        slots[slot as usize] = Slot { fingerprint: U32::new(fingerprint_of(*hash)), record: U32::new(name as u32) };
+        let (fingerprint, record) = (fingerprint_of(*hash).into(), U32::new(name as u32));
+        slots[slot as usize] = Slot { fingerprint, record, ..empty };
     }
     Some(PerfectHash { seed, pilots, slots })
 }

@@ -61,6 +61,14 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
                 data_len: resource.len.into(),
             });
         }
+        let module_places: Vec<_> = records.modules[first_module as usize..]
+            .iter()
+            .map(|record| (record.name_offset, record.name_len))
+            .collect();
+        let resource_places: Vec<_> = records.resources[first_resource as usize..]
+            .iter()
+            .map(|record| (record.name_offset, record.name_len))
+            .collect();
         let target = &entry.target;
         let mut vm = [0; 16];
         vm[..target.vm.len()].copy_from_slice(target.vm.as_bytes());
@@ -79,8 +87,8 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
             module_count: (modules.len() as u32).into(),
             first_resource: first_resource.into(),
             resource_count: (resources.len() as u32).into(),
-            module_index: write_index(&module_names, &mut records.index)?,
-            resource_index: write_index(&resource_names, &mut records.index)?,
+            module_index: write_index(&module_names, &module_places, &mut records.index)?,
+            resource_index: write_index(&resource_names, &resource_places, &mut records.index)?,
             flags: U32::new(if target.sealed { target_flag::SEALED } else { 0 }),
         });
     }
@@ -124,8 +132,15 @@ fn module_record(
     record
 }
 
-fn write_index(names: &[&[u8]], section: &mut Vec<u8>) -> Result<IndexHeader, Error> {
-    let index = perfect_hash::build(names)?;
+/// Writes the index over `names`. `places` has the offset and the length of each in the names section.
+fn write_index(names: &[&[u8]], places: &[(U32, U32)], section: &mut Vec<u8>) -> Result<IndexHeader, Error> {
+    let mut index = perfect_hash::build(names)?;
+    for slot in &mut index.slots {
+        if let Some((offset, len)) = places.get(slot.record.get() as usize) {
+            // Checked when the name was added [N-2].
+            (slot.name_offset, slot.name_len) = (*offset, (len.get() as u16).into());
+        }
+    }
     let place = |section: &[u8]| {
         u32::try_from(section.len())
             .map_err(|_| Error::limit(None, "bytes of the index", section.len() as u64, MAX_U32_SECTION - 1))

@@ -221,9 +221,11 @@ fn is_found<R: SectionRecord>(at: At<'_, R>, name: PermaBytes<'_>, found: Option
     }
 }
 
-/// Each slot has a record or is empty, and there are as many records as used slots. Each name is known to be found.
+/// Each slot is empty or has the record and the place of a name, and as many slots as there are names are used. Each name is known
+/// to be found.
 fn index_is_full<R: Named>(target: At<'_, TargetRecord>) -> Result<()> {
-    let (_, count, index) = R::of(target.record());
+    let (first, count, index) = R::of(target.record());
+    let records = target.view.records::<R>()?.get(first as usize..).unwrap_or_default();
     let (_, slots) = index_parts(target.view, index)?;
     let (buckets, slot_count) = (index.bucket_count.get(), index.slot_count.get());
     if slot_count < count || (slot_count > 0 && buckets == 0) {
@@ -231,11 +233,23 @@ fn index_is_full<R: Named>(target: At<'_, TargetRecord>) -> Result<()> {
     }
     let mut used = 0u32;
     for (index, slot) in slots.records::<Slot>().iter().enumerate() {
-        if slot.record.get() != NONE {
-            used = used.saturating_add(1);
-        } else if slot.fingerprint.get() != 0 {
-            let at = slots.offset().saturating_add((index as u64).saturating_mul(size_of::<Slot>() as u64));
-            return Err(Error::value(Rule::X3, at, "the fingerprint of an empty slot", slot.fingerprint.get()));
+        let place = (slot.name_offset.get(), u32::from(slot.name_len.get()));
+        let at = |field: usize| {
+            let start = (index as u64).saturating_mul(size_of::<Slot>() as u64);
+            slots.offset().saturating_add(start).saturating_add(field as u64)
+        };
+        if slot.record.get() == NONE {
+            if (slot.fingerprint.get(), place) != (0, (0, 0)) {
+                let what = "the fingerprint of an empty slot that is not all zero";
+                return Err(Error::value(Rule::X3, at(offset_of!(Slot, fingerprint)), what, slot.fingerprint.get()));
+            }
+            continue;
+        }
+        used = used.saturating_add(1);
+        let name = records.get(slot.record.get() as usize).map(|record| record.name());
+        if name.is_none_or(|(offset, len)| (offset.get(), len.get()) != place) {
+            let what = "the offset of a name in a slot that differs from that in the record";
+            return Err(Error::value(Rule::X3, at(offset_of!(Slot, name_offset)), what, place.0));
         }
     }
     if used != count {

@@ -135,13 +135,14 @@ def check_names(archive, objects):
         own_modules = modules[target.first_module : target.first_module + target.module_count]
         module_names = [names.module_name(module) for module in own_modules]
         check_order("M-1", module_names)
-        check_index(index, target.module_index, module_names)
+        check_index(index, target.module_index, module_names, own_modules)
         resource_names = []
-        for resource in resources[target.first_resource : target.first_resource + target.resource_count]:
+        own_resources = resources[target.first_resource : target.first_resource + target.resource_count]
+        for resource in own_resources:
             resource_names.append(names.resource_name(resource))
             check_resource(archive, resource)
         check_order("R-1", resource_names)
-        check_index(index, target.resource_index, resource_names)
+        check_index(index, target.resource_index, resource_names, own_resources)
     names.ranges.check()
     check_modules(archive, modules, objects)
     return modules
@@ -198,7 +199,7 @@ def check_index_ranges(archive, targets):
     taken.check()
 
 
-def check_index(index, header, names):
+def check_index(index, header, names, records):
     """[X-2] and [X-3] for one index."""
     seed, pilots_offset, bucket_count, slots_offset, slot_count = t.INDEX_HEADER.unpack(header)
     if slot_count < len(names) or (slot_count and not bucket_count):
@@ -209,7 +210,7 @@ def check_index(index, header, names):
         pilot = index[pilots_offset + (((hash >> 32) * bucket_count) >> 32)]
         moved = ((hash ^ ((pilot * 0x9E3779B97F4A7C15) & U64)) * 0xD6E8FEB86659FD93) & U64
         at = (((moved >> 32) * slot_count) >> 32) * t.SLOT.size
-        wanted = t.SLOT.pack(hash & 0xFFFFFFFF, record)
+        wanted = t.SLOT.pack(hash & 0xFFFF, len(name), records[record].name_offset, record)
         if slots[at : at + t.SLOT.size] != wanted:
             raise Violation("X-3", f"{name[:100]!r} is not found in its index")
         slots[at : at + t.SLOT.size] = t.EMPTY_SLOT

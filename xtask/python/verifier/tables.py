@@ -70,8 +70,8 @@ MODULE_FLAGS = PACKAGE | NAMESPACE | SOURCE_TEXT | SOURCE_MTIME | SOURCE_EXECUTA
 
 # 5.6
 INDEX_HEADER = struct.Struct("<QIIII")
-SLOT = struct.Struct("<II")
-EMPTY_SLOT = SLOT.pack(0, NONE)
+SLOT = struct.Struct("<HHII")
+EMPTY_SLOT = SLOT.pack(0, 0, 0, NONE)
 
 # 5.7
 RESOURCE = struct.Struct("<IIIIQQ")
