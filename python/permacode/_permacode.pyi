@@ -22,7 +22,7 @@ __all__ = [
 
 _Default = TypeVar("_Default")
 
-_Path: TypeAlias = str | os.PathLike[str]
+_Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 @type_check_only
 class Status(TypedDict):
@@ -35,6 +35,7 @@ class Status(TypedDict):
     sealed: bool | None
     strict: bool | None
     roots: dict[str, str] | None
+    blocked: str | None
     reason: str
 
 @type_check_only
@@ -44,6 +45,7 @@ class Stats(TypedDict):
     hits: int
     misses: int
     shadowed: int
+    blocked: int
     stale: int
     fallbacks: int
     sealed: bool

@@ -16,8 +16,9 @@ use pyo3::{
 };
 
 use crate::{
-    error::{import_error, module_not_found},
+    error::{describe, import_error, module_not_found},
     library::{Fit, Library, filename},
+    path::FsPath,
     roots::Roots,
 };
 
@@ -34,9 +35,9 @@ use crate::{
 /// this interpreter. Raises the audit event `open`, as the function `open` does.
 #[pyfunction]
 #[pyo3(signature = (path, *, exact=true))]
-pub(crate) fn open(py: Python<'_>, path: PathBuf, exact: bool) -> PyResult<Archive> {
+pub(crate) fn open(py: Python<'_>, path: FsPath, exact: bool) -> PyResult<Archive> {
     register(py.import("_collections_abc")?.as_any())?;
-    let library = Library::open(py, &path, if exact { Fit::Exact } else { Fit::Bytecode })?;
+    let library = Library::open(py, &path.0, if exact { Fit::Exact } else { Fit::Bytecode })?;
     Ok(Archive { path: library.path().to_owned(), library: Mutex::new(Some(Arc::new(library))) })
 }
 
@@ -111,10 +112,11 @@ fn view<'py>(archive: &Bound<'py, Archive>, class: &str) -> PyResult<Bound<'py, 
 impl Archive {
     /// The code object of a module.
     ///
-    /// Its co_filename lies in the folder that the archive's root stands for: `base` says which that is, for all roots
-    /// (a str or os.PathLike) or for each (a mapping of names to folders); None: the folders of this interpreter.
+    /// Its co_filename lies in the folder that the archive's root stands for. `base` says which folder that is, for all
+    /// roots (a path) or for some (a mapping of names to paths). All others are folders of this interpreter.
     ///
-    /// Raises ModuleNotFoundError if there is no such module, and ImportError if the archive is damaged.
+    /// Raises ModuleNotFoundError if there is no such module, ImportError if the archive is damaged, and ValueError if
+    /// `base` names a root that the archive does not have.
     #[pyo3(signature = (name, base=None))]
     fn code<'py>(
         &self,
@@ -132,7 +134,11 @@ impl Archive {
             let message = format!("{}: {name} is a namespace package, which has no code", self.path.display());
             return Err(import_error(py, &self.path, Some(text), message));
         }
-        let filename = filename(py, &library, &module, &Roots::of_base(py, base)?)?;
+        let roots = Roots::of_base(py, base)?;
+        if let Some(problem) = library.unknown_root(&Roots::names(base)?) {
+            return Err(PyValueError::new_err(describe(&self.path, None, &problem)));
+        }
+        let filename = filename(py, &library, &module, &roots)?;
         library.code(py, &module, &filename)
     }
 

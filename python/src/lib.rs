@@ -14,6 +14,7 @@ mod build;
 mod error;
 mod importer;
 mod library;
+mod path;
 mod roots;
 mod text;
 

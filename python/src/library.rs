@@ -1,6 +1,9 @@
 //! An archive that is mapped for this interpreter.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use permacode_pyc::{HexVersion, magic_number};
 use permacode_reader::{self as reader, Archive, Mapping, Module, Target};
@@ -104,6 +107,35 @@ impl Library {
         self.target().map(|target| target_in_words(&target))
     }
 
+    /// The root of each module, with repetitions.
+    pub(crate) fn roots_of_modules(&self) -> impl Iterator<Item = reader::Result<Vec<u8>>> {
+        let modules = self.target().into_iter().flat_map(|target| target.modules());
+        modules.filter_map(|module| module.and_then(|module| root_of(&module)).transpose())
+    }
+
+    /// Says that the archive does not have one of these roots, if it can tell: a damaged archive may show none.
+    pub(crate) fn unknown_root(&self, names: &[String]) -> Option<String> {
+        if names.is_empty() {
+            return None;
+        }
+        let mut unknown: Vec<&String> = names.iter().collect();
+        let resources = self.target().into_iter().flat_map(|target| target.resources());
+        let of_resources = resources.map(|resource| Ok(resource?.root()?.as_bytes().to_vec()));
+        let mut roots = BTreeSet::new();
+        for root in self.roots_of_modules().chain(of_resources) {
+            if unknown.is_empty() {
+                return None;
+            }
+            let root = root.ok()?;
+            unknown.retain(|name| name.as_bytes() != root);
+            roots.insert(root);
+        }
+        let known = roots.iter().map(|root| String::from_utf8_lossy(root)).filter(|root| !root.is_empty());
+        let known: Vec<String> = known.map(|root| format!("{root:?}")).collect();
+        let name = unknown.first().filter(|_| !known.is_empty())?;
+        Some(format!("the archive has no root {name:?}; its roots are: {}", known.join(", ")))
+    }
+
     /// How code objects are made.
     pub(crate) fn builder(&self) -> &dyn Build {
         &*self.builder
@@ -136,6 +168,15 @@ impl Library {
     pub(crate) fn error(&self, py: Python<'_>, module: &str, error: reader::Error) -> PyErr {
         Error::Archive(error).raise(py, &self.path, Some(module))
     }
+}
+
+/// The root that a module lies in.
+pub(crate) fn root_of(module: &Module<'_>) -> reader::Result<Option<Vec<u8>>> {
+    let path = match module.source()? {
+        Some(source) => Some(source.path),
+        None => module.filename()?,
+    };
+    Ok(path.and_then(|path| path.root).map(|root| root.bytes().to_vec()))
 }
 
 /// The code object's file: where the archive says it is, below the folders that `roots` names. For a namespace package,

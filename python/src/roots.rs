@@ -5,14 +5,16 @@ use std::borrow::Cow;
 use permacode_pyc::PackagesFolders;
 use permacode_reader as reader;
 use pyo3::{
-    exceptions::PyTypeError,
     intern,
     prelude::*,
     sync::PyOnceLock,
     types::{PyDict, PyMapping, PyString},
 };
 
-use crate::text::{SEPARATOR, join, parent, string, text};
+use crate::{
+    path,
+    text::{SEPARATOR, is_absolute, join, parent, string, text, without_separators},
+};
 
 /// Names of roots, and the folders they stand for, without a separator at the end; text as CPython's `surrogatepass`
 /// has it.
@@ -58,11 +60,28 @@ impl Roots {
         if let Ok(mapping) = base.cast::<PyMapping>() {
             for item in mapping.items()?.iter() {
                 let (name, folder): (String, Bound<'_, PyAny>) = item.extract()?;
-                roots.set(&name, path_text(&folder)?);
+                roots.set(&name, text(&path::decoded(&folder)?)?);
             }
             return Ok(roots);
         }
-        Ok(Roots { folders: Vec::new(), packages: None, default: Some(path_text(base)?) })
+        Ok(Roots { folders: Vec::new(), packages: None, default: Some(text(&path::decoded(base)?)?) })
+    }
+
+    /// The names that `base` gives folders to.
+    pub(crate) fn names(base: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<String>> {
+        match base.map(|base| base.cast::<PyMapping>()) {
+            Some(Ok(base)) => base.keys()?.extract(),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// Replaces each folder that is no absolute path.
+    pub(crate) fn make_absolute(&mut self, absolute: impl Fn(&[u8]) -> PyResult<Vec<u8>>) -> PyResult<()> {
+        let folders = self.folders.iter_mut().map(|(_, folder)| folder);
+        for folder in folders.chain(&mut self.default).filter(|folder| !is_absolute(folder)) {
+            *folder = without_separators(&absolute(folder)?).to_vec();
+        }
+        Ok(())
     }
 
     fn set(&mut self, name: &str, mut folder: Vec<u8>) {
@@ -96,17 +115,6 @@ impl Roots {
     pub(crate) fn path(&self, path: &reader::Path<'_>) -> Vec<u8> {
         let folder = path.root.and_then(|root| self.folder(&root.bytes()));
         folder.map_or_else(|| path.path.bytes().to_vec(), |folder| join(&folder, &path.path.bytes()))
-    }
-}
-
-fn path_text(path: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    if let Ok(path) = path.cast::<PyString>() {
-        return text(path);
-    }
-    let path = path.py().import("os")?.call_method1(intern!(path.py(), "fspath"), (path,))?;
-    match path.cast::<PyString>() {
-        Ok(path) => text(path),
-        Err(_) => Err(PyTypeError::new_err("a folder must be a str or an os.PathLike of one")),
     }
 }
 

@@ -20,6 +20,14 @@ pub(crate) fn text(string: &Bound<'_, PyString>) -> PyResult<Vec<u8>> {
     Ok(bytes.cast_into::<PyBytes>()?.as_bytes().to_vec())
 }
 
+/// Calls a function with the bytes of a string, which are copied only if the string has lone surrogates.
+pub(crate) fn with_text<T>(string: &Bound<'_, PyString>, function: impl FnOnce(&[u8]) -> T) -> PyResult<T> {
+    match string.to_str() {
+        Ok(string) => Ok(function(string.as_bytes())),
+        Err(_) => text(string).map(|text| function(&text)),
+    }
+}
+
 /// The string that has these bytes.
 pub(crate) fn string<'py>(py: Python<'py>, text: &[u8]) -> PyResult<Bound<'py, PyString>> {
     match std::str::from_utf8(text) {
@@ -45,4 +53,17 @@ pub(crate) fn join(folder: &[u8], path: &[u8]) -> Vec<u8> {
 /// The part of a path before its last separator.
 pub(crate) fn parent(path: &[u8]) -> Option<&[u8]> {
     path.iter().rposition(|byte| *byte == SEPARATOR).and_then(|end| path.get(..end))
+}
+
+/// Whether a path does not depend on the current folder.
+pub(crate) fn is_absolute(path: &[u8]) -> bool {
+    path.first() == Some(&SEPARATOR)
+}
+
+/// A folder without separators at its end. CPython's finder drops them, too, when it makes the path of a file.
+pub(crate) fn without_separators(mut folder: &[u8]) -> &[u8] {
+    while let Some((&SEPARATOR, shorter)) = folder.split_last() {
+        folder = shorter;
+    }
+    folder
 }

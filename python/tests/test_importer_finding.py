@@ -3,10 +3,11 @@
 import importlib.machinery
 import os
 import sys
+import zipfile
 from textwrap import dedent
 
 import pytest
-from overlay import app, is_archived  # noqa: F401
+from overlay import STOCK, app, is_archived  # noqa: F401
 
 KINDS = {"sealed": ["--sealed"], "mtime": ["--mtime"], "digest": []}
 
@@ -124,6 +125,65 @@ def test_the_current_folder_is_searched_for_an_empty_entry(tool, tmp_path):
     assert shown(tool, before) == ("current", False, {"shadowed": 1})
 
 
+ENTRIES = {"current folder": ("", "."), "dot": (".", "."), "relative": ("app", ".."), "separator": ("{folder}/", "/"),
+           "dotted": ("../app", ".")}
+
+
+@pytest.mark.parametrize("named", ["as in sys.path", "absolute"])
+@pytest.mark.parametrize("entry", list(ENTRIES))
+def test_entries_that_are_other_names_of_the_folder(app, entry, named):
+    """The entry is that of the root: the modules come from the archive, or a warning says why not."""
+    app.write("tool.py", "WHAT = 'a file'\n")
+    app.write("package/__init__.py", "")
+    app.write("package/inner.py", "")
+    for kind in KINDS.values():
+        app.bundle(*kind)
+        entry_text, current = ENTRIES[entry]
+        script = f"""
+        import os, permacode, warnings
+        warnings.simplefilter("error")
+        os.chdir(os.path.join(folder, {current!r}))
+        entry = {entry_text!r}.format(folder=folder)
+        # The other entry is that of `-c`: the current folder.
+        sys.path[:2] = [entry]
+        permacode.install(archive, strict=True, roots={{"app": entry if arguments[0] == "as in sys.path" else folder}})
+        assert permacode.stats()["unsearched"] == {{}}, permacode.stats()
+        import tool, package.inner
+        print(permacode.stats()["hits"], permacode.stats()["unsearched"], os.path.samefile(tool.__file__, folder + "/tool.py"))
+        """
+        # Up to 3.10 CPython keeps the dot.
+        has_dots = entry == "dotted" or entry == "dot" and sys.version_info < (3, 11)
+        if has_dots and named == "absolute":
+            # To CPython, and in names of files, these are two folders.
+            script = script.replace('simplefilter("error")', 'simplefilter("ignore")').replace("assert", "#")
+            assert app.run(script, named, prologue=STOCK) == f"0 {{'app': {str(app.folder)!r}}} True\n"
+        else:
+            assert app.run(script, named, prologue=STOCK) == "3 {} True\n"
+
+
+def test_a_relative_entry_means_the_folder_of_its_finder(app, tmp_path):
+    """What an entry meant when it was first searched counts; from 3.10 on, until the caches are invalidated."""
+    app.write("tool.py", "WHAT = 'app'\n")
+    app.write("other.py", "WHAT = 'app'\n")
+    app.write("third.py", "WHAT = 'app'\n")
+    app.bundle("--sealed")
+    (tmp_path / "else" / "app").mkdir(parents=True)
+    for name in ("tool", "other", "third"):
+        (tmp_path / "else" / "app" / f"{name}.py").write_text("WHAT = 'else'\n")
+    script = """
+    import os, importlib
+    os.chdir(folder + "/..")
+    sys.path[0] = "app"
+    import tool
+    os.chdir(folder + "/../else")
+    import other
+    importlib.invalidate_caches()
+    import third
+    print(tool.WHAT, other.WHAT, third.WHAT)
+    """
+    assert app.same(script).startswith("app app ")
+
+
 def test_a_part_of_a_namespace_package_is_passed_over(tool, tmp_path):
     (tmp_path / "first" / "tool").mkdir(parents=True)
     assert shown(tool, f"sys.path.insert(0, {str(tmp_path / 'first')!r})") == ARCHIVED
@@ -147,18 +207,29 @@ sys.path.insert(0, "hooked")
 """
 
 
-def test_finders_of_earlier_entries_are_asked_whatever_they_are(tool):
+def test_earlier_entries_with_other_finders_are_left_to_cpython(tool):
     method = "def find_spec(self, name, target=None): return importlib.util.spec_from_loader(name, Loader())"
     assert shown(tool, HOOKED.format(method=method)) == ("hooked", False, {"shadowed": 1})
+    # It may be asked only once, and only CPython can act on the answer.
     method = "def find_spec(self, name, target=None): return None"
-    assert shown(tool, HOOKED.format(method=method)) == ARCHIVED
+    assert shown(tool, HOOKED.format(method=method)) == ("archived", False, {"shadowed": 1})
+
+
+@pytest.mark.skipif(sys.version_info < (3, 10), reason="zipimporter has no find_spec up to 3.9")
+def test_an_earlier_entry_that_is_a_zip_file(tool, tmp_path):
+    with zipfile.ZipFile(tmp_path / "earlier.zip", "w") as file:
+        file.writestr("other.py", "")
+    before = f"sys.path.insert(0, {str(tmp_path / 'earlier.zip')!r})\n"
+    assert shown(tool, before) == ARCHIVED
+    with zipfile.ZipFile(tmp_path / "earlier.zip", "w") as file:
+        file.writestr("tool.py", "WHAT = 'zipped'\n")
+    assert shown(tool, before) == ("zipped", False, {"shadowed": 1})
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="CPython asks finders without find_spec up to 3.11")
 def test_a_finder_in_the_words_of_old_is_asked_by_cpython(tool):
     for loader, expected in [("Loader()", "hooked"), ("None", "archived")]:
         method = f"def find_module(self, name): return {loader}"
-        # Whether it has something can be asked only once: so CPython does, and whatever it finds is no module of ours.
         before = "import warnings; warnings.simplefilter('ignore')\n" + HOOKED.format(method=method)
         assert shown(tool, before) == (expected, False, {"shadowed": 1})
 

@@ -41,6 +41,154 @@ def with_and_without(app, change, show=SHOW, before="import permacode\n"):
     ]
 
 
+#: Changes of `sys.meta_path` and of PathFinder, and what `tool` is then. `theirs` is a module that the program finds instead.
+META = """
+import importlib.util
+from importlib.machinery import PathFinder
+def theirs(name, folder=folder):
+    if name == "tool":
+        return importlib.util.spec_from_file_location(name, folder + "/theirs.txt", loader=machinery.SourceFileLoader(name, folder + "/theirs.txt"))
+class Mine:
+    def find_spec(self, name, path=None, target=None):
+        return theirs(name)
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        pass
+class Sandbox(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name == "tool" else super().find_spec(name, path, target)
+"""
+
+FINDERS = {
+    "a finder directly before": ("sys.meta_path.insert(sys.meta_path.index(PathFinder), Mine())", "7"),
+    "a finder directly before that finds nothing": ("sys.meta_path.insert(sys.meta_path.index(PathFinder), Nothing())", "1"),
+    "a subclass": ("sys.meta_path[sys.meta_path.index(PathFinder)] = Sandbox", "No module named 'tool'"),
+    "none": ("sys.meta_path.remove(PathFinder)", "No module named 'tool'"),
+    "another place": ("sys.meta_path.remove(PathFinder); sys.meta_path[:0] = [PathFinder, Mine()]", "1"),
+    "find_spec": (
+        "plain = PathFinder.find_spec\nPathFinder.find_spec = lambda name, *more: theirs(name) or plain(name, *more)", "7"
+    ),
+    "a static find_spec": (
+        "plain = PathFinder.find_spec\n"
+        "PathFinder.find_spec = staticmethod(lambda name, *more: theirs(name) or plain(name, *more))", "7"
+    ),
+    "_get_spec": (
+        "plain = PathFinder._get_spec\nPathFinder._get_spec = lambda name, *more: theirs(name) or plain(name, *more)", "7"
+    ),
+    "find_spec of a subclass": (
+        "class Sub(PathFinder):\n    _get_spec = staticmethod(lambda name, *more: theirs(name) or PathFinder._get_spec(name, *more))\n"
+        "PathFinder.find_spec = Sub.find_spec", "7"
+    ),
+    "_path_importer_cache": ("PathFinder._path_importer_cache = lambda entry: None", "No module named 'tool'"),
+    "_path_hooks": (
+        "sys.path_importer_cache.clear()\nPathFinder._path_hooks = lambda entry: None", "No module named 'tool'"
+    ),
+    "a list that iterates in its own way": (
+        "class Reversed(list):\n    def __iter__(self): return iter([Mine()])\nsys.meta_path = Reversed(sys.meta_path)", "7"
+    ),
+    "a cache that answers in its own way": (
+        "class Cache(dict):\n    def __getitem__(self, entry): return None\n"
+        "sys.path_importer_cache = Cache(sys.path_importer_cache)", "No module named 'tool'"
+    ),
+    "find_spec of one FileFinder": (
+        "PathFinder._path_importer_cache(folder).find_spec = lambda name, target=None: theirs(name)", "7"
+    ),
+}
+
+SHOW_FOUND = """
+try:
+    import tool
+    print(tool.VALUE, type(tool.__loader__).__name__)
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("change", list(FINDERS))
+def test_a_path_finder_that_is_not_cpythons_or_not_next(tool, change):
+    tool.write("theirs.txt", "VALUE = 7\n")
+    change, expected = FINDERS[change]
+    expected += " SourceFileLoader\n" if expected.isdigit() else "\n"
+    # What replaces PathFinder must be able to import the package, too.
+    late = DOUBLING + META + change + "\n"
+    assert tool.run(late + SHOW_FOUND, prologue=STOCK) == expected
+    assert tool.run(late + SHOW_FOUND) == expected
+    if "PathFinder." in change:
+        # Before the archive is installed, too; before the package is imported, where that can still be found.
+        install = INSTALL.splitlines()[-1] + "\n"
+        assert tool.run("import permacode\n" + late + install + SHOW_FOUND, prologue=STOCK) == expected
+        if "No module" not in expected:
+            assert tool.run(late + install + SHOW_FOUND, prologue=STOCK) == expected
+
+
+def test_what_stands_in_the_way_is_said(tool):
+    script = """
+    from importlib.machinery import PathFinder, SourceFileLoader, FileFinder
+    def said(count=None):
+        sys.modules.pop("tool", None)
+        import tool
+        print(type(tool.__loader__).__name__, permacode.stats()["blocked"], permacode.status()["blocked"])
+    said()
+    class Between:
+        find_spec = classmethod(lambda *details: None)
+        def __repr__(self): return "<something between>"
+    sys.meta_path.insert(-1, Between())
+    said()
+    del sys.meta_path[-2]
+    said()
+    plain = PathFinder.__dict__["find_spec"]
+    PathFinder.find_spec = PathFinder.find_spec
+    said()
+    PathFinder.find_spec = plain
+    said()
+    plain = SourceFileLoader.path_stats
+    SourceFileLoader.path_stats = lambda self, path: plain(self, path)
+    said()
+    SourceFileLoader.path_stats = plain
+    said()
+    FileFinder._get_spec = lambda *details, plain=FileFinder._get_spec: plain(*details)
+    said()
+    sys.meta_path[-1:] = []
+    print(permacode.status()["blocked"])
+    permacode.uninstall()
+    print(permacode.status()["blocked"])
+    """
+    lines = tool.run(script).splitlines()
+    assert lines[0] == "PermacodeLoader 0 None"
+    assert lines[1].startswith("SourceFileLoader 1 ") and "<something between>" in lines[1] and "PathFinder" in lines[1]
+    assert lines[2] == "PermacodeLoader 1 None"
+    # This is the function of CPython, but it may be bound to another class.
+    assert lines[3].startswith("SourceFileLoader 2 ") and "PathFinder.find_spec" in lines[3]
+    assert lines[4] == "PermacodeLoader 2 None"
+    assert lines[5].startswith("SourceFileLoader 3 ") and "SourceFileLoader.path_stats" in lines[5]
+    assert lines[6] == "PermacodeLoader 3 None"
+    assert lines[7].startswith("SourceFileLoader 4 ") and "FileFinder._get_spec" in lines[7]
+    assert "PathFinder" in lines[8] and lines[9] == "None"
+
+
+def test_no_finder_of_a_program_is_asked_twice(tool):
+    script = """
+    class Finder:
+        def __init__(self, name):
+            self.name = name
+        def find_spec(self, name, target=None):
+            if name in ("tool", "absent"):
+                print(self.name, "is asked for", name)
+    sys.path.insert(0, "earlier")
+    sys.path_importer_cache["earlier"] = Finder("the finder of an earlier entry")
+    if arguments[0] == "here":
+        sys.path_importer_cache[folder] = Finder("the finder of the folder")
+    for name in ("tool", "absent"):
+        try:
+            __import__(name)
+        except ImportError as error:
+            print(error)
+    """
+    for where in ("here", "elsewhere"):
+        assert tool.same(script, where).count("the finder of an earlier entry is asked for tool") == 1
+
+
 CHANGES = {
     "a hook before": "sys.path_hooks.insert(0, hook); sys.path_importer_cache.clear()\n",
     "a hook instead": "sys.path_hooks[:] = [hook]; sys.path_importer_cache.clear()\n",
@@ -124,6 +272,11 @@ REPLACED = {
     "get_data": "def get_data(self, path):\n"
     "    with open(path, 'rb') as file:\n"
     "        return file.read().replace(b'VALUE = 1', b'VALUE = 9')\n",
+    "get_filename": "def get_filename(self, name=None):\n"
+    "    return self.path.replace('tool.py', 'nine.py')\n",
+    "path_stats": "def path_stats(self, path, plain=machinery.SourceFileLoader.path_stats):\n"
+    "    if 'tool' in path: print('9 is asked')\n"
+    "    return plain(self, path)\n",
     "exec_module": "def exec_module(self, module, plain=machinery.SourceFileLoader.exec_module):\n"
     "    plain(self, module)\n"
     "    module.VALUE = 9\n",
@@ -134,11 +287,19 @@ REPLACED = {
 def test_a_function_of_the_loader_that_the_program_replaced(tool, name):
     # So that a small number is a constant in every version.
     tool.write("tool.py", "VALUE = 1\ndef f(): return (1, 1234)\n")
+    tool.write("nine.py", "VALUE = 9\n")
     change = REPLACED[name] + f"machinery.SourceFileLoader.{name} = {name}\n"
     show = "import tool\nprint(tool.VALUE if tool.VALUE == 9 else tool.f(), type(tool.__loader__).__name__)\n"
     outputs = with_and_without(tool, change, show, before="")
     assert outputs[0] == outputs[1] == outputs[2]
     assert "9" in outputs[0] and "SourceFileLoader" in outputs[0]
+
+
+def test_a_function_of_a_base_class_that_the_program_replaced(tool):
+    tool.write("nine.py", "VALUE = 9\n")
+    change = "import _frozen_importlib_external as external\n" + REPLACED["get_filename"]
+    outputs = with_and_without(tool, change + "external.FileLoader.get_filename = get_filename\n", before="")
+    assert outputs == ["9 SourceFileLoader\n"] * 3
 
 
 def test_a_function_that_the_program_puts_back(tool):

@@ -110,7 +110,7 @@ def of_another_patch_release(app):
 UNFIT = [
     (missing, "No such file or directory"),
     (empty, "H-"),
-    (text, "no Permacode archive"),
+    (text, "not a Permacode archive"),
     (cut_off, "H-4"),
     (of_another_format, "77"),
     (of_another_bytecode, "the archive is for cpython"),
@@ -293,6 +293,102 @@ def test_installing_again(tool, tmp_path):
     assert "roots" in lines[2] and "roots" in lines[3]
 
 
+@pytest.mark.parametrize("options", KINDS.values(), ids=list(KINDS))
+def test_installing_again_after_the_archive_was_replaced(tool, options):
+    tool.bundle(*options)
+    first = tool.archive
+    tool.write("tool.py", "WHAT = 'newer'\n")
+    second = tool.bundle(*options)
+    tool.archive = first
+    script = """
+    import os, shutil, warnings
+    roots = {"app": folder}
+    shutil.copy(arguments[0], archive + ".new")
+    os.replace(archive + ".new", archive)
+    finders = list(sys.meta_path)
+    print(permacode.install(archive, roots=roots), len(sys.meta_path) == len(finders), permacode.stats()["hits"])
+    import tool
+    print(tool.WHAT, type(tool.__loader__).__name__, permacode.stats()["hits"])
+    finders = list(sys.meta_path)
+    print(permacode.install(archive, roots=roots), sys.meta_path == finders)
+    # One that will not do takes the place of none.
+    with open(archive + ".new", "w") as file:
+        file.write("no archive\\n" * 1000)
+    os.replace(archive + ".new", archive)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        print(permacode.install(archive, roots=roots), sys.meta_path == finders)
+    import other
+    print(type(other.__loader__).__name__, "from their files" in str(caught[0].message))
+    print(caught[0].message)
+    os.remove(archive)
+    print(permacode.install(archive, roots=roots), sys.meta_path == finders)
+    """
+    lines = tool.run(script, second, flags=["-W", "ignore"]).splitlines()
+    assert lines[:5] == ["True True 0", "newer PermacodeLoader 1", "True True", "False True", "PermacodeLoader False"]
+    assert "stays installed" in lines[5] and lines[6] == "False True"
+
+
+def test_what_is_said_of_a_second_archive(tool, tmp_path):
+    other = str(shutil.copy(tool.archive, tmp_path / "other.perma"))
+    script = """
+    import warnings
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        print(permacode.install(arguments[0], roots={"app": folder}))
+    print(caught[0].message)
+    """
+    installed, message = tool.run(script, other).splitlines()
+    assert installed == "False"
+    assert "from their files" not in message and f"{tool.archive} stays installed" in message, message
+
+
+def test_why_the_method_is_what_it_is(tool):
+    reason = tool.run("print(permacode.status()['reason'])")
+    assert any(words in reason for words in ("copy is equal", "free-threaded", "public constructor")), reason
+    assert "_PyCode_New" not in reason
+
+
+@pytest.mark.parametrize("kind", ["str", "bytes", "path", "fspath of bytes"])
+def test_paths_of_each_kind_that_open_takes(tool, kind):
+    script = """
+    import os, pathlib, permacode
+    class Bytes:
+        def __init__(self, path): self.path = path
+        def __fspath__(self): return os.fsencode(self.path)
+    kind = {"str": str, "bytes": os.fsencode, "path": pathlib.Path, "fspath of bytes": Bytes}[arguments[0]]
+    print(permacode.install(kind(archive), strict=True, roots={"app": kind(folder)}), permacode.status()["archive"] == archive)
+    import tool
+    print(permacode.stats()["hits"])
+    with permacode.open(kind(archive)) as opened:
+        print(opened.path == archive, opened.code("tool", base=kind("/x")).co_filename)
+    """
+    assert tool.run(script, kind, prologue=STOCK) == "True True\n1\nTrue /x/tool.py\n"
+
+
+def test_paths_that_are_none(tool):
+    script = """
+    import permacode
+    for call in (
+        lambda: permacode.install(3),
+        lambda: permacode.open(3),
+        lambda: permacode.install(archive, roots={"app": 3}),
+        lambda: permacode.open(archive).code("tool", base=3),
+    ):
+        try:
+            call()
+        except TypeError as error:
+            print(error)
+    for call in (permacode.install, permacode.open):
+        try:
+            call("null" + chr(0))
+        except ValueError as error:
+            print(error)
+    """
+    lines = tool.run(script, prologue=STOCK).splitlines()
+    assert len(lines) == 6 and all("expected str, bytes or os.PathLike object, not int" in line for line in lines[:4]), lines
+
+
 def test_installing_again_can_change_strict(tool):
     script = """
     print(permacode.status()["strict"])
@@ -398,7 +494,7 @@ def test_what_status_says(tool):
     permacode.uninstall()
     print(sorted(permacode.status()))
     """
-    keys = "['archive', 'constructor', 'method', 'reason', 'roots', 'sealed', 'strict', 'target']"
+    keys = "['archive', 'blocked', 'constructor', 'method', 'reason', 'roots', 'sealed', 'strict', 'target']"
     version = "%d.%d.%d" % sys.version_info[:3]
     first, flags, target, library, last = tool.run(script).splitlines()
     assert first == last == keys and library == "True True"

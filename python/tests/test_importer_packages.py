@@ -188,6 +188,79 @@ def test_a_root_that_is_not_searched_is_named_once(app, options):
         assert later == ("{}" if folder else "{'app': None}") and none == "{}"
 
 
+def test_a_package_that_another_finder_finds(app):
+    """The folder of the root is not in `sys.path`, as in an editable installation; the path of the package leads to it."""
+    app.write("package/__init__.py", "")
+    app.write("package/inner.py", "")
+    app.bundle("--sealed")
+    script = """
+    import importlib.util, warnings
+    warnings.simplefilter("error")
+    sys.path.remove(folder)
+    class Editable:
+        def find_spec(self, name, path=None, target=None):
+            if name == "package":
+                return importlib.util.spec_from_file_location(name, folder + "/package/__init__.py")
+    sys.meta_path.insert(0, Editable())
+    import package.inner
+    print(type(package.__loader__).__name__, type(package.inner.__loader__).__name__, permacode.stats()["hits"])
+    """
+    assert app.run(script) == "SourceFileLoader PermacodeLoader 1\n"
+
+
+def test_a_warning_of_a_root_that_is_an_error(app):
+    app.write("tool.py", "")
+    app.bundle()
+    script = """
+    import permacode, warnings
+    permacode.install(archive, strict=True, roots={"app": "/elsewhere"})
+    for action in ("error", "error", "always", "always"):
+        warnings.simplefilter(action)
+        sys.modules.pop("tool", None)
+        with warnings.catch_warnings(record=action == "always") as caught:
+            try:
+                import tool
+                print("imported", len(caught))
+            except permacode.PermacodeWarning as warning:
+                print("/elsewhere" in str(warning))
+    """
+    # It was not given as long as it was raised.
+    assert app.run(script, prologue=STOCK) == "True\nTrue\nimported 1\nimported 0\n"
+
+
+def test_a_root_that_the_archive_does_not_have(app):
+    app.write("tool.py", "")
+    app.write("words.txt", "")
+    os.mkdir(app.folder.parent / "data")
+    (app.folder.parent / "data" / "words.txt").write_text("")
+    app.bundle(f"data={app.folder.parent / 'data'}")
+    script = """
+    import permacode, warnings
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        print(permacode.install(archive, roots={"app": folder, "apo": "/elsewhere"}), permacode.status()["archive"] == archive)
+    print(*[entry.message for entry in caught], sep="; ")
+    print(permacode.status()["reason"])
+    try:
+        permacode.install(archive, strict=True, roots={"apo": "/elsewhere"})
+    except ImportError as error:
+        print(error)
+    with permacode.open(archive) as opened:
+        try:
+            opened.code("tool", base={"apo": "/elsewhere"})
+        except ValueError as error:
+            print(error)
+        print(opened.code("tool", base={"app": "/elsewhere"}).co_filename)
+    # A root of resources alone is one, too.
+    print(permacode.install(archive, strict=True, roots={"app": folder, "data": "/elsewhere"}))
+    """
+    lines = app.run(script, prologue=STOCK).splitlines()
+    assert lines[0] == "False True"
+    for line in lines[1:5]:
+        assert '"apo"' in line and '"app", "data"' in line and str(app.archive) in line, line
+    assert lines[5:] == ["/elsewhere/tool.py", "True"]
+
+
 def test_a_root_that_is_searched_is_not_named(app):
     app.write("tool.py", "")
     app.write("package/inner.py", "")

@@ -36,8 +36,10 @@ counts! {
     HITS "hits";
     /// Modules that the archive does not have, or whose folder is not searched.
     MISSES "misses";
-    /// Modules that an earlier entry has, or whose finder or loader is not CPython's own.
+    /// Modules that an earlier entry has or may have, or whose finder or loader is not CPython's own.
     SHADOWED "shadowed";
+    /// Modules that were left to CPython because the program changed how CPython imports.
+    BLOCKED "blocked";
     /// Modules whose file is not what the archive was made from.
     STALE "stale";
     /// Damage of the archive that was passed over: the file was used instead.

@@ -20,15 +20,16 @@ use pyo3::{
 use super::{
     count,
     importlib::Importlib,
+    obstacle::Obstacle,
     place::Place,
     source::{self, State},
     spec::{self, CompiledFiles},
-    warn,
+    warning::warn_once,
 };
 use crate::{
-    library::{Fit, Library},
+    library::{Fit, Library, root_of},
     roots::Roots,
-    text::{string, text},
+    text::{is_absolute, string, with_text, without_separators},
 };
 
 /// Finds modules in an archive: those that CPython would find in the files that the archive was made from.
@@ -38,6 +39,8 @@ use crate::{
 #[pyclass(frozen, module = "permacode._permacode")]
 pub(crate) struct PermacodeFinder {
     library: Library,
+    /// The file of the archive when it was opened.
+    state: Option<State>,
     roots: Roots,
     compiled_files: CompiledFiles,
     is_strict: AtomicBool,
@@ -87,6 +90,8 @@ enum Found {
 impl PermacodeFinder {
     pub(super) fn new(py: Python<'_>, path: &Path, strict: bool, roots: Roots) -> PyResult<Self> {
         Ok(PermacodeFinder {
+            // Before the file is opened: if it is replaced meanwhile, the next state differs.
+            state: State::of_file(path).ok(),
             library: Library::open(py, path, Fit::Import)?,
             roots,
             compiled_files: CompiledFiles::new(py, Importlib::get(py)?)?,
@@ -99,6 +104,11 @@ impl PermacodeFinder {
 
     pub(super) fn library(&self) -> &Library {
         &self.library
+    }
+
+    /// Whether the file of the archive is still the one that was opened.
+    pub(super) fn is_current(&self) -> bool {
+        self.state == State::of_file(self.library.path()).ok()
     }
 
     pub(super) fn roots(&self) -> &Roots {
@@ -130,31 +140,20 @@ impl PermacodeFinder {
 
     /// The roots that modules of the archive lie in. Damage is passed over.
     fn roots_of_archive(&self) -> BTreeSet<Vec<u8>> {
-        let Some(target) = self.library.target() else { return BTreeSet::new() };
-        target.modules().flatten().filter_map(|module| root_of(&module).ok().flatten()).collect()
+        self.library.roots_of_modules().flatten().collect()
     }
 
     /// The roots of the archive whose folders are not in `sys.path`, so that none of their modules is imported from it.
     pub(super) fn unsearched<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let path = Importlib::get(py)?.of_sys(py, intern!(py, "path"))?;
+        let importlib = Importlib::get(py)?;
         let unsearched = PyDict::new(py);
         for root in self.roots_of_archive() {
             let folder = self.roots.folder(&root);
-            if !self.is_searched(&path, folder.as_deref())? {
+            if !is_searched(importlib, py, folder.as_deref())? {
                 unsearched.set_item(string(py, &root)?, folder.map(|folder| string(py, &folder)).transpose()?)?;
             }
         }
         Ok(unsearched)
-    }
-
-    fn is_searched(&self, path: &Bound<'_, PyAny>, folder: Option<&[u8]>) -> PyResult<bool> {
-        let Some(folder) = folder else { return Ok(false) };
-        for entry in path.try_iter()? {
-            if entry?.cast::<PyString>().is_ok_and(|entry| text(entry).is_ok_and(|entry| entry == folder)) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Warns once if a module that the archive has is not imported from it because `sys.path` does not have the folder
@@ -168,9 +167,7 @@ impl PermacodeFinder {
         let py = name.py();
         let Ok(Some(root)) = root_of(module) else { return Ok(()) };
         let folder = self.roots.folder(&root);
-        if self.is_searched(&importlib.of_sys(py, intern!(py, "path"))?, folder.as_deref())?
-            || self.was_root_named.swap(true, Relaxed)
-        {
+        if is_searched(importlib, py, folder.as_deref())? {
             return Ok(());
         }
         let (archive, root) = (self.library.path().display(), String::from_utf8_lossy(&root).into_owned());
@@ -178,8 +175,9 @@ impl PermacodeFinder {
             Some(folder) => format!("stands for {}, which is not in sys.path", String::from_utf8_lossy(&folder)),
             None => format!("stands for no folder here; permacode.install(.., roots={{{root:?}: FOLDER}}) names it"),
         };
-        warn(
+        warn_once(
             py,
+            &self.was_root_named,
             &format!(
                 "{archive}: {name} is not imported from the archive: its root {root:?} {reason}. \
                  permacode.stats() names all such roots; this warning is given once"
@@ -215,17 +213,16 @@ impl PermacodeFinder {
             return Err(damage);
         }
         count::FALLBACKS.add_one();
-        if self.was_warned.swap(true, Relaxed) {
-            return Ok(());
-        }
-        warn(py, &format!("{}: the file is imported instead; there is no other warning", damage.value(py)))
+        let message = format!("{}: the file is imported instead; this warning is given once", damage.value(py));
+        warn_once(py, &self.was_warned, &message)
     }
 
     /// Asks the finder of each entry that PathFinder would ask before the folder of the archived file, and for an
     /// archive that is not sealed also the finder of that folder: a package or an extension module may be there by now.
     ///
     /// The folder must be searched by CPython's own finder, and the file loaded by CPython's own loader: the program
-    /// may have put others in their place.
+    /// may have put others in their place. Only CPython's own finders are asked. PathFinder may ask the same finder
+    /// again, and another finder may give another answer then.
     fn look<'py>(
         &self,
         importlib: &Importlib,
@@ -243,7 +240,7 @@ impl PermacodeFinder {
                 }
                 continue;
             };
-            let is_here = candidate.place.is_in(entry)?;
+            let mut is_here = candidate.place.is_in(entry)?;
             if is_here && self.library.is_sealed() && importlib.is_searched_by_stock(entry)? {
                 return Ok(Found::Here(None));
             }
@@ -251,15 +248,21 @@ impl PermacodeFinder {
             if finder.is_none() {
                 continue;
             }
+            if importlib.stock.is_file_finder(&finder)? {
+                if !with_text(entry, is_absolute)? {
+                    is_here = candidate.place.is_in(&importlib.stock.folder(&finder)?)?;
+                }
+                if is_here && self.library.is_sealed() {
+                    return Ok(Found::Here(None));
+                }
+            } else if is_here || !importlib.stock.is_zip_importer(&finder) {
+                return Ok(Found::Shadowed);
+            }
             let Some(spec) = spec_found_by(&finder, name, target)? else { continue };
-            let is_stock = is_here && importlib.stock.is_file_finder(&finder)?;
-            let file = if is_stock { source_file(importlib, &spec)? } else { None };
+            let file = if is_here { source_file(importlib, &spec)? } else { None };
             let Some(file) = file else { return Ok(Found::Shadowed) };
             if !candidate.place.is_file(&file)? {
                 return Ok(Found::Shadowed);
-            }
-            if self.library.is_sealed() {
-                return Ok(Found::Here(None));
             }
             return Ok(candidate.look(&file)?.map_or(Found::Changed, |state| Found::Here(Some(state))));
         }
@@ -325,31 +328,37 @@ impl PermacodeFinder {
     /// The spec of a module, or None: as all finders in sys.meta_path have it.
     #[pyo3(signature = (name, path=None, target=None))]
     fn find_spec<'py>(
-        &self,
+        this: &Bound<'py, Self>,
         name: &Bound<'py, PyString>,
         path: Option<&Bound<'py, PyAny>>,
         target: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = name.py();
         let importlib = Importlib::get(py)?;
-        let (module, found) = match self.find(py, name)? {
-            InArchive::Nothing => {
-                count::MISSES.add_one();
-                return Ok(None);
-            }
+        let finder = this.get();
+        let in_archive = finder.find(py, name)?;
+        if let InArchive::Nothing = in_archive {
+            count::MISSES.add_one();
+            return Ok(None);
+        }
+        if Obstacle::of(importlib, this)?.is_some() {
+            count::BLOCKED.add_one();
+            return Ok(None);
+        }
+        let (module, found) = match in_archive {
+            InArchive::Nothing => return Ok(None),
             InArchive::Unplaced(module) => (module, Found::Nowhere),
             InArchive::Placed(candidate) => {
                 let found = match path {
-                    _ if !importlib.stock.has_own_functions(py)? => Found::Shadowed,
-                    Some(path) => self.look(importlib, &candidate, name, path, target)?,
+                    Some(path) => finder.look(importlib, &candidate, name, path, target)?,
                     None => {
-                        self.look(importlib, &candidate, name, &importlib.of_sys(py, intern!(py, "path"))?, target)?
+                        finder.look(importlib, &candidate, name, &importlib.of_sys(py, intern!(py, "path"))?, target)?
                     }
                 };
                 if let Found::Here(state) = found {
-                    let (spec, loader) = spec::new(importlib, &self.compiled_files, name, &candidate.place)?;
+                    let (spec, loader) = spec::new(importlib, &finder.compiled_files, name, &candidate.place)?;
                     if let Some(state) = state {
-                        self.set_look(loader, state);
+                        finder.set_look(loader, state);
                     }
                     return Ok(Some(spec));
                 }
@@ -362,8 +371,8 @@ impl PermacodeFinder {
             _ => count::MISSES.add_one(),
         }
         // A module in a package is searched for in the folders of the package, which need not be below a root.
-        if path.is_none() && !self.was_root_named.load(Relaxed) {
-            self.warn_if_unsearched(importlib, name, &module)?;
+        if path.is_none() && !finder.was_root_named.load(Relaxed) {
+            finder.warn_if_unsearched(importlib, name, &module)?;
         }
         Ok(None)
     }
@@ -373,19 +382,23 @@ impl PermacodeFinder {
     }
 }
 
-/// The root that a module lies in.
-fn root_of(module: &Module<'_>) -> permacode_reader::Result<Option<Vec<u8>>> {
-    let path = match module.source()? {
-        Some(source) => Some(source.path),
-        None => module.filename()?,
-    };
-    Ok(path.and_then(|path| path.root).map(|root| root.bytes().to_vec()))
+/// Whether `sys.path` has a folder, under whatever name CPython's finder has it.
+fn is_searched(importlib: &Importlib, py: Python<'_>, folder: Option<&[u8]>) -> PyResult<bool> {
+    let Some(folder) = folder else { return Ok(false) };
+    for entry in importlib.of_sys(py, intern!(py, "path"))?.try_iter()? {
+        if let Ok(entry) = entry?.cast::<PyString>()
+            && with_text(&importlib.folder_of(entry)?, |entry| without_separators(entry) == without_separators(folder))?
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The file of a spec, if its loader is CPython's own for sources.
 fn source_file<'py>(importlib: &Importlib, spec: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString>>> {
     let py = spec.py();
-    if spec.is_none() || !importlib.stock.is_source_loader(&spec.getattr(intern!(py, "loader"))?) {
+    if !importlib.stock.is_source_loader(&spec.getattr(intern!(py, "loader"))?) {
         return Ok(None);
     }
     Ok(spec.getattr(intern!(py, "origin"))?.cast_into().ok())
@@ -398,12 +411,7 @@ fn spec_found_by<'py>(
     target: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let py = finder.py();
-    let Some(find_spec) = finder.getattr_opt(intern!(py, "find_spec"))? else {
-        // A finder from before 3.4, which old versions of CPython still ask in other words. They will: it is Python's
-        // None.
-        return Ok(Some(py.None().into_bound(py)));
-    };
-    let spec = find_spec.call1((name, target))?;
+    let spec = finder.call_method1(intern!(py, "find_spec"), (name, target))?;
     if spec.is_none() || spec.getattr(intern!(py, "loader"))?.is_none() {
         return Ok(None);
     }

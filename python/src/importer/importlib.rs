@@ -13,6 +13,7 @@ use pyo3::{
 };
 
 use super::stock::Stock;
+use crate::text::{is_absolute, with_text};
 
 /// Parts of `importlib` and `sys`.
 ///
@@ -105,25 +106,45 @@ impl Importlib {
         let py = entry.py();
         // The empty entry means the current folder.
         if !entry.is_empty()?
-            && let Ok(cache) = self.of_sys(py, intern!(py, "path_importer_cache"))?.cast::<PyDict>()
-            && let Some(finder) = cache.get_item(entry)?
+            && let Some(finder) = self.cached_finder(entry)?
         {
             return Ok(finder);
         }
         self.path_finder.bind(py).call_method1(intern!(py, "_path_importer_cache"), (entry,))
     }
 
-    /// Whether CPython's own finder searches an entry of a path. It is not asked, and the folder is not looked at.
-    pub(super) fn is_searched_by_stock(&self, entry: &Bound<'_, PyString>) -> PyResult<bool> {
+    /// The finder that `sys.path_importer_cache` has for an entry of a path. A subclass of dict may answer something
+    /// else than it holds, so only PathFinder may ask it.
+    fn cached_finder<'py>(&self, entry: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = entry.py();
-        if entry.is_empty()? {
-            return Ok(false);
-        }
         let cache = self.of_sys(py, intern!(py, "path_importer_cache"))?;
-        let Ok(cache) = cache.cast::<PyDict>() else { return Ok(false) };
-        match cache.get_item(entry)? {
+        cache.cast_exact::<PyDict>().map_or(Ok(None), |cache| cache.get_item(entry))
+    }
+
+    /// Whether CPython's own finder searches a folder. It is not asked, and the folder is not looked at.
+    pub(super) fn is_searched_by_stock(&self, folder: &Bound<'_, PyString>) -> PyResult<bool> {
+        let py = folder.py();
+        let cache = self.of_sys(py, intern!(py, "path_importer_cache"))?;
+        let Ok(cache) = cache.cast_exact::<PyDict>() else { return Ok(false) };
+        match cache.get_item(folder)? {
             Some(finder) => self.stock.is_file_finder(&finder),
             None => self.stock.are_hooks(&self.of_sys(py, intern!(py, "path_hooks"))?),
+        }
+    }
+
+    /// The folder that CPython's own finder searches for an entry of a path. An entry that is not absolute starts at
+    /// the folder that was the current one when the finder was made.
+    pub(super) fn folder_of<'py>(&self, entry: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+        let py = entry.py();
+        if with_text(entry, is_absolute)? {
+            return Ok(entry.clone());
+        }
+        if entry.is_empty()? {
+            return self.stock.folder_of_new(&std::env::current_dir()?.as_os_str().into_pyobject(py)?);
+        }
+        match self.cached_finder(entry)? {
+            Some(finder) if self.stock.is_file_finder(&finder)? => self.stock.folder(&finder),
+            _ => self.stock.folder_of_new(entry),
         }
     }
 

@@ -51,7 +51,7 @@ fn new_class(py: Python<'_>) -> PyResult<Py<PyType>> {
 fn get_code<'py>(loader: &Bound<'py, PyAny>, fullname: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let importlib = Importlib::get(py)?;
-    if importlib.stock.has_own_functions(py)?
+    if importlib.stock.replaced_in_loader(py).is_none()
         && let Some(finder) = installed(py)?
         && let Some(code) = finder.get().code(importlib, loader, fullname)?
     {

@@ -3,7 +3,8 @@
 //! ```text
 //!   sys.meta_path: [.., PermacodeFinder, PathFinder]
 //!                        │
-//!                        ├─ place: where the file of a module lies, and whether a folder that is searched is its folder
+//!                        ├─ obstacle: whether it may answer: PathFinder comes next, and is CPython's own
+//!                        ├─ place: where the file of a module lies, and whether a searched folder is its folder
 //!                        ├─ stock: whether CPython's own finder and loader would import that file
 //!                        ├─ source: whether that file is what the archive was made from
 //!                        └─ spec: what the import system is told; its loader is a PermacodeLoader (loader)
@@ -15,6 +16,7 @@ mod count;
 mod finder;
 mod importlib;
 mod loader;
+mod obstacle;
 mod place;
 mod source;
 mod spec;
@@ -29,14 +31,20 @@ use std::{
 use pyo3::{
     exceptions::{PyImportError, PyOSError},
     prelude::*,
-    types::PyDict,
+    types::{PyDict, PyList},
 };
 
 pub(crate) use finder::PermacodeFinder;
 pub(crate) use warning::PermacodeWarning;
 
-use crate::{error::import_error, roots::Roots};
+use crate::{
+    error::{describe, import_error},
+    path::FsPath,
+    roots::Roots,
+    text::{string, text},
+};
 use importlib::Importlib;
+use obstacle::Obstacle;
 use warning::warn;
 
 /// The last archive that was refused while nothing was installed, and why.
@@ -55,20 +63,20 @@ pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Imports come from an archive from now on, wherever it has what CPython would import. True if so.
 ///
-/// The files stay where they are: the archive spares finding, reading and unmarshalling their compiled form, and all
-/// that can be seen of a module is what it would be without. A file that is not what the archive was made from is
-/// imported as ever, unless the archive is sealed: then nobody looks.
+/// The files stay where they are: the archive spares finding, reading and unmarshalling their compiled form. A module
+/// from the archive differs from a module from its file in the type of its loader, and in nothing else. If a file is
+/// not what the archive was made from, CPython imports the file. For a sealed archive the files are not compared.
 ///
 /// An archive that is missing, damaged or for another interpreter is a PermacodeWarning, and False is returned; with
-/// `strict` it is an ImportError, and so is damage that shows only later. One archive can be installed at a time; to
-/// install the same again changes nothing.
+/// `strict` it is an ImportError, and so is damage that shows only later. One archive can be installed at a time. To
+/// install the same file again changes nothing; if the file was replaced, the new one takes the place of the old.
 ///
-/// `roots` says which folders the roots of the archive stand for: a mapping of names to folders as they stand in
-/// sys.path. Those of the standard library and of installed packages are known.
+/// `roots` says which folders the roots of the archive stand for: a mapping of names to paths. A folder that is not
+/// absolute is one below the current folder. The folders of the standard library and of installed packages are known.
 #[pyfunction]
 #[pyo3(signature = (path, strict=false, *, roots=None))]
-pub(crate) fn install(py: Python<'_>, path: PathBuf, strict: bool, roots: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-    let roots = Roots::of_base(py, roots)?;
+pub(crate) fn install(py: Python<'_>, path: FsPath, strict: bool, roots: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    let path = path.0;
     let Err(refused) = install_or_refuse(py, &path, strict, roots) else {
         set_refused(None);
         return Ok(true);
@@ -77,7 +85,8 @@ pub(crate) fn install(py: Python<'_>, path: PathBuf, strict: bool, roots: Option
         return Err(refused);
     }
     let reason = refused.value(py).to_string();
-    if installed(py)?.is_none() {
+    let installed = installed(py)?;
+    if installed.is_none() {
         set_refused(Some((path.clone(), reason.clone())));
     }
     if strict && refused.is_instance_of::<PyImportError>(py) {
@@ -88,38 +97,62 @@ pub(crate) fn install(py: Python<'_>, path: PathBuf, strict: bool, roots: Option
         error.set_cause(py, Some(refused));
         return Err(error);
     }
-    warn(py, &format!("{reason}: modules are imported from their files"))?;
+    let effect = match &installed {
+        Some(installed) => format!("{} stays installed, as it was", installed.get().library().path().display()),
+        None => "modules are imported from their files".to_owned(),
+    };
+    warn(py, &format!("{reason}: {effect}"))?;
     Ok(false)
 }
 
-fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, roots: Roots) -> PyResult<()> {
+fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, base: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     let importlib = Importlib::get(py)?;
-    let refuse = |reason: String| Err(import_error(py, path, None, format!("{}: {reason}", path.display())));
-    if let Some(installed) = installed(py)? {
+    let mut roots = Roots::of_base(py, base)?;
+    // As CPython makes the entries of a path absolute.
+    roots.make_absolute(|folder| text(&importlib.folder_of(&string(py, folder)?)?))?;
+    let refused = |reason: &str| import_error(py, path, None, describe(path, None, &reason));
+    let open = |roots: Roots| {
+        let finder = PermacodeFinder::new(py, path, strict, roots)?;
+        match finder.library().unknown_root(&Roots::names(base)?) {
+            Some(problem) => Err(refused(&problem)),
+            None => Ok(finder),
+        }
+    };
+    let meta_path = importlib.meta_path(py)?;
+    if let Some((place, installed)) = find_installed(&meta_path) {
         let installed = installed.get();
         let other = installed.library().path();
         if other != std::path::absolute(path)? {
-            return refuse(format!("{} is installed; permacode.uninstall() comes first", other.display()));
+            return Err(refused(&format!("{} is installed, and permacode.uninstall() comes first", other.display())));
         }
         if *installed.roots() != roots {
-            return refuse("it is installed with other roots; permacode.uninstall() comes first".to_owned());
+            return Err(refused("it is installed with other roots, and permacode.uninstall() comes first"));
+        }
+        if !installed.is_current() {
+            let finder = open(roots)?;
+            count::reset();
+            return meta_path.set_item(place, finder);
         }
         installed.set_strict(strict);
         return Ok(());
     }
-    let meta_path = importlib.meta_path(py)?;
     let Some(place) = meta_path.iter().position(|finder| finder.is(&importlib.path_finder)) else {
-        return refuse("sys.meta_path has no PathFinder, whose place it would take".to_owned());
+        return Err(refused("sys.meta_path has no PathFinder, whose place it would take"));
     };
-    let finder = PermacodeFinder::new(py, path, strict, roots)?;
+    let finder = open(roots)?;
     count::reset();
     meta_path.insert(place, finder)
 }
 
 /// The finder that stands in `sys.meta_path`.
 fn installed(py: Python<'_>) -> PyResult<Option<Bound<'_, PermacodeFinder>>> {
-    let meta_path = Importlib::get(py)?.meta_path(py)?;
-    Ok(meta_path.iter().find_map(|finder| finder.cast_into::<PermacodeFinder>().ok()))
+    Ok(find_installed(&Importlib::get(py)?.meta_path(py)?).map(|(_, finder)| finder))
+}
+
+/// The finder that stands in a list, and where.
+fn find_installed<'py>(meta_path: &Bound<'py, PyList>) -> Option<(usize, Bound<'py, PermacodeFinder>)> {
+    let finders = meta_path.iter().enumerate();
+    finders.filter_map(|(place, finder)| Some((place, finder.cast_into().ok()?))).next()
 }
 
 /// Imports come from files again. True if an archive was installed.
@@ -130,9 +163,7 @@ pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
     let meta_path = Importlib::get(py)?.meta_path(py)?;
     // That an archive was refused is no longer why there is none.
     set_refused(None);
-    let Some(place) = meta_path.iter().position(|finder| finder.is_instance_of::<PermacodeFinder>()) else {
-        return Ok(false);
-    };
+    let Some((place, _)) = find_installed(&meta_path) else { return Ok(false) };
     meta_path.del_item(place)?;
     Ok(true)
 }
@@ -140,15 +171,17 @@ pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
 /// What is installed, and how code objects are made.
 ///
 /// A dict: `method` ("tables", "marshal", or None if nothing is installed), `constructor`, `archive`, `target`,
-/// `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed.
+/// `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed. `blocked`
+/// says why no module is imported from the archive at present; None: modules are.
 #[pyfunction]
 pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let status = PyDict::new(py);
     if let Some(finder) = installed(py)? {
         finder.get().describe(&status)?;
+        status.set_item("blocked", Obstacle::of(Importlib::get(py)?, &finder)?.map(|obstacle| obstacle.to_string()))?;
         return Ok(status);
     }
-    for key in ["method", "constructor", "archive", "target", "sealed", "strict", "roots"] {
+    for key in ["method", "constructor", "archive", "target", "sealed", "strict", "roots", "blocked"] {
         status.set_item(key, py.None())?;
     }
     let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -160,12 +193,14 @@ pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 
 /// What became of imports since an archive was installed.
 ///
-/// A dict of counts: `hits` (code objects that came from the archive), `misses` (modules that it does not have, or
-/// whose folder is not searched), `shadowed` (modules that an earlier entry of the path has, or whose finder or loader
-/// is not CPython's own), `stale` (files that changed), `fallbacks` (damage that was passed over). `sealed` says that
-/// the archive is, and then `note` that edits are not seen. `unsearched` has the roots of the archive whose folders are
-/// not in sys.path, with these folders (None: the root stands for no folder): no module of theirs is imported from the
-/// archive.
+/// A dict of counts. `hits`: code objects that came from the archive. `misses`: modules that it does not have, or whose
+/// folder is not searched. `shadowed`: modules that an earlier entry of the path has, or whose finder or loader is not
+/// CPython's own. `blocked`: modules that were left to CPython while the program had changed how it imports; status()
+/// says what stands in the way. `stale`: files that changed. `fallbacks`: damage that was passed over.
+///
+/// `sealed` says that the archive is, and then `note` that edits are not seen. `unsearched` has the roots of the
+/// archive whose folders are not in sys.path, with these folders (None: the root stands for no folder): none of their
+/// top-level modules is imported from the archive.
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = count::all(py)?;

@@ -43,25 +43,19 @@ impl Place {
 
     /// Whether this is the path of the file.
     pub(super) fn is_file(&self, path: &Bound<'_, PyString>) -> PyResult<bool> {
-        is_text(path, &self.file)
+        text::with_text(path, |path| path == self.file)
     }
 
-    /// Whether an entry of a path is the folder that has the file, as it is written.
-    pub(super) fn is_in(&self, entry: &Bound<'_, PyString>) -> PyResult<bool> {
-        is_text(entry, &self.file[..self.folder_len])
+    /// Whether this is the absolute path of the folder that has the file.
+    pub(super) fn is_in(&self, folder: &Bound<'_, PyString>) -> PyResult<bool> {
+        text::with_text(folder, |folder| {
+            text::is_absolute(folder) && text::without_separators(folder) == &self.file[..self.folder_len]
+        })
     }
 
     /// The folder of a package, which is the entry of its `__path__`.
     pub(super) fn package_folder<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
         let folder = text::parent(&self.file).unwrap_or_default();
         self.is_package.then(|| text::string(py, folder)).transpose()
-    }
-}
-
-fn is_text(string: &Bound<'_, PyString>, text: &[u8]) -> PyResult<bool> {
-    match string.to_str() {
-        Ok(string) => Ok(string.as_bytes() == text),
-        // Lone surrogates, of a name that is no text.
-        Err(_) => Ok(text::text(string)? == text),
     }
 }

@@ -33,10 +33,15 @@ impl State {
         }
     }
 
+    /// The state of the file of this path.
+    pub(super) fn of_file(path: &Path) -> io::Result<Self> {
+        fs::metadata(path).map(|metadata| State::of(&metadata))
+    }
+
     /// Whether it is still the state of the file.
     pub(super) fn is_that_of(self, file: &Bound<'_, PyString>) -> PyResult<bool> {
         let path: PathBuf = file.extract()?;
-        Ok(file.py().detach(|| fs::metadata(path).is_ok_and(|metadata| State::of(&metadata) == self)))
+        Ok(file.py().detach(|| State::of_file(&path).is_ok_and(|state| state == self)))
     }
 }
 

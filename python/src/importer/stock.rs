@@ -1,8 +1,8 @@
 //! Whether CPython's own finder and its own loader would import a file.
 //!
-//! A program can change how files are imported: a hook in `sys.path_hooks` gives a folder a finder or a loader of its
-//! own, and a function of `SourceFileLoader` can be replaced. What such a program imports is not what the archive
-//! holds.
+//! A program can change how files are imported. A hook in `sys.path_hooks` gives a folder another finder or another
+//! loader. A function of `PathFinder`, `FileFinder` or `SourceFileLoader` can be replaced. Such a program imports
+//! something else than the archive holds.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -12,9 +12,11 @@ use pyo3::{
     types::{PyDict, PyList, PyString, PyTuple, PyType},
 };
 
-/// The functions that import a source file. Each is looked up in its class, where a program may have put another.
-const OF_LOADER: [&str; 4] = ["get_code", "source_to_code", "get_data", "exec_module"];
-const OF_FINDER: [&str; 2] = ["find_spec", "_get_spec"];
+/// The functions that load a source file, and that `PermacodeLoader` does without or inherits. A program may have put
+/// others in their places. `set_data` and `_cache_bytecode` are left out: they write a file that is not needed.
+const OF_LOADER: [&str; 6] = ["get_code", "get_filename", "path_stats", "get_data", "source_to_code", "exec_module"];
+const OF_FILE_FINDER: [&str; 2] = ["find_spec", "_get_spec"];
+const OF_PATH_FINDER: [&str; 4] = ["find_spec", "_get_spec", "_path_importer_cache", "_path_hooks"];
 
 /// CPython's own finder of files and its loader of sources.
 pub(super) struct Stock {
@@ -28,17 +30,103 @@ pub(super) struct Stock {
     hook_code: Py<PyAny>,
     /// Suffixes and loaders of a `FileFinder`, in the order in which it tries them.
     loaders: Vec<(String, Py<PyAny>)>,
-    functions: Vec<Function>,
+    of_loader: Functions,
+    of_file_finder: Functions,
+    of_path_finder: Functions,
     /// The last hook that was found to be one of `FileFinder`, and the loaders that it gives to finders.
     hook: Mutex<Option<(Py<PyAny>, Py<PyTuple>)>>,
 }
 
-/// A function of a class, as CPython defines it.
-struct Function {
+/// Functions of a class, as CPython defines them.
+struct Functions {
+    class: Py<PyType>,
+    /// The `__dict__` of the class, where its functions are bound to it: each look at an attribute would make a new
+    /// object.
+    namespace: Option<Py<PyAny>>,
+    functions: Vec<Function>,
+}
+
+pub(super) struct Function {
     class: Py<PyType>,
     name: Py<PyString>,
-    /// `None` if another one stood in its place already.
+    /// `None` if another one stood in its place when this package was imported.
     function: Option<Py<PyAny>>,
+}
+
+impl Functions {
+    /// `variables` are those of the module that defines the functions.
+    fn new(
+        class: &Bound<'_, PyType>,
+        are_bound: bool,
+        names: &[&str],
+        variables: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let py = class.py();
+        let namespace = if are_bound { Some(class.getattr("__dict__")?.unbind()) } else { None };
+        let mut functions = Functions { class: class.clone().unbind(), namespace, functions: Vec::new() };
+        for name in names {
+            let name = PyString::intern(py, name);
+            let found = functions.find(&name)?;
+            // A function that was wrapped keeps its name and its module, but not the module's variables.
+            let plain = match are_bound {
+                // Anything else has been bound already, and perhaps to another class.
+                true if is_unbound_method(&found)? => Some(found.getattr("__func__")?),
+                true => None,
+                false => Some(found.clone()),
+            };
+            let found_variables = plain.map(|plain| plain.getattr_opt("__globals__")).transpose()?.flatten();
+            let is_stock = found_variables.is_some_and(|found| found.is(variables));
+            functions.functions.push(Function {
+                class: class.clone().unbind(),
+                name: name.unbind(),
+                function: is_stock.then(|| found.unbind()),
+            });
+        }
+        Ok(functions)
+    }
+
+    fn find<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        match &self.namespace {
+            Some(namespace) => namespace.bind(name.py()).get_item(name),
+            None => self.class.bind(name.py()).getattr(name),
+        }
+    }
+
+    /// The first function that is not the one of CPython.
+    fn replaced(&self, py: Python<'_>) -> Option<&Function> {
+        let is_replaced = |function: &&Function| {
+            let found = self.find(function.name.bind(py)).ok();
+            !found.is_some_and(|found| function.function.as_ref().is_some_and(|function| found.is(function)))
+        };
+        self.functions.iter().find(is_replaced)
+    }
+
+    /// Whether an object of the class has a function of its own in the place of one of these.
+    fn is_hidden_in(&self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let own = object.getattr(intern!(object.py(), "__dict__"))?.cast_into::<PyDict>()?;
+        for function in &self.functions {
+            if own.contains(&function.name)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether this is a `classmethod` or a `staticmethod`.
+fn is_unbound_method(object: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let builtins = object.py().import("builtins")?;
+    let class = object.get_type();
+    Ok(class.is(builtins.getattr("classmethod")?) || class.is(builtins.getattr("staticmethod")?))
+}
+
+impl std::fmt::Display for Function {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Python::attach(|py| {
+            let class = self.class.bind(py).name().map_err(|_| std::fmt::Error)?;
+            write!(f, "importlib.machinery.{class}.{}", self.name.bind(py))
+        })
+    }
 }
 
 impl Stock {
@@ -47,20 +135,7 @@ impl Stock {
         let py = external.py();
         let class = |name: &str| Ok::<_, PyErr>(external.getattr(name)?.cast_into::<PyType>()?);
         let (file_finder, source_loader) = (class("FileFinder")?, class("SourceFileLoader")?);
-        let mut functions = Vec::new();
-        for (class, names) in [(&source_loader, &OF_LOADER[..]), (&file_finder, &OF_FINDER[..])] {
-            for name in names {
-                let function = class.getattr(*name)?;
-                // A function that was wrapped keeps its name and its module, but not the module's variables.
-                let variables = function.getattr_opt("__globals__")?;
-                let is_stock = variables.is_some_and(|variables| variables.is(external.dict()));
-                functions.push(Function {
-                    class: class.clone().unbind(),
-                    name: PyString::intern(py, name).unbind(),
-                    function: is_stock.then(|| function.unbind()),
-                });
-            }
-        }
+        let variables = external.dict();
         let mut loaders = Vec::new();
         let extensions: Vec<String> = py.import("_imp")?.call_method0("extension_suffixes")?.extract()?;
         for suffix in extensions {
@@ -73,10 +148,12 @@ impl Stock {
         Ok(Stock {
             hook_code: file_finder.call_method0("path_hook")?.getattr("__code__")?.unbind(),
             zip_importer: zip_import.map(|module| module.getattr("zipimporter")).transpose()?.map(Bound::unbind),
+            of_loader: Functions::new(&source_loader, false, &OF_LOADER, &variables)?,
+            of_file_finder: Functions::new(&file_finder, false, &OF_FILE_FINDER, &variables)?,
+            of_path_finder: Functions::new(&class("PathFinder")?, true, &OF_PATH_FINDER, &variables)?,
             file_finder: file_finder.unbind(),
             source_loader: source_loader.unbind(),
             loaders,
-            functions,
             hook: Mutex::new(None),
         })
     }
@@ -86,15 +163,31 @@ impl Stock {
         self.source_loader.bind(py)
     }
 
-    /// Whether sources are found and loaded by the functions that CPython has for it.
-    pub(super) fn has_own_functions(&self, py: Python<'_>) -> PyResult<bool> {
-        for Function { class, name, function } in &self.functions {
-            let Some(function) = function else { return Ok(false) };
-            if !class.bind(py).getattr(name)?.is(function) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+    /// A function that loads sources and is not CPython's own.
+    pub(super) fn replaced_in_loader(&self, py: Python<'_>) -> Option<&Function> {
+        self.of_loader.replaced(py)
+    }
+
+    /// A function that finds or loads sources and is not CPython's own.
+    pub(super) fn replaced(&self, py: Python<'_>) -> Option<&Function> {
+        let of_classes = [&self.of_path_finder, &self.of_file_finder, &self.of_loader];
+        of_classes.into_iter().find_map(|functions| functions.replaced(py))
+    }
+
+    /// Whether a finder is one of zip files. Up to 3.9 those are asked in other words.
+    pub(super) fn is_zip_importer(&self, finder: &Bound<'_, PyAny>) -> bool {
+        cfg!(Py_3_10) && self.zip_importer.as_ref().is_some_and(|importer| finder.get_type().is(importer))
+    }
+
+    /// The folder that a `FileFinder` searches.
+    pub(super) fn folder<'py>(&self, finder: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
+        Ok(finder.getattr(intern!(finder.py(), "path"))?.cast_into()?)
+    }
+
+    /// The folder that a new `FileFinder` would search for an entry of a path.
+    pub(super) fn folder_of_new<'py>(&self, entry: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyString>> {
+        let finder = self.file_finder.bind(entry.py()).call1((entry,))?;
+        self.folder(&finder)
     }
 
     /// Whether a spec has exactly the loader of sources.
@@ -102,13 +195,13 @@ impl Stock {
         loader.get_type().is(&self.source_loader)
     }
 
-    /// Whether a finder is a `FileFinder` with the loaders that CPython gives it.
+    /// Whether a finder is a `FileFinder` with the loaders that CPython gives it, and without functions of its own.
     pub(super) fn is_file_finder(&self, finder: &Bound<'_, PyAny>) -> PyResult<bool> {
-        if !finder.get_type().is(&self.file_finder) {
+        if !finder.get_type().is(&self.file_finder) || self.of_file_finder.is_hidden_in(finder)? {
             return Ok(false);
         }
         let loaders = finder.getattr(intern!(finder.py(), "_loaders"))?;
-        let Ok(loaders) = loaders.cast::<PyList>() else { return Ok(false) };
+        let Ok(loaders) = loaders.cast_exact::<PyList>() else { return Ok(false) };
         if loaders.len() != self.loaders.len() {
             return Ok(false);
         }
@@ -123,7 +216,7 @@ impl Stock {
 
     /// Whether these hooks give such a finder to a folder.
     pub(super) fn are_hooks(&self, hooks: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let Ok(hooks) = hooks.cast::<PyList>() else { return Ok(false) };
+        let Ok(hooks) = hooks.cast_exact::<PyList>() else { return Ok(false) };
         for hook in hooks.iter() {
             let takes_no_folder = self.zip_importer.as_ref().is_some_and(|importer| hook.is(importer));
             if !takes_no_folder {

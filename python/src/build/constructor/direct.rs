@@ -16,8 +16,9 @@ mod this_version {
     /// There is none.
     pub(in super::super) enum NewCode {}
 
-    pub(in super::super) fn find() -> Result<NewCode, String> {
-        Err("_PyCode_New is not exported from 3.13 on".to_owned())
+    #[allow(clippy::unnecessary_wraps, reason = "an earlier version may lack what it should have")]
+    pub(in super::super) fn find() -> Result<Option<NewCode>, String> {
+        Ok(None)
     }
 
     impl NewCode {
@@ -66,7 +67,7 @@ mod this_version {
     }
 
     /// The two functions, if this interpreter exports them.
-    pub(in super::super) fn find() -> Result<NewCode, String> {
+    pub(in super::super) fn find() -> Result<Option<NewCode>, String> {
         let (validate, new) = (symbol(c"_PyCode_Validate")?, symbol(c"_PyCode_New")?);
         // SAFETY: that is its type in both versions that this is compiled for.
         let validate = unsafe {
@@ -76,14 +77,18 @@ mod this_version {
         let new = unsafe {
             std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut CodeConstructor) -> *mut ffi::PyObject>(new)
         };
-        Ok(NewCode { validate, new })
+        Ok(Some(NewCode { validate, new }))
     }
 
     #[cfg(unix)]
     fn symbol(name: &CStr) -> Result<*mut c_void, String> {
         // SAFETY: the name ends with a zero; looking up a symbol of this process runs no code.
         let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
-        if found.is_null() { Err(format!("{} is not exported", name.to_string_lossy())) } else { Ok(found) }
+        if found.is_null() {
+            Err(format!("this interpreter does not export {}", name.to_string_lossy()))
+        } else {
+            Ok(found)
+        }
     }
 
     #[cfg(not(unix))]

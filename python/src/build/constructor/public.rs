@@ -62,7 +62,7 @@ impl Constructor {
     /// There is nothing to find out: the constructor is public.
     #[allow(clippy::unnecessary_wraps, reason = "the constructors of later versions may not be usable")]
     pub(in crate::build) fn new(_py: Python<'_>) -> std::result::Result<(Self, String), String> {
-        Ok((Constructor, "CPython up to 3.10".to_owned()))
+        Ok((Constructor, "up to CPython 3.10 the public constructor takes all fields".to_owned()))
     }
 
     pub(in crate::build) fn name(&self) -> &'static str {

@@ -99,28 +99,32 @@ impl Constructor {
     /// # Errors
     /// Why none is.
     pub(in crate::build) fn new(py: Python<'_>) -> std::result::Result<(Self, String), String> {
-        let failed = |error: PyErr| format!("the fields of code objects could not be read: {error}");
+        let failed = |error: PyErr| format!("the fields of a code object cannot be read: {error}");
         let function = py
             .import("_frozen_importlib")
             .and_then(|module| module.getattr(intern!(py, "_find_and_load")))
             .map_err(failed)?;
         let sample = function.getattr(intern!(py, "__code__")).map_err(failed)?;
         let Some((names, kinds)) = fields::locals_of(&sample).map_err(failed)? else {
-            return Err("code objects of this interpreter have other fields".to_owned());
+            return Err("the code objects of this interpreter have other fields than this package knows".to_owned());
         };
         let mut reasons = Vec::new();
-        let direct = direct::find().map_err(|reason| reasons.push(reason)).ok();
+        let direct = direct::find().unwrap_or_else(|reason| {
+            reasons.push(reason);
+            None
+        });
         for direct in direct.map(Some).into_iter().chain([None]) {
             let constructor = Constructor { direct, bytecode: Scratch::new() };
             let is_same = constructor.makes(&sample, &names, &kinds);
             constructor.bytecode.clear(py);
             match is_same {
                 Ok(true) => {
-                    reasons.push("a code object of this interpreter came out as it is".to_owned());
+                    reasons.push("a code object of this interpreter was made again, and the copy is equal".to_owned());
                     return Ok((constructor, reasons.join("; ")));
                 }
-                Ok(false) => reasons.push(format!("{} makes other code objects", constructor.name())),
-                Err(error) => reasons.push(format!("{}: {error}", constructor.name())),
+                Ok(false) => reasons
+                    .push(format!("a copy that {} makes of a code object is not equal to it", constructor.name())),
+                Err(error) => reasons.push(format!("{} fails: {error}", constructor.name())),
             }
         }
         Err(reasons.join("; "))
