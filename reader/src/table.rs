@@ -118,9 +118,9 @@ impl<'a, R: Named> Table<'a, R> {
         if self.is_broken { 1 } else { self.records.len() as u32 }
     }
 
-    /// The record with this name.
+    /// The record with this name and its number. A small result: a copy of a whole view would cost more than the lookup.
     #[inline]
-    pub(crate) fn find(&self, name: &[u8]) -> Result<Option<At<'a, R>>> {
+    pub(crate) fn find(&self, name: &[u8]) -> Result<Option<(&'a R, u32)>> {
         let hash = name_hash(name, self.seed);
         // Resolving the table found that both lengths fit 32 bits.
         let bucket = bucket_of(hash, self.pilots.len() as u32);
@@ -135,25 +135,24 @@ impl<'a, R: Named> Table<'a, R> {
         }
         let index = slot.record.get();
         let Some(record) = self.records.get(index as usize) else { return self.no_record(number, index) };
-        let at = At::new(self.target.view, record, self.first.wrapping_add(index));
         let start = slot.name_offset.get();
         match self.names.get(start as usize..).and_then(|rest| rest.get(..name.len())) {
-            Some(found) if !self.is_checked => Ok((found == name).then_some(at)),
-            _ => self.compare_checked(start, at, name),
+            Some(found) if !self.is_checked => Ok((found == name).then_some((record, index))),
+            _ => self.compare_checked(start, index, name),
         }
     }
 
     /// Compares the name at `start` with `name`, with all chunks checked.
     #[cold]
-    fn compare_checked(&self, start: u32, at: At<'a, R>, name: &[u8]) -> Result<Option<At<'a, R>>> {
-        at.view.touch_record(at)?;
-        let found = at.view.range(SectionKind::Names, start.into(), name.len() as u64, Rule::N1)?;
-        Ok((found == *name).then_some(at))
+    fn compare_checked(&self, start: u32, index: u32, name: &[u8]) -> Result<Option<(&'a R, u32)>> {
+        let record = self.get(index)?.record();
+        let found = self.target.view.range(SectionKind::Names, start.into(), name.len() as u64, Rule::N1)?;
+        Ok((found == *name).then_some((record, index)))
     }
 
     /// No bucket or no slot: nothing has a name, or the table is broken.
     #[cold]
-    fn empty(&self) -> Result<Option<At<'a, R>>> {
+    fn empty(&self) -> Result<Option<(&'a R, u32)>> {
         if self.is_broken { Table::<R>::resolve(self.target).map(|_| None) } else { Ok(None) }
     }
 
@@ -170,7 +169,7 @@ impl<'a, R: Named> Table<'a, R> {
 
     /// The slot is empty, or refers to a record that the target does not have.
     #[cold]
-    fn no_record(&self, number: u32, record: u32) -> Result<Option<At<'a, R>>> {
+    fn no_record(&self, number: u32, record: u32) -> Result<Option<(&'a R, u32)>> {
         if record == NONE {
             return Ok(None);
         }
@@ -185,6 +184,12 @@ impl<'a, R: Named> Table<'a, R> {
             .saturating_add(slot)
             .saturating_add(offset_of!(Slot, record) as u64);
         Err(Error::value(Rule::X3, at, "the record of a slot", record))
+    }
+
+    /// A record that [`Table::find`] found.
+    #[inline]
+    pub(crate) fn at(&self, (record, number): (&'a R, u32)) -> At<'a, R> {
+        At::new(self.target.view, record, self.first.wrapping_add(number))
     }
 
     /// Record `number` of the target.

@@ -146,7 +146,11 @@ impl<'a> Target<'a> {
     /// The rule that the index or the record breaks.
     #[inline]
     pub fn find(&self, name: &str) -> Result<Option<Module<'a>>> {
-        Ok(self.modules.find(name.as_bytes())?.map(Module::new))
+        match self.modules.find(name.as_bytes()) {
+            Ok(Some(found)) => Ok(Some(Module::new(self.modules.at(found)))),
+            Ok(None) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// Module `number`, counted in the order of names.
@@ -195,7 +199,7 @@ impl<'a> Target<'a> {
     /// # Errors
     /// The rule that the index or the record breaks.
     pub fn find_resource(&self, name: &[u8]) -> Result<Option<Resource<'a>>> {
-        Ok(self.resources.find(name)?.map(Resource::new))
+        Ok(self.resources.find(name)?.map(|found| Resource::new(self.resources.at(found))))
     }
 
     /// Resource `number`, counted in the order of names.

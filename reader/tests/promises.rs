@@ -129,9 +129,10 @@ fn a_slot_that_names_no_record_of_the_target_is_the_fault_of_the_slot() {
     let whole = Edited(shapes::everything());
     let slots = whole.get("targets[0].module_index.slots_offset");
     // The first slot that is not empty: the high byte of its record is zero.
-    let slot = (0..).map(|number| slots + 8 * number).find(|at| whole.get(&format!("index@{}", at + 7)) == 0).unwrap();
-    let record = whole.get(&format!("index@{}", slot + 4));
-    let bytes = changed(&[(&format!("index@{}", slot + 5), 1)]);
+    let slot =
+        (0..).map(|number| slots + 12 * number).find(|at| whole.get(&format!("index@{}", at + 11)) == 0).unwrap();
+    let record = whole.get(&format!("index@{}", slot + 8));
+    let bytes = changed(&[(&format!("index@{}", slot + 9), 1)]);
     let archive = Archive::open(&bytes[..]).unwrap();
     let name = module(&archive, record as u32).name().unwrap();
     assert_eq!(archive.targets().next().unwrap().find(name).unwrap_err().rule(), Some(Rule::X3));
