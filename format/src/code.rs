@@ -257,7 +257,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn narrow_items_come_back(id: u32, is_code: bool, object_base: u32, first_code: u32) {
+        fn narrow_items_round_trip(id: u32, is_code: bool, object_base: u32, first_code: u32) {
             let item = if is_code { ItemRef::Code(id) } else { ItemRef::Object(id) };
             if let Some(narrow) = list_item::encode_narrow(item, object_base, first_code) {
                 prop_assert_eq!(list_item::decode_narrow(narrow, object_base, first_code), Some(item));
@@ -265,14 +265,14 @@ mod tests {
         }
 
         #[test]
-        fn every_narrow_item_of_a_plausible_module_is_encoded(item: u16, object_base in 0u32..1 << 24, first_code in 0u32..1 << 24) {
+        fn every_decoded_narrow_item_can_be_encoded(item: u16, object_base in 0u32..1 << 24, first_code in 0u32..1 << 24) {
             let decoded = list_item::decode_narrow(item, object_base, first_code).unwrap();
             let again = list_item::encode_narrow(decoded, object_base, first_code).unwrap();
             prop_assert_eq!(list_item::decode_narrow(again, object_base, first_code), Some(decoded));
         }
 
         #[test]
-        fn wide_items_come_back(id in 0u32..1 << 31, is_code: bool) {
+        fn wide_items_round_trip(id in 0u32..1 << 31, is_code: bool) {
             let item = if is_code { ItemRef::Code(id) } else { ItemRef::Object(id) };
             prop_assert_eq!(list_item::encode_wide(item).map(list_item::decode_wide), Some(item));
         }

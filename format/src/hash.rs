@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn published_values_of_the_empty_input() {
+    fn the_empty_input_has_the_published_hashes() {
         assert_eq!(name_hash(b"", 0), 0x2d06_8005_38d3_94c2);
         assert_eq!(u128::from_le_bytes(digest(b"")), 0x99aa_06d3_0147_98d8_6001_c324_468d_497f);
     }

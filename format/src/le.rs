@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bytes_are_little_endian_whatever_the_host() {
+    fn bytes_are_little_endian_on_every_host() {
         assert_eq!(bytemuck::bytes_of(&U32::new(0x0102_0304)), [4, 3, 2, 1]);
         assert_eq!(I64::new(-2).get(), -2);
         assert_eq!(U16::from(0xBEEF).get(), 0xBEEF);

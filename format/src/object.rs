@@ -287,21 +287,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn narrow_container_items_come_back(id: u32, own: u32) {
+        fn narrow_container_items_round_trip(id: u32, own: u32) {
             if let Some(item) = container_item::encode_narrow(id, own) {
                 prop_assert_eq!(container_item::decode_narrow(item, own), Some(id));
             }
         }
 
         #[test]
-        fn entries_come_back(offset in 0u32..1 << 31, cold: bool) {
+        fn object_entries_round_trip(offset in 0u32..1 << 31, cold: bool) {
             let entry = ObjectEntry::new(offset, cold).unwrap();
             prop_assert_eq!((entry.offset_in_section(), entry.section() == SectionKind::Docstrings), (offset, cold));
         }
     }
 
     #[test]
-    fn containers_and_kinds_agree() {
+    fn each_container_has_its_own_kind() {
         for kind in ObjectKind::ALL {
             assert_eq!(ObjectKind::from_number(*kind as u8), Some(*kind));
             if let Some(container) = Container::of_kind(*kind) {

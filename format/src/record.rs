@@ -117,7 +117,7 @@ mod tests {
     use super::RECORDS;
 
     #[test]
-    fn fields_of_every_record_leave_no_hole() {
+    fn the_fields_of_every_record_leave_no_gap() {
         for record in RECORDS {
             let mut at = 0;
             for field in record.fields {

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_pair_of_surrogates_is_two_characters_and_broken_ones_are_none() {
+    fn surrogate_pairs_are_kept_and_invalid_text_is_refused() {
         assert_eq!(string_kind(b"a\xED\xA0\x80\xED\xB0\x80\xC3\xA9"), Some(ObjectKind::Surrogates));
         assert_eq!(string_kind(b"\xED\xA0"), None);
         assert_eq!(string_kind(b"\xC0\x80"), None);

@@ -59,7 +59,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(value: u32, tail in proptest::collection::vec(any::<u8>(), 0..4)) {
+        fn written_varints_read_back(value: u32, tail in proptest::collection::vec(any::<u8>(), 0..4)) {
             let (bytes, len) = write_varint(value);
             let mut all = bytes[..len].to_vec();
             all.extend(tail);
@@ -68,7 +68,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_read_is_the_shortest_form(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
+        fn only_the_shortest_form_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..8)) {
             if let Some((value, len)) = read_varint(&bytes) {
                 let (again, again_len) = write_varint(value);
                 prop_assert_eq!(&again[..again_len], &bytes[..len]);

@@ -118,7 +118,7 @@ fn assert_rows<T: PartialEq + Debug>(at: &str, text: &[T], code: &[T]) {
 }
 
 #[test]
-fn field_tables_are_the_records() {
+fn field_tables_match_the_records() {
     let spec = Spec::read();
     for Layout { name, len, fields } in RECORDS {
         let table = spec.table(HEAD_OF_FIELDS, name);
@@ -155,7 +155,7 @@ fn the_generic_header_is_the_start_of_the_header() {
 }
 
 #[test]
-fn section_kinds_are_those_of_the_code() {
+fn section_kinds_match_the_code() {
     let spec = Spec::read();
     let table = spec.table("Number|Name|Group|Record|Contents", "SectionKind");
     let text: Vec<_> =
@@ -183,7 +183,7 @@ fn section_kinds_are_those_of_the_code() {
 }
 
 #[test]
-fn object_kinds_are_those_of_the_code() {
+fn object_kinds_match_the_code() {
     let spec = Spec::read();
     let table = spec.table("Number|Name|Flags|After the first byte|Meaning", "ObjectKind");
     let text: Vec<_> = table.rows.iter().map(|row| (number(&row[0]), row[1].clone(), number(&row[2]))).collect();
@@ -199,7 +199,7 @@ fn object_kinds_are_those_of_the_code() {
 }
 
 #[test]
-fn encodings_are_those_of_the_code() {
+fn encodings_match_the_code() {
     let spec = Spec::read();
     let rows = |name| {
         let table = spec.table("Number|Name|Meaning", name);
@@ -214,7 +214,7 @@ fn encodings_are_those_of_the_code() {
 }
 
 #[test]
-fn forms_of_qualified_names_are_those_of_the_code() {
+fn forms_of_qualified_names_match_the_code() {
     let spec = Spec::read();
     let table = spec.table("Number|Name|The qualified name is", "QualnameForm");
     assert_eq!(table.rows.len(), 4, "{}", table.at());
@@ -246,7 +246,7 @@ macro_rules! flags_of {
 }
 
 #[test]
-fn flag_tables_are_those_of_the_code() {
+fn flag_tables_match_the_code() {
     let spec = Spec::read();
     let all = [
         flags_of!("../src/section.rs", section_flag: REQUIRED),
@@ -272,7 +272,7 @@ fn flag_tables_are_those_of_the_code() {
 }
 
 #[test]
-fn limits_and_constants_are_those_of_the_code() {
+fn limits_and_constants_match_the_code() {
     let spec = Spec::read();
     macro_rules! values {
         ($($name:ident)*) => { vec![$((stringify!($name).to_owned(), $name as u64)),*] };
@@ -294,7 +294,7 @@ fn limits_and_constants_are_those_of_the_code() {
 }
 
 #[test]
-fn limits_in_the_prose_are_those_of_the_code() {
+fn limits_in_the_prose_match_the_code() {
     let spec = Spec::read();
     let definition = |id: &str| {
         let (_, rest) = spec.text.split_once(&format!("\n**[{id}]** ")).unwrap_or_else(|| panic!("[{id}] is missing"));
@@ -350,7 +350,7 @@ fn rule_ids(text: &str) -> (BTreeMap<String, usize>, Vec<(usize, String)>) {
 }
 
 #[test]
-fn every_rule_is_defined_once_and_no_other_is_used() {
+fn every_rule_is_defined_once_and_every_reference_is_defined() {
     let spec = Spec::read();
     let (defined, used) = rule_ids(&spec.text);
     let is_of_programs = |id: &str| id.starts_with(['W', 'P', 'V']);
@@ -375,7 +375,7 @@ fn every_rule_is_defined_once_and_no_other_is_used() {
 }
 
 #[test]
-fn every_definition_demands_something_and_every_demand_names_a_rule() {
+fn every_definition_has_a_requirement_and_every_requirement_names_a_rule() {
     let spec = Spec::read();
     // Section 1 says what the words mean.
     let (_, body) = spec.text.split_once("\n## 2. ").expect("section 2");
@@ -391,7 +391,7 @@ fn every_definition_demands_something_and_every_demand_names_a_rule() {
 }
 
 #[test]
-fn references_in_the_code_lead_somewhere() {
+fn references_in_the_code_exist_in_the_specification() {
     let spec = Spec::read();
     let sources = [
         include_str!("../src/lib.rs"),
@@ -432,7 +432,7 @@ fn references_in_the_code_lead_somewhere() {
 }
 
 #[test]
-fn varints_of_the_text_are_right() {
+fn varint_examples_are_correct() {
     let spec = Spec::read();
     let table = spec.only_table("Varint value|Bytes");
     for row in &table.rows {
@@ -448,7 +448,7 @@ fn varints_of_the_text_are_right() {
 }
 
 #[test]
-fn index_vectors_of_the_text_are_right() {
+fn index_examples_are_correct() {
     let spec = Spec::read();
     let table = spec.only_table("Name|Seed|Hash|Buckets|Bucket|Pilot|Slots|Slot|Fingerprint");
     let text: Vec<String> = table.rows.iter().map(|row| row.join(" | ")).collect();
@@ -470,7 +470,7 @@ fn index_vectors_of_the_text_are_right() {
 }
 
 #[test]
-fn checksums_of_the_text_are_right() {
+fn checksum_examples_are_correct() {
     let spec = Spec::read();
     let table = spec.only_table("CRC input|CRC");
     for row in &table.rows {
@@ -482,7 +482,7 @@ fn checksums_of_the_text_are_right() {
 }
 
 #[test]
-fn digests_of_the_text_are_right() {
+fn digest_examples_are_correct() {
     let spec = Spec::read();
     let table = spec.only_table("Digest input|Digest bytes");
     for (row, input) in table.rows.iter().zip(["", "x = 1\n"]) {
@@ -492,7 +492,7 @@ fn digests_of_the_text_are_right() {
 }
 
 #[test]
-fn items_of_the_text_are_decoded_as_it_says() {
+fn list_item_examples_are_correct() {
     let spec = Spec::read();
     let table = spec.only_table("Item|`object_base`|`first_code`|Refers to");
     for row in &table.rows {
@@ -520,7 +520,7 @@ fn items_of_the_text_are_decoded_as_it_says() {
 }
 
 #[test]
-fn objects_of_the_text_are_what_it_says() {
+fn object_examples_are_correct() {
     let spec = Spec::read();
     let table = spec.only_table("Object bytes|Means");
     for row in &table.rows {
@@ -577,7 +577,7 @@ fn objects_of_the_text_are_what_it_says() {
 }
 
 #[test]
-fn generated_blocks_can_be_found() {
+fn generated_blocks_have_their_marks() {
     let spec = Spec::read();
     for name in ["worked-example", "test-vectors"] {
         let (start, end) = (format!("<!-- generated: {name} -->\n"), format!("<!-- end of generated: {name} -->\n"));

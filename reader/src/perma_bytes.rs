@@ -269,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_behaves_like_a_slice(bytes: Vec<u8>, other: Vec<u8>, start in 0usize..20, end in 0usize..20) {
+        fn perma_bytes_behave_like_a_slice(bytes: Vec<u8>, other: Vec<u8>, start in 0usize..20, end in 0usize..20) {
             let perma = PermaBytes { data: &bytes, offset: 7 };
             let state = RandomState::new();
             prop_assert_eq!(state.hash_one(perma), state.hash_one(&bytes[..]));
@@ -281,7 +281,7 @@ mod tests {
         }
 
         #[test]
-        fn units_are_given_only_where_they_can_be_used_in_place(words: Vec<u16>, skip in 0usize..3) {
+        fn units_are_returned_only_if_they_can_be_used_in_place(words: Vec<u16>, skip in 0usize..3) {
             let bytes = zerocopy::IntoBytes::as_bytes(&words[..]);
             let Some(data) = bytes.get(skip..) else { return Ok(()) };
             let units = PermaBytes { data, offset: 0 }.as_units::<u16>();

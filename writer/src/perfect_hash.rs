@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_one_of_many_names_has_its_slot() {
+    fn each_of_many_names_has_its_own_slot() {
         for count in [1usize, 2, 3, 10, 650, 20_000, 100_000] {
             let owned: Vec<String> = (0..count).map(|i| format!("package{}.module{i}", i % 97)).collect();
             let names: Vec<&[u8]> = owned.iter().map(|name| name.as_bytes()).collect();
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_names_are_given_up_instead_of_searched_for_ever() {
+    fn the_search_for_equal_names_ends() {
         assert!(matches!(build(&[b"a", b"a"]).unwrap_err().kind(), ErrorKind::Index));
     }
 

@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_write_leaves_the_old_file_and_no_temporary() {
+    fn a_failed_write_leaves_the_old_file_and_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lib.perma");
         fs::write(&path, "old").unwrap();
@@ -241,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dead_writers_temporary_goes_and_a_live_ones_stays() {
+    fn temporary_files_of_dead_writers_are_removed_and_others_stay() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lib.perma");
         let dead = folder.path().join(".lib.perma.dead.perma-tmp");
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_written_is_refused_before() {
+    fn a_destination_that_cannot_be_written_is_refused_early() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "").unwrap();
@@ -280,7 +280,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_is_followed_to_a_file_that_need_not_be_there() {
+    fn a_link_is_followed_even_to_a_missing_file() {
         use std::os::unix::fs::symlink;
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
@@ -304,7 +304,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_that_is_replaced_keeps_its_mode() {
+    fn a_replaced_file_keeps_its_mode() {
         use std::os::unix::fs::{MetadataExt, PermissionsExt};
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lib.perma");
