@@ -1,7 +1,5 @@
 //! Interpreters: which Python a program is, and where its library lies.
 
-mod find;
-
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -10,8 +8,6 @@ use std::{
 use permacode_pyc::{PackagesFolders, Version};
 
 use crate::error::{Error, ErrorKind};
-
-pub use find::{Found, find_all};
 
 /// What an interpreter says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -232,8 +228,7 @@ mod tests {
 
     #[test]
     fn another_implementation_is_named_even_if_it_has_no_library() {
-        let found = find_all();
-        let interpreter = found.interpreters.last().expect("a CPython, 3.8 or later, takes part in this test");
+        let interpreter = permacode_testkit::interpreters::newest();
         let pretend = "import sys\nsys.implementation.name = 'rustpython'\nsys.modules['json'] = None\n";
         let script = format!("{pretend}{}", include_str!("python/probe.py"));
         let output = Command::new(&interpreter.executable).args(["-I", "-c", &script]).output().unwrap();

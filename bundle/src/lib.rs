@@ -32,7 +32,7 @@ mod error;
 mod extract;
 mod extract_report;
 mod filter;
-pub mod interpreter;
+mod interpreter;
 mod name;
 mod options;
 mod parallel;

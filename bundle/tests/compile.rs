@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use permacode_bundle::{Compiler, ErrorKind, Interpreter, Outcome, interpreter::find_all};
+use permacode_bundle::{Compiler, ErrorKind, Interpreter, Outcome};
+use permacode_testkit::interpreters::{newest, one_per_minor};
 
 /// Sources that are different enough to disturb each other: many strings, sets, other encodings.
 fn sources(interpreter: &Interpreter) -> Vec<(PathBuf, Vec<u8>)> {
@@ -27,9 +28,7 @@ fn compile(compiler: &Compiler, sources: &[(PathBuf, Vec<u8>)]) -> Vec<Outcome> 
 
 #[test]
 fn neither_order_nor_neighbours_show() {
-    let found = find_all();
-    println!("{found}");
-    for interpreter in found.one_per_minor() {
+    for interpreter in &one_per_minor() {
         let compiler = Compiler::new(interpreter, 0);
         let sources = sources(interpreter);
         let forward = compile(&compiler, &sources);
@@ -52,7 +51,7 @@ fn neither_order_nor_neighbours_show() {
 
 #[test]
 fn what_does_not_compile_says_why() {
-    for interpreter in find_all().one_per_minor() {
+    for interpreter in &one_per_minor() {
         let compiler = Compiler::new(interpreter, 0);
         let mut worker = compiler.worker();
         for (source, name) in [
@@ -80,7 +79,7 @@ fn what_does_not_compile_says_why() {
 
 #[test]
 fn optimisation_levels_differ() {
-    for interpreter in find_all().one_per_minor() {
+    for interpreter in &one_per_minor() {
         let source = b"'text'\nassert x\n";
         let outcome =
             |optimize| Compiler::new(interpreter, optimize).worker().compile(Path::new("/a.py"), source).unwrap();
@@ -92,7 +91,7 @@ fn optimisation_levels_differ() {
 #[test]
 fn what_nests_too_deeply_is_refused_and_no_shortage_of_memory() {
     let nested = format!("x = {}1\n", "lambda: ".repeat(3000));
-    for interpreter in find_all().one_per_minor() {
+    for interpreter in &one_per_minor() {
         let outcome =
             Compiler::new(interpreter, 0).worker().compile(Path::new("/nested.py"), nested.as_bytes()).unwrap();
         match outcome {
@@ -120,7 +119,7 @@ fn started_by(folder: &Path, interpreter: &Interpreter, script: &str) -> Interpr
 fn a_shortage_of_memory_is_an_error_and_not_the_sources() {
     let large: String = (0..50_000).map(|number| format!("x{number} = ['{number}', {number}]\n")).collect();
     let folder = tempfile::tempdir().unwrap();
-    for interpreter in find_all().one_per_minor() {
+    for interpreter in &one_per_minor() {
         let program = started_by(folder.path(), interpreter, "ulimit -v 60000\nexec \"$python\" \"$@\"");
         let compiler = Compiler::new(&program, 0);
         let mut worker = compiler.worker();
@@ -139,7 +138,7 @@ fn a_shortage_of_memory_is_an_error_and_not_the_sources() {
 #[test]
 fn a_compiler_that_somebody_ends_is_an_error_and_one_that_crashes_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    let interpreter = &find_all().interpreters.pop().unwrap();
+    let interpreter = &newest();
     // It says that it forks, reads how long name and source are, and ends.
     for (end, text) in [
         ("kill -KILL $$", "signal: 9"),

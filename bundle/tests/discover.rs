@@ -2,8 +2,9 @@
 
 mod common;
 
-use common::{archive_of, folder, module_names, newest, resource_names, tree};
+use common::{archive_of, folder, module_names, resource_names, tree};
 use permacode_bundle::{BundleOptions, BundleReport, ErrorKind, Skip, Why, bundle};
+use permacode_testkit::interpreters::newest;
 
 fn why(report: &BundleReport, path: &str) -> Why {
     let found = report.not_modules.iter().find(|found| found.path == path);

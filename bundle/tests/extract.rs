@@ -1,18 +1,19 @@
 //! From an archive to files: where they lie, what is in them, and what never happens.
 
-#[path = "../../reader/tests/common/mod.rs"]
-mod archives;
 mod common;
 
 use std::{fs, path::Path, process::Command};
 
-use archives::assemble::Sections;
-use common::{archive_of, extracted, files, folder, newest, tree};
+use common::{archive_of, extracted, files, folder, tree};
 use permacode_bundle::{ErrorKind, ExtractOptions, Interpreter, WhyLeftOut, extract};
 use permacode_format::SectionKind;
 use permacode_model::{Module, Resource, Str, Target};
 use permacode_pyc::{HEADER_LEN, Validation, decode_pyc};
 use permacode_reader::Archive;
+use permacode_testkit::{
+    Sections,
+    interpreters::{newest, one_per_minor},
+};
 use permacode_writer::{Options, Writer};
 
 fn small_tree() -> tempfile::TempDir {
@@ -42,7 +43,7 @@ print(pack.__cached__ if hasattr(pack, '__cached__') else '', pack.inner.f.__cod
 #[test]
 fn python_runs_what_comes_out() {
     let tree = small_tree();
-    for interpreter in common::interpreters() {
+    for interpreter in one_per_minor() {
         let options = permacode_bundle::BundleOptions::new(interpreter.clone()).library(false).path(tree.path());
         let (archive, bundle) = archive_of(&options);
         assert_eq!(bundle.report().modules, 1);
@@ -89,7 +90,7 @@ fn names_that_are_too_long_to_be_derived_stay_what_they_are() {
     let source = format!("def {function}():\n class {class}:\n  def {method}(self): pass\n return {class}\n");
     let tree = tree(&[("long.py", &source)]);
     let script = format!("import long; print(len(long.{function}().{method}.__qualname__), long.__file__[-4:])");
-    for interpreter in common::interpreters() {
+    for interpreter in one_per_minor() {
         let options = permacode_bundle::BundleOptions::new(interpreter.clone()).library(false).path(tree.path());
         let (archive, _) = archive_of(&options.source(false));
         archive.verify().unwrap();
@@ -297,7 +298,7 @@ class Outer:
         return inner
 ";
     let tree = tree(&[("one.py", constants), ("two.py", constants), ("three.py", ""), ("data.txt", "data")]);
-    for interpreter in common::interpreters() {
+    for interpreter in one_per_minor() {
         let options = permacode_bundle::BundleOptions::new(interpreter.clone());
         for options in [options.clone().library(false).path(tree.path()), options.include("json").include("enum.py")] {
             let (archive, _) = archive_of(&options);

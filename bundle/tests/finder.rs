@@ -4,9 +4,10 @@ mod common;
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use common::{archive_of, newest};
+use common::archive_of;
 use permacode_bundle::{BundleOptions, Interpreter};
 use permacode_reader::Archive;
+use permacode_testkit::interpreters::newest;
 
 /// Says which modules the finder of files finds below each list of folders: a line for each, name and file.
 const FIND: &str = r#"

@@ -9,8 +9,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-use common::{archive_of, newest, tree};
+use common::{archive_of, tree};
 use permacode_bundle::{BundleOptions, ElsewhereKind, Interpreter, PackagesFolder};
+use permacode_testkit::interpreters::newest;
 
 /// Names of roots with their folders.
 fn roots(interpreter: &Interpreter) -> Vec<(String, PathBuf)> {

@@ -2,7 +2,8 @@
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
-use permacode_bundle::{BundleOptions, Interpreter, bundle, interpreter::find_all};
+use permacode_bundle::{BundleOptions, bundle};
+use permacode_testkit::interpreters;
 use std::fs;
 
 const LEN: u64 = 96 << 20;
@@ -16,8 +17,7 @@ fn peak() -> u64 {
 
 #[test]
 fn a_resource_lies_in_memory_once() {
-    let interpreter: Interpreter =
-        find_all().interpreters.pop().expect("a CPython, 3.8 or later, takes part in this test");
+    let interpreter = interpreters::newest();
     let folder = tempfile::tempdir().unwrap();
     let tree = folder.path().join("tree");
     fs::create_dir(&tree).unwrap();

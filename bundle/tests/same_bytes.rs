@@ -8,8 +8,9 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use common::{interpreters, tree};
+use common::tree;
 use permacode_bundle::{BundleOptions, Interpreter, bundle};
+use permacode_testkit::interpreters::{newest, one_per_minor};
 
 /// Copies with names in another order of creation and other times.
 fn copy(from: &Path, to: &Path, seconds: u64) {
@@ -41,7 +42,7 @@ fn options(interpreter: &Interpreter) -> BundleOptions {
 
 #[test]
 fn neither_threads_nor_order_nor_place_nor_times_show() {
-    let mut interpreters = interpreters();
+    let mut interpreters = one_per_minor();
     interpreters.dedup_by_key(|interpreter| interpreter.version.minor());
     let last = interpreters.len() - 1;
     for interpreter in [&interpreters[0], &interpreters[last]] {
@@ -65,7 +66,7 @@ fn neither_threads_nor_order_nor_place_nor_times_show() {
 
 #[test]
 fn the_archive_is_no_part_of_itself() {
-    let interpreter = common::newest();
+    let interpreter = newest();
     let tree = tree(&[("a.py", "x = 1\n"), ("in/b.txt", "")]);
     let (output, kept) = (tree.path().join("in/all.perma"), tree.path().join("kept"));
     let options = options(&interpreter).path(tree.path()).output(&output);

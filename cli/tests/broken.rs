@@ -1,11 +1,7 @@
-//! Archives that break a rule where a command looks: it says so, and prints nothing as if it were all there is.
+//! Archives that break a rule. Each command that meets the rule names it and prints no partial result.
 #![allow(missing_docs)]
 
-#[path = "../../reader/tests/common/mod.rs"]
-mod archives;
-mod toy;
-
-use archives::edit::{Edited, Repair};
+use permacode_testkit::{Edited, Repair, toy};
 use std::process::{Command, Output, Stdio};
 
 struct Broken(tempfile::TempDir);

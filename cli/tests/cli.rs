@@ -1,8 +1,7 @@
 //! What files of expected output cannot say: exact bytes, pipes, standard input, help.
 #![allow(missing_docs)]
 
-mod toy;
-
+use permacode_testkit::toy;
 use serde_json::Value;
 use std::{
     io::Write,

@@ -1,13 +1,11 @@
-//! Files say what the command prints: `tests/cmd/*.trycmd`. `TRYCMD=overwrite` writes what it prints now.
+//! The output of the command, compared with `tests/cmd/*.trycmd`. `TRYCMD=overwrite` writes the current output.
 #![allow(missing_docs)]
-
-mod toy;
 
 #[test]
 fn the_files_say_what_is_printed() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
-    let archive = toy::archive();
+    let archive = permacode_testkit::toy::archive();
     write("toy.perma", &archive);
     write("cut.perma", &archive[..archive.len() - 1]);
     write("empty.perma", b"");
@@ -16,7 +14,7 @@ fn the_files_say_what_is_printed() {
     // The last byte lies in the last section, which --quick does not read.
     *damaged.last_mut().unwrap() ^= 1;
     write("damaged.perma", &damaged);
-    // The only test of this file, so nobody else minds.
+    // This is the only test of its process, so no other test depends on the current folder.
     std::env::set_current_dir(folder.path()).unwrap();
     trycmd::TestCases::new().case(format!("{}/tests/cmd/*.trycmd", env!("CARGO_MANIFEST_DIR"))).run();
 }

@@ -2,9 +2,7 @@
 #![cfg(unix)]
 #![allow(missing_docs)]
 
-mod toy;
-
-use permacode_bundle::interpreter::find_all;
+use permacode_testkit::{Edited, Program, interpreters, toy};
 use serde_json::Value;
 use std::{
     ffi::OsStr,
@@ -29,8 +27,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let interpreter = find_all().interpreters.pop().expect("a CPython, 3.8 or later, takes part in this test");
-        let fixture = Fixture { python: interpreter.executable, folder: tempfile::tempdir().unwrap() };
+        let fixture = Fixture { python: interpreters::newest().executable, folder: tempfile::tempdir().unwrap() };
         fixture.write("toy.perma", &toy::archive());
         for number in 0..8 {
             fixture.write(&format!("src/module{number}.py"), format!("x = {number}\n").as_bytes());
@@ -217,9 +214,9 @@ fn a_name_that_is_no_text_is_escaped_once() {
 fn errors_are_json_where_json_is_wanted() {
     let fixture = Fixture::new();
     fixture.write("text.perma", b"# no archive\n");
-    let mut damaged = toy::archive();
-    damaged[20] ^= 1;
-    fixture.write("damaged.perma", &damaged);
+    let mut damaged = Edited(toy::archive());
+    damaged.set("header.file_len", damaged.get("header.file_len") + 1);
+    fixture.write("damaged.perma", &damaged.0);
     let check = |error: &Value, expected: [&str; 3]| {
         let text = |key: &str| error[key].as_str().unwrap_or("null").to_owned();
         assert_eq!([text("kind"), text("file"), text("rule")], expected, "{error}");
@@ -489,8 +486,7 @@ fn modules_of_the_current_folder_are_not_those_of_the_interpreter() {
 #[test]
 fn an_archive_without_targets_says_so() {
     let fixture = Fixture::new();
-    let writer = permacode_writer::Writer::new(permacode_writer::Options::default());
-    fixture.write("none.perma", &writer.plan().unwrap().to_bytes());
+    fixture.write("none.perma", &Program::default().write());
     let (code, _, stderr) = run(&mut fixture.command(&["extract", "none.perma", "-o", "out"]));
     assert_eq!(code, Some(2));
     assert_eq!(stderr, "permacode: \"none.perma\" has no targets, so there is nothing to extract\n");

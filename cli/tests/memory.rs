@@ -1,21 +1,17 @@
-//! Valid archives in which many records share one long text: what a command needs of memory is in proportion to the archive,
-//! not to the text that it prints.
+//! Valid archives in which many records share one long text. The memory that a command needs depends on the size of the
+//! archive, and not on the length of its output.
 #![cfg(target_os = "linux")]
 #![allow(missing_docs)]
 
-#[path = "../../reader/tests/common/mod.rs"]
-mod archives;
-
-use archives::{
-    assemble::Sections,
-    shapes::{namespace, resource, target, write},
-};
-use permacode_format::{ModuleRecord, ResourceRecord, SectionKind, TargetRecord};
-use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Ref, Resource, Source, Str, Target};
+use permacode_format::SectionKind;
+use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Ref, Source, Str, Target};
 use permacode_reader::Archive;
+use permacode_testkit::{
+    Edited, Part, Program, Repair, Sections,
+    shapes::{archive, namespace, part, resource, target},
+};
 use std::{
     io::Read,
-    mem::offset_of,
     process::{Command, Stdio},
 };
 
@@ -89,44 +85,51 @@ impl File {
     }
 }
 
-/// The records of an archive with one target, as often as [`RECORDS`] says, each of another version of the machine. They share
-/// the tag and, if they have one, the name of their module or resource.
-fn many_targets(part: (Target, Vec<Module<'static>>, Vec<Resource<'static>>)) -> Vec<u8> {
-    let (modules, resources) = (part.1.len(), part.2.len());
-    let one = write(3, &[part]);
-    let mut sections = Sections::of(&one);
-    let index_len = sections.section(SectionKind::Index).len();
+/// Copies of a target, each with another version of the machine. They share the tag and the names of their modules and
+/// resources.
+fn many_targets(part: Part<'static>) -> Vec<u8> {
+    let (modules, resources) = (part.modules.len() as u64, part.resources.len() as u64);
+    let mut sections = Sections::of(&Program { targets: vec![part] }.write());
+    let index_len = sections.section(SectionKind::Index).len() as u64;
     assert_eq!(index_len % 8, 0);
-    let record = sections.section(SectionKind::Targets).clone();
-    let mut records = Vec::new();
+    for kind in [SectionKind::Targets, SectionKind::Modules, SectionKind::Resources, SectionKind::Index] {
+        sections.repeat(kind, RECORDS);
+    }
+    let mut archive = Edited(sections.archive());
     for number in 0..RECORDS {
-        let mut record = record.clone();
-        let mut add = |at: usize, value: usize| {
-            let field = &mut record[at..at + 4];
-            let before = u32::from_le_bytes((&*field).try_into().unwrap());
-            field.copy_from_slice(&(before + value as u32).to_le_bytes());
-        };
-        add(offset_of!(TargetRecord, vm_version), number);
-        add(offset_of!(TargetRecord, first_module), number * modules);
-        add(offset_of!(TargetRecord, first_resource), number * resources);
-        for index in [offset_of!(TargetRecord, module_index), offset_of!(TargetRecord, resource_index)] {
-            add(index + 8, number * index_len);
-            add(index + 16, number * index_len);
+        for (field, step) in [
+            ("vm_version", 1),
+            ("first_module", modules),
+            ("first_resource", resources),
+            ("module_index.pilots_offset", index_len),
+            ("module_index.slots_offset", index_len),
+            ("resource_index.pilots_offset", index_len),
+            ("resource_index.slots_offset", index_len),
+        ] {
+            let path = format!("targets[{number}].{field}");
+            archive.set(&path, archive.get(&path) + number as u64 * step);
         }
-        records.extend(record);
     }
-    *sections.section(SectionKind::Targets) = records;
-    for kind in [SectionKind::Modules, SectionKind::Resources, SectionKind::Index] {
-        let section = sections.section(kind);
-        *section = section.repeat(RECORDS);
+    archive.repair(Repair::Chunks);
+    archive.0
+}
+
+/// Copies fields of the first record to all records of a section.
+fn share(archive: Vec<u8>, kind: SectionKind, fields: &[&str]) -> Vec<u8> {
+    let mut archive = Edited(archive);
+    for index in 1..archive.section(kind).len() / kind.record_len() as usize {
+        for field in fields {
+            archive.copy(&format!("{}[0].{field}", kind.name()), &format!("{}[{index}].{field}", kind.name()));
+        }
     }
-    sections.archive()
+    archive.repair(Repair::Chunks);
+    archive.0
 }
 
 #[test]
 fn targets_share_a_tag() {
-    let part = (Target { cache_tag: "t".repeat(LEN), ..target(0) }, vec![], vec![]);
-    let file = File::new(&many_targets(part));
+    let target = Target { cache_tag: "t".repeat(LEN), ..target(0) };
+    let file = File::new(&many_targets(Part { target, modules: vec![], resources: vec![] }));
     let path = &file.path();
     assert_eq!(succeeds(&["verify", path]).head, format!("ok: {path}: everything of 0 modules and 0 resources\n"));
     succeeds(&["verify", path, "--quick"]);
@@ -149,7 +152,7 @@ fn targets_share_a_tag() {
 #[test]
 fn modules_and_resources_of_targets_share_a_name() {
     let name = "n".repeat(LEN - 7);
-    let part = (target(0), vec![namespace(&name)], vec![resource(name.as_bytes(), b"")]);
+    let part = part(0, vec![namespace(&name)], vec![resource(name.as_bytes(), b"")]);
     let file = File::new(&many_targets(part));
     let path = &file.path();
     succeeds(&["verify", path]);
@@ -183,15 +186,9 @@ fn modules_share_the_path_of_a_source_and_its_root() {
     let mut modules: Vec<_> = (1..RECORDS).map(|number| of(format!("m{number}"), short())).collect();
     let (root, text) = ("r".repeat(LEN), "s".repeat(LEN));
     modules.push(of("m0".into(), Path { root: Some(root.into()), path: Str::plain(text) }));
-    let mut sections = Sections::of(&write(3, &[(target(0), modules, vec![])]));
-    let records = sections.section(SectionKind::Modules);
-    // Path and root of the source, which stand one behind the other. `m0` is the first in order.
-    let fields = offset_of!(ModuleRecord, source_path)..offset_of!(ModuleRecord, source_offset);
-    let long = records[fields.clone()].to_vec();
-    for record in records.chunks_mut(size_of::<ModuleRecord>()) {
-        record[fields.clone()].copy_from_slice(&long);
-    }
-    let file = File::new(&sections.archive());
+    // `m0` is the first in order.
+    let bytes = share(archive(modules, vec![]), SectionKind::Modules, &["source_path", "source_root"]);
+    let file = File::new(&bytes);
     let path = &file.path();
     succeeds(&["verify", path]);
     let list = succeeds(&["list", path]);
@@ -216,14 +213,8 @@ fn modules_with_a_file_name(count: usize, len: usize) -> Vec<u8> {
     };
     let mut modules: Vec<_> = (1..count).map(|number| of(format!("m{number}"), "p".into())).collect();
     modules.push(of("m0".into(), "f".repeat(len)));
-    let mut sections = Sections::of(&write(3, &[(target, modules, vec![])]));
-    let records = sections.section(SectionKind::Modules);
-    let field = offset_of!(ModuleRecord, filename)..offset_of!(ModuleRecord, filename_root);
-    let long = records[field.clone()].to_vec();
-    for record in records.chunks_mut(size_of::<ModuleRecord>()) {
-        record[field.clone()].copy_from_slice(&long);
-    }
-    sections.archive()
+    let archive = Program { targets: vec![Part { target, modules, resources: vec![] }] }.write();
+    share(archive, SectionKind::Modules, &["filename"])
 }
 
 #[test]
@@ -243,17 +234,11 @@ fn modules_that_are_extracted_share_a_file_name() {
 fn what_would_fill_a_disk_is_refused_before_anything_is_written() {
     let modules = modules_with_a_file_name(20_000, 1 << 20);
     let resources = {
-        let mut all: Vec<_> = (1..20_000).map(|number| resource(format!("r{number}").as_bytes(), b"")).collect();
-        all.push(resource(b"r0", &[b'x'; 1 << 20]));
+        let mut resources: Vec<_> = (1..20_000).map(|number| resource(format!("r{number}").as_bytes(), b"")).collect();
+        resources.push(resource(b"r0", &[b'x'; 1 << 20]));
         let target = Target { vm: "cpython".into(), bytecode_magic: 0x0A0D_0DA7, ..target(0) };
-        let mut sections = Sections::of(&write(3, &[(target, vec![], all)]));
-        let records = sections.section(SectionKind::Resources);
-        let fields = offset_of!(ResourceRecord, data_offset)..size_of::<ResourceRecord>();
-        let long = records[fields.clone()].to_vec();
-        for record in records.chunks_mut(size_of::<ResourceRecord>()) {
-            record[fields.clone()].copy_from_slice(&long);
-        }
-        sections.archive()
+        let archive = Program { targets: vec![Part { target, modules: vec![], resources }] }.write();
+        share(archive, SectionKind::Resources, &["data_offset", "data_len"])
     };
     for archive in [modules, resources] {
         assert!(archive.len() < 8 << 20);

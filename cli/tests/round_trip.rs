@@ -1,7 +1,7 @@
 //! A folder of sources becomes an archive and files again, with an interpreter of this machine.
 #![allow(missing_docs)]
 
-use permacode_bundle::interpreter::find_all;
+use permacode_testkit::interpreters;
 use serde_json::Value;
 use std::{
     collections::BTreeSet,
@@ -50,8 +50,7 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        let found = find_all();
-        let interpreter = found.interpreters.last().expect("a CPython, 3.8 or later, takes part in this test");
+        let interpreter = interpreters::newest();
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| {
             let path = folder.path().join(name);
@@ -63,7 +62,7 @@ impl Fixture {
         write("src/shop/prices.csv", "apple,3\n");
         write("src/shop/broken.py", "def (:\n");
         write("src/alone.py", "print('alone')\n");
-        Fixture { python: interpreter.executable.clone(), tag: interpreter.tag.clone(), folder }
+        Fixture { python: interpreter.executable, tag: interpreter.tag, folder }
     }
 
     fn path(&self) -> &Path {

@@ -2,12 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use permacode_fuzz::{
-    Shares,
-    archives::walk,
-    models::{Choices, Program, canonical::Canonical},
-};
+use permacode_fuzz::Shares;
 use permacode_reader::Archive;
+use permacode_testkit::{Canonical, Choices, Program, walk};
 use permacode_writer::Options;
 
 static SHARES: Shares<3> = Shares::new(["with modules", "with containers that hold code", "with wide records"]);

@@ -2,13 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use permacode_fuzz::{
-    Shares,
-    archives::walk,
-    mend,
-    models::{Program, canonical::Canonical},
-};
+use permacode_fuzz::Shares;
 use permacode_reader::Archive;
+use permacode_testkit::{Canonical, Edited, Program, Repair, walk};
 use permacode_writer::{ErrorKind, Options};
 
 static SHARES: Shares<5> = Shares::new(["opened", "code reached", "object reached", "structure valid", "valid"]);
@@ -16,9 +12,9 @@ static SHARES: Shares<5> = Shares::new(["opened", "code reached", "object reache
 fuzz_target!(|bytes: &[u8]| {
     SHARES.run();
     check(bytes);
-    let mut mended = bytes.to_vec();
-    mend(&mut mended);
-    check(&mended);
+    let mut repaired = Edited(bytes.to_vec());
+    repaired.repair(Repair::Everything);
+    check(&repaired.0);
 });
 
 fn check(bytes: &[u8]) {
@@ -44,13 +40,13 @@ fn check(bytes: &[u8]) {
         return;
     }
     SHARES.reach(4);
-    assert_eq!(walk::walk(&checked.expect("what is valid has the right checksums")), reached);
-    let program = program.expect("what is valid can be read back");
+    assert_eq!(walk::walk(&checked.expect("a valid archive has correct checksums")), reached);
+    let program = program.expect("a valid archive can be read back");
     let plan = match program.plan(Options::default(), 0) {
         Ok(plan) => plan,
         // Code objects may nest deeper than they have parents.
         Err(error) if matches!(error.kind(), ErrorKind::Limit { .. }) => return,
-        Err(error) => panic!("what is valid can be written: {error}"),
+        Err(error) => panic!("a valid archive can be written: {error}"),
     };
     let written = plan.to_bytes();
     let again = Archive::open(&written[..]).unwrap();

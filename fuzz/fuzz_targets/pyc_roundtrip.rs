@@ -1,13 +1,11 @@
-//! Any bytes as a `.pyc` file: what is decoded is encoded, and decodes to the same.
+//! Any bytes as a `.pyc` file: a decoded file can be encoded again, and decodes to the same value.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use permacode_fuzz::{
-    Shares,
-    models::{Program, canonical::Canonical},
-};
+use permacode_fuzz::Shares;
 use permacode_pyc::{decode_pyc, encode_pyc};
 use permacode_reader::Archive;
+use permacode_testkit::{Canonical, Program};
 
 static SHARES: Shares<3> = Shares::new(["decoded", "encoded", "archived"]);
 
@@ -16,9 +14,9 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(first) = decode_pyc(bytes) else { return };
     SHARES.reach(0);
     let filename = first.module.filename.as_ref().map(|filename| filename.path.text.to_vec()).unwrap_or_default();
-    let encoded = encode_pyc(&first.module, &first.header, &filename).expect("what was decoded can be encoded");
+    let encoded = encode_pyc(&first.module, &first.header, &filename).expect("a decoded file can be encoded");
     SHARES.reach(1);
-    let second = decode_pyc(&encoded).expect("what was encoded can be decoded");
+    let second = decode_pyc(&encoded).expect("an encoded file can be decoded");
     assert_eq!(first.header, second.header);
     let (one, other) = (Canonical::of(&first.module), Canonical::of(&second.module));
     assert_eq!(one, other);

@@ -1,55 +1,19 @@
 //! Real standard libraries: compiled by each CPython that is found, decoded, encoded, and compared by that CPython.
-//!
-//! Interpreters are those in the environment variable `PERMACODE_PYTHONS` (paths, separated as in `PATH`), or else those of
-//! pyenv and those in `PATH`.
 
 use std::{
-    collections::BTreeMap,
     env, fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::Command,
     time::{Duration, Instant},
 };
 
+use permacode_bundle::Interpreter;
 use permacode_model::{Leaf, Module, Object, Ref};
-use permacode_pyc::{Header, Validation, Version, decode_pyc, encode_pyc, source_hash};
+use permacode_pyc::{Header, Validation, decode_pyc, encode_pyc, source_hash};
+use permacode_testkit::interpreters::one_per_minor;
 
 /// About how many modules of each library; `PERMACODE_MODULES` may say another number.
 const MODULES: &str = "200";
-
-fn candidates() -> Vec<PathBuf> {
-    if let Some(list) = env::var_os("PERMACODE_PYTHONS") {
-        return env::split_paths(&list).collect();
-    }
-    let mut found = Vec::new();
-    let home = env::var_os("HOME").map(|home| PathBuf::from(home).join(".pyenv"));
-    for root in env::var_os("PYENV_ROOT").map(PathBuf::from).into_iter().chain(home) {
-        let versions = fs::read_dir(root.join("versions")).into_iter().flatten().flatten();
-        found.extend(versions.map(|version| version.path().join("bin/python")));
-    }
-    for folder in env::var_os("PATH").iter().flat_map(env::split_paths) {
-        found.extend((8..=15).map(|minor| folder.join(format!("python3.{minor}"))));
-    }
-    found
-}
-
-/// One interpreter for each version that we support. Asks each candidate, as names do not tell.
-fn pythons() -> BTreeMap<u8, PathBuf> {
-    let mut pythons = BTreeMap::new();
-    for path in candidates() {
-        let mut command = Command::new(&path);
-        command.args(["-c", "import sys; print(sys.implementation.name, *sys.version_info[:2])"]);
-        let Ok(output) = command.output() else { continue };
-        let text = String::from_utf8_lossy(&output.stdout);
-        let ["cpython", "3", minor] = text.split_whitespace().collect::<Vec<_>>()[..] else { continue };
-        let minor = minor.parse().unwrap();
-        if Version::of_minor(minor).is_some() {
-            pythons.entry(minor).or_insert(path);
-        }
-    }
-    assert!(!pythons.is_empty(), "no CPython 3.8 to 3.15 found: name some in PERMACODE_PYTHONS");
-    pythons
-}
 
 fn script(python: &Path, name: &str, arguments: &[&Path], more: &[&str]) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
@@ -100,7 +64,7 @@ fn list_docstrings(module: &Module<'_>, file: &[u8], out: &mut Vec<u8>) {
 
 #[test]
 fn libraries_survive_and_do_not_grow() {
-    for (minor, python) in pythons() {
+    for Interpreter { executable: python, version, .. } in one_per_minor() {
         let folder = tempfile::tempdir().unwrap();
         let (before, after) = (folder.path().join("before"), folder.path().join("after"));
         fs::create_dir(&before).unwrap();
@@ -112,7 +76,6 @@ fn libraries_survive_and_do_not_grow() {
             &[&env::var("PERMACODE_MODULES").unwrap_or(MODULES.to_owned())],
         );
         let facts: Vec<_> = facts.split_whitespace().collect();
-        let version = Version::of_minor(minor).unwrap();
         assert_eq!(facts[0], version.magic().to_string(), "{}", python.display());
         let hash: String = source_hash(version, b"permacode").iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(facts[2], hash, "{}", python.display());

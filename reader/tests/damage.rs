@@ -1,9 +1,7 @@
-//! What happens to a file on its way is noticed: every prefix, every flipped bit.
+//! The reader notices damage: every prefix, every flipped bit.
 
-mod common;
-
-use common::shapes;
 use permacode_reader::{Archive, Rule};
+use permacode_testkit::shapes;
 use std::collections::BTreeMap;
 
 #[test]

@@ -1,24 +1,18 @@
-//! For each rule about bytes an archive that breaks this one and no other: `testdata/invalid/RULE.perma`.
+//! For each rule about bytes, `testdata/invalid/RULE.perma` breaks this rule and no other.
 //!
 //! `BLESS=1 cargo test -p permacode-reader --test invalid` writes the files and their lists anew.
 
-mod common;
-
-use common::{
-    assemble::Sections,
-    edit::{Edited, Repair, behind},
-    shapes,
-};
 use permacode_format::{RULES, Rule, SectionKind};
 use permacode_model::{Object, Ref};
 use permacode_reader::{Archive, Constant, Error, Leaf, ObjectKind};
+use permacode_testkit::{Edited, Repair, Sections, behind, shapes};
 use serde_json::{Value, json};
 use std::{fs, path::PathBuf};
 
-/// What is changed in a valid archive, and the lowest checksums that are made right after that.
+/// Changes to a valid archive, and the repair after them.
 struct Case {
     rule: Rule,
-    /// What follows the rule in the name of the file, where a rule has several.
+    /// Follows the rule in the name of the file, if the rule has several files.
     part: &'static str,
     base: Vec<u8>,
     repair: Repair,
@@ -48,7 +42,7 @@ impl Case {
     }
 }
 
-/// What an archive is refused with, and by which of the checks.
+/// The check that refuses an archive, and its error.
 fn refusal(bytes: &[u8]) -> Option<(&'static str, Error)> {
     let archive = match Archive::open(bytes) {
         Err(error) => return Some(("open", error)),
@@ -69,7 +63,7 @@ fn refusal(bytes: &[u8]) -> Option<(&'static str, Error)> {
     archive.verify().err().map(|error| ("everything", error))
 }
 
-/// The path of the first byte of the object that is looked for.
+/// The path of the first byte of the first object with this property.
 fn object(bytes: &[u8], is_it: impl Fn(&Constant<'_>) -> bool) -> String {
     let archive = Archive::open(bytes).unwrap();
     let found = (0..archive.object_count() as u32).find(|id| {
@@ -128,7 +122,7 @@ fn cases() -> Vec<Case> {
     add(Rule::K1, ".missing", Table, &[("section:code.first_chunk", u32::MAX.into())]);
     add(Rule::K1, ".checksums", Table, &[("section:checksums.first_chunk", 0)]);
 
-    add(Rule::T1, "", Chunks, &[("file@4096", b' '.into())]);
+    add(Rule::T1, "", Chunks, &[("targets@0", b' '.into())]);
     add(Rule::T2, "", Chunks, &[("targets[1].optimization", 0)]);
     add(Rule::T3, "", Chunks, &[("targets[0].unit_size", 0)]);
     add(Rule::T4, "", Chunks, &[("targets[0].line_encoding", 200)]);
@@ -239,7 +233,7 @@ fn too_many_items() -> Case {
     let behind_codes = [Ref::Object(2), Ref::Object(0)].into_iter().chain([Ref::Object(1); 8000]);
     module.codes.push(shapes::code(0, (0..400).map(Ref::Code).chain(behind_codes).collect()));
     module.body = Some(400);
-    let base = shapes::write(3, &[(shapes::target(0), vec![module], vec![])]);
+    let base = shapes::archive(vec![module], vec![]);
     let list = Edited(base.clone()).get("code[400].list_offset") + 402;
     let edits = (0..400).flat_map(|number| {
         [(format!("code[{number}].list_offset"), list), (format!("code[{number}].constant_count"), 8000)]
@@ -248,7 +242,7 @@ fn too_many_items() -> Case {
 }
 
 #[test]
-fn each_rule_has_a_file_that_breaks_it_and_mending_one_field_makes_it_valid() {
+fn each_rule_has_a_file_that_breaks_it_and_restoring_the_change_makes_it_valid() {
     let mut manifest = Vec::new();
     let cases = cases();
     for case in &cases {
@@ -282,9 +276,9 @@ fn each_rule_has_a_file_that_breaks_it_and_mending_one_field_makes_it_valid() {
     assert_eq!(files, cases.len() + 1, "testdata/invalid has files that no case makes");
 }
 
-/// Each file as it stands, without what made it: what another reader can do as well.
+/// Uses only the files, as another reader can.
 #[test]
-fn each_file_is_refused_as_its_list_says() {
+fn each_file_is_refused_as_the_manifest_states() {
     let list: Value = serde_json::from_str(&fs::read_to_string(folder("invalid/manifest.json")).unwrap()).unwrap();
     for entry in list.as_array().unwrap() {
         let bytes = fs::read(folder("invalid").join(entry["file"].as_str().unwrap())).unwrap();
@@ -295,7 +289,7 @@ fn each_file_is_refused_as_its_list_says() {
 }
 
 #[test]
-fn valid_archives_are_what_they_were() {
+fn valid_archives_have_the_recorded_bytes() {
     let mut manifest = Vec::new();
     for (name, bytes) in shapes::all() {
         let file = format!("{name}.perma");

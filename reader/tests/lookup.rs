@@ -1,10 +1,8 @@
-//! Finding names, held against a map.
+//! Lookups of names, compared with a map.
 
-mod common;
-
-use common::shapes;
 use permacode_model::Module;
 use permacode_reader::Archive;
+use permacode_testkit::{Program, shapes};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,7 +32,8 @@ proptest! {
         let modules: Vec<Module<'_>> = names.iter().map(|name| shapes::namespace(name)).collect();
         let resources = files.iter().map(|(path, data)| shapes::resource(path, data)).collect();
         let second = others.iter().map(|name| shapes::namespace(name)).collect();
-        let bytes = shapes::write(3, &[(shapes::target(0), modules, resources), (shapes::target(1), second, vec![])]);
+        let targets = vec![shapes::part(0, modules, resources), shapes::part(1, second, vec![])];
+        let bytes = Program { targets }.write();
         let archive = Archive::open(&bytes[..]).unwrap();
         archive.verify().unwrap();
         for (target, (names, strangers)) in archive.targets().zip([(&names, &others), (&others, &names)]) {

@@ -1,16 +1,10 @@
-//! What accessors promise about archives that nobody has verified (spec.md 8.2), and that they accuse no bytes that are right.
+//! The promises of accessors about archives that were not verified (spec.md 8.2). No error blames correct bytes.
 
-mod common;
-
-use common::{
-    assemble::Sections,
-    edit::{Edited, Repair},
-    shapes,
-};
 use permacode_format::{SectionKind, object_flag};
 use permacode_reader::{Archive, Constant, ErrorKind, Item, Module, ObjectKind, Rule};
+use permacode_testkit::{Edited, Repair, Sections, shapes};
 
-/// The archive with something of everything, with these fields changed and all checksums right.
+/// The archive with every feature, with these fields changed and all checksums corrected.
 fn changed(edits: &[(&str, u64)]) -> Vec<u8> {
     let mut archive = Edited(shapes::everything());
     for (path, value) in edits {
@@ -24,12 +18,12 @@ fn module<'a>(archive: &'a Archive<&[u8]>, number: u32) -> Module<'a> {
     archive.targets().next().unwrap().module(number).unwrap()
 }
 
-/// Where the first byte of the name of a module lies.
+/// The offset of the name of a module in the names section.
 fn name_of(module: u64) -> u64 {
     Edited(shapes::everything()).get(&format!("modules[{module}].name_offset"))
 }
 
-/// The id of a container through which code objects can be reached.
+/// The id of a container from which code objects can be reached.
 fn container_with_code(bytes: &[u8]) -> u32 {
     let archive = Archive::open(bytes).unwrap();
     let edited = Edited(bytes.to_vec());
@@ -41,7 +35,7 @@ fn container_with_code(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn a_container_in_the_place_of_a_path_breaks_the_rule_of_the_path() {
+fn a_container_used_as_a_path_breaks_the_rule_of_that_path() {
     let id = u64::from(container_with_code(&shapes::everything()));
     for (field, rule) in
         [("filename", Rule::M5), ("filename_root", Rule::M5), ("source_path", Rule::M6), ("source_root", Rule::M6)]
@@ -56,7 +50,7 @@ fn a_container_in_the_place_of_a_path_breaks_the_rule_of_the_path() {
 }
 
 #[test]
-fn every_object_of_a_valid_archive_has_a_value_by_its_id_alone() {
+fn every_object_of_a_valid_archive_can_be_read_by_its_id() {
     let bytes = shapes::everything();
     let archive = Archive::open(&bytes[..]).unwrap();
     let mut codes = 0;
@@ -66,7 +60,7 @@ fn every_object_of_a_valid_archive_has_a_value_by_its_id_alone() {
             match item {
                 Ok(Item::Object(object)) => assert!(object.id() < id),
                 Ok(Item::Code(code)) => panic!("{code:?} without a module"),
-                // The caller asked for too much; no byte of the archive is wrong.
+                // The caller has to ask the module; no byte of the archive is wrong.
                 Err(error) => {
                     assert!(matches!(error.kind(), ErrorKind::NeedsModule { .. }), "{error}");
                     assert_eq!(error.rule(), None, "{error}");
@@ -78,7 +72,7 @@ fn every_object_of_a_valid_archive_has_a_value_by_its_id_alone() {
     assert!(codes > 0);
 }
 
-/// Hostile, not damaged: the CRC of a chunk that is right must not vouch for another chunk.
+/// The CRC of a correct chunk must not stand for another chunk of a malicious archive.
 #[test]
 fn chunks_that_share_a_checksum_are_each_compared_with_it() {
     let mut archive = Edited(shapes::everything());
@@ -91,7 +85,7 @@ fn chunks_that_share_a_checksum_are_each_compared_with_it() {
 }
 
 #[test]
-fn a_name_that_is_handed_out_as_text_is_a_name() {
+fn an_invalid_module_name_is_never_returned() {
     for (what, byte) in [("an empty component", b'.'), ("a NUL", 0), ("no UTF-8", 0xFF)] {
         let bytes = changed(&[(&format!("names@{}", name_of(4)), byte.into())]);
         let archive = Archive::open(&bytes[..]).unwrap();
@@ -100,7 +94,7 @@ fn a_name_that_is_handed_out_as_text_is_a_name() {
 }
 
 #[test]
-fn a_signature_is_utf8() {
+fn a_signature_that_is_not_utf8_is_never_returned() {
     let bytes = changed(&[("signature-text@0", 0xFF)]);
     let archive = Archive::open(&bytes[..]).unwrap();
     let signatures = module(&archive, 4).codes().map(|code| code.unwrap().signature());
@@ -125,7 +119,7 @@ fn an_index_without_buckets_or_slots_has_no_names() {
 }
 
 #[test]
-fn a_slot_that_names_no_record_of_the_target_is_the_fault_of_the_slot() {
+fn a_slot_that_points_outside_its_target_breaks_the_rule_of_slots() {
     let whole = Edited(shapes::everything());
     let slots = whole.get("targets[0].module_index.slots_offset");
     // The first slot that is not empty: the high byte of its record is zero.
@@ -140,9 +134,9 @@ fn a_slot_that_names_no_record_of_the_target_is_the_fault_of_the_slot() {
 }
 
 #[test]
-fn indexes_do_not_overlap_even_where_no_name_notices() {
+fn overlapping_indexes_are_refused_even_if_every_name_is_found() {
     // An index without names may have a bucket.
-    let mut sections = Sections::of(&shapes::write(3, &[(shapes::target(0), vec![shapes::plain("m")], vec![])]));
+    let mut sections = Sections::of(&shapes::archive(vec![shapes::plain("m")], vec![]));
     sections.section(SectionKind::Index).extend([0; 8]);
     let valid = Edited(sections.archive());
     let pilots = valid.get("targets[0].module_index.pilots_offset");
@@ -157,9 +151,9 @@ fn indexes_do_not_overlap_even_where_no_name_notices() {
 }
 
 #[test]
-fn a_container_that_nothing_reaches_refers_to_code_objects_that_exist() {
+fn an_unreachable_container_must_refer_to_existing_code_objects() {
     for (code, is_valid) in [(0u32, true), (99, false)] {
-        let mut sections = Sections::of(&shapes::write(3, &[(shapes::target(0), vec![shapes::plain("m")], vec![])]));
+        let mut sections = Sections::of(&shapes::archive(vec![shapes::plain("m")], vec![]));
         let start = sections.section(SectionKind::Constants).len() as u32;
         let first = ObjectKind::Tuple as u8 | object_flag::WIDE | object_flag::CODE;
         let head = [first, 1, 1, code as u8 + 1];

@@ -1,13 +1,11 @@
-//! What is shown of a value stays short, whatever it shares.
+//! The debug form of a value stays short, even if its parts are shared.
 
-mod common;
-
-use common::shapes::{target, write};
 use permacode_model::*;
 use permacode_reader::Archive;
+use permacode_testkit::shapes;
 
 #[test]
-fn a_value_that_is_in_a_tuple_a_thousand_times_is_shown_in_short() {
+fn debug_output_shortens_long_values_in_large_tuples() {
     let len = 65_000;
     let surrogates = [&b"\xED\xA0\x80"[..], &vec![b's'; len]].concat();
     let texts = vec![
@@ -35,7 +33,7 @@ fn a_value_that_is_in_a_tuple_a_thousand_times_is_shown_in_short() {
         filename: Some(Path { root: None, path: Str::plain("m.py") }),
         source: None,
     };
-    let archive = Archive::open(write(3, &[(target(0), vec![module], vec![])])).unwrap();
+    let archive = Archive::open(shapes::archive(vec![module], vec![])).unwrap();
     archive.verify().unwrap();
     let module = archive.targets().next().unwrap().find("m").unwrap().unwrap();
     let mut shown = Vec::new();

@@ -1,18 +1,12 @@
-//! Every field of every record with every extreme value: checksums are right, so that what is behind them is reached.
+//! Every field of every record with every extreme value. Checksums are corrected, so that the checks behind them run.
 
-mod common;
-
-use common::{
-    assemble::Sections,
-    edit::{Edited, Repair},
-    shapes, walk,
-};
 use permacode_format::{Field, Header, IndexHeader, Layout, Record, SectionKind};
 use permacode_reader::Archive;
+use permacode_testkit::{Edited, Repair, Sections, shapes, walk};
 use std::collections::BTreeMap;
 
 #[test]
-fn what_is_taken_apart_and_assembled_is_the_same() {
+fn sections_assembled_again_give_the_same_bytes() {
     for (name, bytes) in shapes::all() {
         if name != "aligned" {
             assert!(Sections::of(&bytes).archive() == bytes, "{name}");
@@ -28,7 +22,7 @@ fn every_shape_is_valid_at_every_depth_and_every_accessor_answers() {
     }
     let archive = shapes::everything();
     let reached = walk::walk(&Archive::open(&archive[..]).unwrap());
-    // What borrows from an archive shows itself, not the archive.
+    // The debug form of a view does not contain the archive.
     let whole = Archive::open(&archive[..]).unwrap();
     let target = whole.targets().next().unwrap();
     let module = target.find("pkg.mod").unwrap().unwrap();

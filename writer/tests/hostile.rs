@@ -1,21 +1,14 @@
-//! Small archives that ask for much: all checksums are right, and every check of a single record may be passed.
+//! Small archives that could cause much work. All checksums are correct, and most records are valid on their own.
 //!
-//! Each was, or could have been, quadratic: seconds to hours at the sizes here, where what is allowed takes milliseconds.
+//! A reader that is careless about one of them needs quadratic time: seconds to hours at these sizes.
 
-#[path = "../../reader/tests/common/mod.rs"]
-mod common;
-
-use common::{
-    assemble::Sections,
-    edit::{Edited, Repair},
-    shapes, walk,
-};
 use permacode_format::{SectionKind, digest};
 use permacode_model::*;
-use permacode_reader::{Archive, Error, Rule};
+use permacode_reader::{Archive, Error, ObjectKind, Rule};
+use permacode_testkit::{Edited, Repair, Sections, behind, shapes, walk};
 use std::time::{Duration, Instant};
 
-/// Ample for what is linear in a debug build on a busy machine, far from enough for what is not.
+/// Ample for linear work in a debug build on a busy machine, and far too little for quadratic work.
 const AMPLE: Duration = Duration::from_secs(20);
 
 /// Walks, verifies and reads back; the errors of `verify`, of `verify_module` and of the conversion of the first module.
@@ -50,7 +43,7 @@ fn breaks(error: &Option<Error>, rule: Rule) {
 }
 
 fn program(module: Module<'static>) -> Sections<'static> {
-    Sections::of(&shapes::write(3, &[(shapes::target(0), vec![module], vec![])]))
+    Sections::of(&shapes::archive(vec![module], vec![]))
 }
 
 /// A module of many code objects that are all the same.
@@ -62,45 +55,41 @@ fn many_codes(count: u32) -> Module<'static> {
     module
 }
 
+/// Repeats the only target of an archive. Each copy has another version of the machine.
+fn repeated_target(mut sections: Sections<'_>, count: usize) -> Vec<u8> {
+    sections.repeat(SectionKind::Targets, count);
+    let mut archive = Edited(sections.archive());
+    for number in 0..count {
+        archive.set(&format!("targets[{number}].vm_version"), number as u64);
+    }
+    archive.repair(Repair::Chunks);
+    archive.0
+}
+
 #[test]
 fn many_targets() {
-    let parts: Vec<_> = (0..200).map(|number| (shapes::target(number), vec![], vec![])).collect();
-    let mut sections = Sections::of(&shapes::write(3, &parts));
-    let record = sections.section(SectionKind::Targets)[..104].to_vec();
-    let targets = sections.section(SectionKind::Targets);
-    targets.clear();
-    for number in 0..40_000u32 {
-        targets.extend_from_slice(&record);
-        let at = targets.len() - 104 + 20;
-        targets[at..at + 4].copy_from_slice(&number.to_le_bytes());
-    }
-    assert!(all(&sections.archive())[0].is_none());
+    let sections = Sections::of(&shapes::archive(vec![], vec![]));
+    assert!(all(&repeated_target(sections, 40_000))[0].is_none());
 }
 
 #[test]
 fn many_targets_with_one_index() {
-    let mut sections = Sections::of(&shapes::write(3, &[(shapes::target(0), vec![], vec![])]));
-    let mut record = sections.section(SectionKind::Targets)[..104].to_vec();
-    sections
-        .section(SectionKind::Index)
-        .extend([&[0; 8][..], &[0, 0, 0, 0, 255, 255, 255, 255].repeat(200_000)].concat());
+    let mut sections = Sections::of(&shapes::archive(vec![], vec![]));
+    let slots = [0, 0, 0, 0, 255, 255, 255, 255].repeat(200_000);
+    sections.section(SectionKind::Index).extend([&[0; 8][..], &slots].concat());
+    let mut archive = Edited(sections.archive());
     // One bucket, and empty slots for every target.
-    for (at, value) in [(60, 0u32), (64, 1), (68, 8), (72, 200_000)] {
-        record[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    for (field, value) in [("pilots_offset", 0), ("bucket_count", 1), ("slots_offset", 8), ("slot_count", 200_000)] {
+        archive.set(&format!("targets[0].module_index.{field}"), value);
     }
-    let targets = sections.section(SectionKind::Targets);
-    targets.clear();
-    for number in 0..20_000u32 {
-        record[20..24].copy_from_slice(&number.to_le_bytes());
-        targets.extend_from_slice(&record);
-    }
-    breaks(&all(&sections.archive())[0], Rule::X1);
+    archive.repair(Repair::Chunks);
+    breaks(&all(&repeated_target(Sections::of(&archive.0), 20_000))[0], Rule::X1);
 }
 
 #[test]
-fn many_names_that_overlap() {
+fn many_overlapping_names() {
     let modules = (0..1000).map(|number| shapes::namespace(&format!("m{number:04}"))).collect();
-    let mut sections = Sections::of(&shapes::write(3, &[(shapes::target(0), modules, vec![])]));
+    let mut sections = Sections::of(&shapes::archive(modules, vec![]));
     sections.section(SectionKind::Names).extend([b'a'; 200_000]);
     let mut archive = Edited(sections.archive());
     for number in 0..1000 {
@@ -112,7 +101,7 @@ fn many_names_that_overlap() {
 }
 
 #[test]
-fn a_count_of_modules_that_is_not_true() {
+fn a_false_count_of_modules() {
     let mut archive = Edited(shapes::everything());
     for count in [6, 1000, u64::from(u32::MAX)] {
         archive.set("targets[0].module_count", count);
@@ -127,7 +116,7 @@ fn a_count_of_modules_that_is_not_true() {
 }
 
 #[test]
-fn one_source_for_all_modules_and_sources_that_overlap() {
+fn a_source_shared_by_all_modules_and_overlapping_sources() {
     let text = vec![b'#'; 3_000_000];
     let sourced = |name: String| {
         let path = Path { root: None, path: Str::plain("s.py") };
@@ -146,18 +135,12 @@ fn one_source_for_all_modules_and_sources_that_overlap() {
     };
     let modules = (0..3000)
         .map(|number| if number == 0 { sourced("m".into()) } else { shapes::namespace(&format!("m{number}")) });
-    let bytes = shapes::write(3, &[(shapes::target(0), modules.collect(), vec![])]);
+    let bytes = shapes::archive(modules.collect(), vec![]);
     let mut archive = Edited(bytes);
-    let first =
-        ["flags", "source_path", "source_size"].map(|field| (field, archive.get(&format!("modules[0].{field}"))));
-    let place = archive.place("modules[0].source_digest");
-    let of_first = archive.0[place].to_vec();
     for number in 1..3000 {
-        for (field, value) in first {
-            archive.set(&format!("modules[{number}].{field}"), value);
+        for field in ["flags", "source_path", "source_size", "source_digest"] {
+            archive.copy(&format!("modules[0].{field}"), &format!("modules[{number}].{field}"));
         }
-        let place = archive.place(&format!("modules[{number}].source_digest"));
-        archive.0[place].copy_from_slice(&of_first);
     }
     archive.repair(Repair::Chunks);
     assert!(all(&archive.0)[0].is_none());
@@ -170,7 +153,7 @@ fn one_source_for_all_modules_and_sources_that_overlap() {
 }
 
 #[test]
-fn one_signature_for_all_code_objects_and_signatures_that_overlap() {
+fn a_signature_shared_by_all_code_objects_and_overlapping_signatures() {
     let mut module = many_codes(5000);
     let text = vec![b' '; 2_000_000];
     module.codes.iter_mut().for_each(|code| code.signature = Some(b"{}".as_slice().into()));
@@ -192,7 +175,7 @@ fn one_signature_for_all_code_objects_and_signatures_that_overlap() {
 }
 
 #[test]
-fn objects_that_overlap() {
+fn overlapping_objects() {
     // Each entry leads to the same large tuple, and all of them are constants.
     let count = 20_000;
     let mut module = shapes::plain("m");
@@ -201,26 +184,26 @@ fn objects_that_overlap() {
         .objects
         .extend((0..count).map(|number: u32| Object::Leaf(Leaf::Bytes(number.to_le_bytes().to_vec().into()))));
     module.codes[0].constants = (2..count + 3).map(Ref::Object).collect();
-    let mut sections = program(module);
-    let entries: Vec<u32> = sections
-        .section(SectionKind::Objects)
-        .chunks(4)
-        .map(|entry| u32::from_le_bytes(entry.try_into().unwrap()))
-        .collect();
-    let constants = sections.section(SectionKind::Constants).clone();
-    let large = *entries.iter().find(|entry| constants[**entry as usize] & 0x1F == 16).unwrap();
-    for (entry, bytes) in entries.iter().zip(sections.section(SectionKind::Objects).chunks_mut(4)) {
-        if constants[*entry as usize..][..2] == [9, 4] {
-            bytes.copy_from_slice(&large.to_le_bytes());
+    let mut archive = Edited(program(module).archive());
+    let entries = archive.section(SectionKind::Objects).len() / SectionKind::Objects.record_len() as usize;
+    let starts = |archive: &Edited, id: usize, bytes: &[u8]| {
+        let start = archive.place(&archive.object(id as u32)).start;
+        archive.0[start..].starts_with(bytes)
+    };
+    let large = (0..entries).find(|id| starts(&archive, *id, &[ObjectKind::Tuple as u8])).unwrap();
+    for id in 0..entries {
+        if starts(&archive, id, &[ObjectKind::Bytes as u8, 4]) {
+            archive.copy(&format!("objects[{large}]"), &format!("objects[{id}]"));
         }
     }
-    for error in all(&sections.archive()) {
+    archive.repair(Repair::Chunks);
+    for error in all(&archive.0) {
         breaks(&error, Rule::O1);
     }
 }
 
 #[test]
-fn a_large_list_for_all_code_objects() {
+fn a_large_list_shared_by_all_code_objects() {
     let mut module = many_codes(3000);
     // Behind its code objects, the list of the root holds what could be the list of any other: kinds, name, constants.
     module.objects.push(Object::Leaf(Leaf::Bytes(b"".as_slice().into())));
@@ -239,7 +222,7 @@ fn a_large_list_for_all_code_objects() {
 }
 
 #[test]
-fn all_instructions_for_each_code_object() {
+fn bytecode_shared_by_all_code_objects() {
     let mut module = many_codes(20_000);
     module.codes[0].bytecode = vec![7; 60 << 16].into();
     let mut archive = Edited(program(module).archive());
@@ -272,19 +255,19 @@ fn all_instructions_for_each_code_object() {
 fn a_container_that_reaches_the_code_of_another_module() {
     // Code objects of modules follow each other: the first item of the list in the second module leads into the first.
     let parts = vec![shapes::classes("a"), shapes::classes("b")];
-    let bytes = shapes::write(3, &[(shapes::target(0), parts, vec![])]);
+    let bytes = shapes::archive(parts, vec![]);
     let archive = Archive::open(&bytes[..]).unwrap();
     let second = archive.targets().next().unwrap().module(1).unwrap();
     let is_tuple = |id: &u32| {
         let object = archive.object(*id).unwrap();
-        object.kind().unwrap() == permacode_reader::ObjectKind::Tuple && *id >= second.object_base()
+        object.kind().unwrap() == ObjectKind::Tuple && *id >= second.object_base()
     };
     let id = (0..archive.object_count() as u32).find(is_tuple).unwrap();
     let mut broken = Edited(bytes.clone());
     // First byte, count, depth, bound; then the wide item of the code object, and its bound one too large for it.
     let tuple = broken.object(id);
-    let item = common::edit::behind(&tuple, 4);
-    let bound = common::edit::behind(&tuple, 3);
+    let item = behind(&tuple, 4);
+    let bound = behind(&tuple, 3);
     let code = broken.get(&item);
     broken.set(&item, code - u64::from(second.first_code()));
     let was = broken.get(&bound);
@@ -292,8 +275,8 @@ fn a_container_that_reaches_the_code_of_another_module() {
     // What holds the tuple states a bound as well.
     let holder = (0..archive.object_count() as u32)
         .filter(|holder| *holder > id)
-        .find(|holder| archive.object(*holder).unwrap().kind().unwrap() == permacode_reader::ObjectKind::List);
-    let bound = common::edit::behind(&broken.object(holder.unwrap()), 3);
+        .find(|holder| archive.object(*holder).unwrap().kind().unwrap() == ObjectKind::List);
+    let bound = behind(&broken.object(holder.unwrap()), 3);
     let was = broken.get(&bound);
     broken.set(&bound, was - u64::from(second.first_code()));
     broken.repair(Repair::Chunks);
@@ -306,7 +289,7 @@ fn a_container_that_reaches_the_code_of_another_module() {
 }
 
 #[test]
-fn a_chain_of_parents_beyond_the_limit() {
+fn more_parents_than_the_limit() {
     let local = |constants| Code { qualname: Qualname::Local { interned: false }, ..shapes::code(0, constants) };
     let mut module = shapes::plain("m");
     // One that is directly in the root, then 2,000 that are in each other.
@@ -337,7 +320,7 @@ fn a_chain_of_parents_beyond_the_limit() {
 }
 
 #[test]
-fn a_long_name_that_a_chain_of_parents_shares() {
+fn a_long_name_shared_by_a_chain_of_parents() {
     let local = |constants| Code { qualname: Qualname::Local { interned: false }, ..shapes::code(0, constants) };
     let nested = |len: usize| {
         let mut module = shapes::plain("m");

@@ -1,30 +1,17 @@
-//! What the writer refuses. Each error names the module, an existing file stays as it is, and so does the writer.
+//! Programs that the writer refuses. Each error names the module. An existing file and the writer stay unchanged.
 
-#[path = "../../reader/tests/common/mod.rs"]
-mod common;
-
-use common::shapes;
 use permacode_model::*;
+use permacode_testkit::{Edited, Part, Program, shapes};
 use permacode_writer::{Error, ErrorKind, Options, Writer};
 
-type Part = (Target, Vec<Module<'static>>, Vec<Resource<'static>>);
-
-/// Writes over an archive that is there; the error, after a look at the old one.
+/// The error of writing a program. Checks that the file that was there is still the same.
 #[track_caller]
-fn refused(options: Options, parts: &[Part]) -> Error {
+fn refused(options: Options, targets: Vec<Part<'static>>) -> Error {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lib.perma");
     std::fs::write(&path, "old").unwrap();
-    let write = || {
-        let mut writer = Writer::new(options);
-        for (target, modules, resources) in parts {
-            let id = writer.add_target(target)?;
-            modules.iter().try_for_each(|module| writer.add_module(id, module))?;
-            resources.iter().try_for_each(|resource| writer.add_resource(id, resource))?;
-        }
-        writer.plan()?.publish(&path)
-    };
-    let error = write().expect_err("it is written");
+    let plan = Program { targets }.plan(options, 0);
+    let error = plan.and_then(|plan| plan.publish(&path)).expect_err("the program is written");
     assert_eq!(std::fs::read(&path).unwrap(), b"old");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     error
@@ -35,10 +22,10 @@ fn refused_module(name: &str, change: impl FnOnce(&mut Module<'static>)) -> Erro
     let mut module = shapes::classes(name);
     change(&mut module);
     leaves_the_writer_as_it_was(&module);
-    refused(Options::default(), &[(shapes::target(0), vec![module], vec![])])
+    refused(Options::default(), vec![shapes::part(0, vec![module], vec![])])
 }
 
-/// Modules added after `refused` become the same archive, with the same report, as if nobody had tried to add it.
+/// Checks that a refused module changes neither the archive nor the report of modules that are added later.
 #[track_caller]
 fn leaves_the_writer_as_it_was(refused: &Module<'_>) {
     let plan = |refused: Option<&Module<'_>>| {
@@ -70,12 +57,9 @@ fn a_target_of_another_writer_is_refused() {
 
 #[test]
 fn a_damaged_archive_is_not_copied() {
-    let mut bytes = shapes::write(3, &[(shapes::target(0), vec![shapes::plain("m")], vec![])]);
-    let archive = permacode_reader::Archive::open(&bytes).unwrap();
-    let objects = archive.sections().find(|section| section.kind == permacode_writer::SectionKind::Objects).unwrap();
-    let start = objects.offset as usize;
-    bytes[start..][..4].fill(0xFF);
-    let archive = permacode_reader::Archive::open(&bytes).unwrap();
+    let mut damaged = Edited(shapes::archive(vec![shapes::plain("m")], vec![]));
+    damaged.set("objects[0]", u32::MAX.into());
+    let archive = permacode_reader::Archive::open(&damaged.0).unwrap();
     let error = Writer::new(Options::default()).copy_from(&archive).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Archive(_)), "{error}");
     check(&error, "cannot read the archive to copy from");
@@ -88,22 +72,21 @@ fn check(error: &Error, shown: &str) {
 }
 
 #[test]
-fn names_that_occur_twice() {
-    let twice = |modules, resources| refused(Options::default(), &[(shapes::target(0), modules, resources)]);
+fn duplicate_names_are_refused() {
+    let twice = |modules, resources| refused(Options::default(), vec![shapes::part(0, modules, resources)]);
     let error = twice(vec![shapes::plain("a.b"), shapes::namespace("a.b")], vec![]);
     assert!(matches!(error.kind(), ErrorKind::DuplicateModule(name) if name == "a.b"));
     check(&error, r#"module "a.b" occurs twice"#);
     let error = twice(vec![], vec![shapes::resource(b"p/x", b"1"), shapes::resource(b"p/x", b"2")]);
     assert!(matches!(error.kind(), ErrorKind::DuplicateResource(name) if name == "stdlib/p/x"));
     check(&error, r#"resource "stdlib/p/x" occurs twice"#);
-    let error =
-        refused(Options::default(), &[(shapes::target(0), vec![], vec![]), (shapes::target(0), vec![], vec![])]);
+    let error = refused(Options::default(), vec![shapes::part(0, vec![], vec![]), shapes::part(0, vec![], vec![])]);
     assert!(matches!(error.kind(), ErrorKind::DuplicateTarget(_)));
     check(&error, r#"target "toy 0x00000100 -O0" occurs twice"#);
 }
 
 #[test]
-fn invalid_and_overlong_names() {
+fn invalid_and_overlong_names_are_refused() {
     for name in ["", ".", "a.", ".a", "a..b", "a\0"] {
         check(
             &refused_module(name, |_| ()),
@@ -116,7 +99,7 @@ fn invalid_and_overlong_names() {
     let shown = format!("{long:?}: bytes in the name: found 65536; at most 65535 are allowed");
     check(&refused_module(&long, |_| ()), &shown);
     let resource =
-        |path: &[u8]| refused(Options::default(), &[(shapes::target(0), vec![], vec![shapes::resource(path, b"")])]);
+        |path: &[u8]| refused(Options::default(), vec![shapes::part(0, vec![], vec![shapes::resource(path, b"")])]);
     let long_file = format!("stdlib/{}", "n".repeat(65_529));
     let path = &long_file.as_bytes()["stdlib/".len()..];
     check(&resource(path), &format!("{long_file:?}: bytes in the name: found 65536; at most 65535 are allowed"));
@@ -126,16 +109,16 @@ fn invalid_and_overlong_names() {
         check(&resource(path.as_bytes()), &format!("{:?}: {problem}", format!("stdlib/{path}")));
     }
     let modules = vec![shapes::namespace(&long[1..])];
-    let bytes = shapes::write(3, &[(shapes::target(0), modules, vec![shapes::resource(&path[1..], b"")])]);
+    let bytes = shapes::archive(modules, vec![shapes::resource(&path[1..], b"")]);
     permacode_reader::Archive::open(bytes).unwrap().verify().unwrap();
 }
 
 #[test]
-fn targets_that_the_format_cannot_express() {
+fn targets_that_do_not_fit_the_format_are_refused() {
     let target = |change: fn(&mut Target)| {
-        let mut target = shapes::target(0);
-        change(&mut target);
-        refused(Options::default(), &[(target, vec![], vec![])]).to_string()
+        let mut part = shapes::part(0, vec![], vec![]);
+        change(&mut part.target);
+        refused(Options::default(), vec![part]).to_string()
     };
     for change in
         [|target| target.vm.clear(), |target| target.vm = "seventeen-letters".into(), |target| target.vm.push(' ')]
@@ -148,12 +131,12 @@ fn targets_that_the_format_cannot_express() {
         target(|target| target.cache_tag = "t".repeat(65_536)),
         r#""toy": bytes in the cache tag: found 65536; at most 65535 are allowed"#
     );
-    let error = refused(Options::default().code_align_log2(13), &[]);
+    let error = refused(Options::default().code_align_log2(13), vec![]);
     check(&error, "power of two of the alignment of bytecode: found 13; at most 12 are allowed");
 }
 
 #[test]
-fn cycles_and_deep_nesting() {
+fn cycles_and_deep_nesting_are_refused() {
     let cycle = |change: fn(&mut Module<'static>)| {
         let error = refused_module("m", change);
         assert!(matches!(error.kind(), ErrorKind::Cycle(name) if name == "m"), "{error}");
@@ -185,12 +168,12 @@ fn cycles_and_deep_nesting() {
     let mut module = shapes::classes("m");
     tuples(2000)(&mut module);
     codes(2000)(&mut module);
-    let bytes = shapes::write(3, &[(shapes::target(0), vec![module], vec![])]);
+    let bytes = shapes::archive(vec![module], vec![]);
     permacode_reader::Archive::open(bytes).unwrap().verify().unwrap();
 }
 
 #[test]
-fn invalid_values() {
+fn invalid_values_are_refused() {
     type Change = fn(&mut Module<'static>);
     let cases: [(Change, &str); 21] = [
         (

@@ -1,16 +1,14 @@
-//! Where things lie within their section.
+//! The order of data within a section.
 
-mod common;
-
-use common::program::Program;
 use permacode_model::*;
+use permacode_testkit::Program;
 use permacode_writer::{Options, Placement};
 use std::borrow::Cow;
 
-/// Instructions, line tables and strings of each code object say whose they are.
+/// The bytecode, the line table and the name of each code object contain the name of their owner.
 const KINDS: [&str; 3] = ["bytecode", "lines", "string"];
 
-/// A module whose body holds two functions: one of its own, and one that is the same in all such modules.
+/// A module whose body holds two functions: one of its own, and one that is equal in all these modules.
 fn module(name: &'static str) -> Module<'static> {
     let owners = [format!("{name}-own"), "common".to_owned(), format!("{name}-body")];
     let text = |kind: &str, owner: &str| format!("<{kind} of {owner}>");
@@ -34,7 +32,7 @@ fn module(name: &'static str) -> Module<'static> {
     }
 }
 
-/// Whose is what, in the order in which it lies; the same for all kinds.
+/// The owners in the order of their data, which is the same for all kinds.
 fn owners(placement: Placement) -> Vec<String> {
     let program = Program::of(vec![module("b"), module("a")]);
     let bytes = program.plan(Options::default().placement(placement), 0).unwrap().to_bytes();
@@ -53,16 +51,16 @@ fn owners(placement: Placement) -> Vec<String> {
 }
 
 #[test]
-fn what_modules_share_lies_first() {
+fn shared_data_comes_first() {
     assert_eq!(owners(Placement::default()), ["common", "a-body", "a-own", "b-body", "b-own"]);
 }
 
 #[test]
-fn in_the_order_of_first_use_the_first_module_has_what_is_shared() {
+fn in_the_order_of_first_use_shared_data_lies_with_the_first_module() {
     assert_eq!(owners(Placement::FirstUse), ["a-body", "a-own", "common", "b-body", "b-own"]);
 }
 
 #[test]
-fn bodies_of_modules_lie_before_functions() {
+fn bodies_of_modules_come_before_functions() {
     assert_eq!(owners(Placement::BodiesFirst), ["a-body", "b-body", "a-own", "common", "b-own"]);
 }

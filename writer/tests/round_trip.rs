@@ -1,13 +1,8 @@
-//! What is written is read; what is read is written as it was.
+//! A program that is written reads back equal, and writing it again gives the same bytes.
 
-mod common;
-
-use common::{
-    Choices, Program,
-    canonical::{Canonical, Node},
-};
 use permacode_model::*;
 use permacode_reader::{Archive, Block, Item};
+use permacode_testkit::{Canonical, Choices, Node, Program, rotate};
 use permacode_writer::{Options, Placement};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -54,7 +49,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_program_comes_back_equal_and_valid(program in programs(), align in 0u8..=12, placement in placements()) {
+    fn a_program_reads_back_equal_and_valid(program in programs(), align in 0u8..=12, placement in placements()) {
         let bytes = program.plan(Options::default().code_align_log2(align).placement(placement), 0).unwrap().to_bytes();
         let archive = Archive::open(&bytes[..]).unwrap();
         archive.verify().unwrap();
@@ -106,25 +101,25 @@ proptest! {
     }
 
     #[test]
-    fn what_is_read_is_written_with_the_same_bytes(program in programs()) {
+    fn a_program_read_back_is_written_with_the_same_bytes(program in programs()) {
         let bytes = program.write();
         let archive = Archive::open(&bytes[..]).unwrap();
         prop_assert!(Program::read(&archive).unwrap().write() == bytes);
     }
 
     #[test]
-    fn the_order_of_calls_and_of_arenas_does_not_show(mut program in programs(), order in 1u64.., by in 0usize..9) {
+    fn the_order_of_calls_and_of_objects_does_not_change_the_bytes(mut program in programs(), order in 1u64.., by in 0usize..9) {
         let bytes = program.write();
         let mixed = program.plan(Options::default(), order).unwrap().to_bytes();
         prop_assert!(mixed == bytes);
         for module in program.targets.iter_mut().flat_map(|part| &mut part.modules) {
-            common::program::rotate(module, by, by / 2);
+            rotate(module, by, by / 2);
         }
         prop_assert!(program.plan(Options::default(), order).unwrap().to_bytes() == bytes);
     }
 
     #[test]
-    fn no_mutable_value_and_no_code_is_shared_between_modules(program in programs()) {
+    fn modules_share_neither_mutable_values_nor_code(program in programs()) {
         let bytes = program.write();
         let archive = Archive::open(&bytes[..]).unwrap();
         let mut owners: BTreeMap<u32, u64> = BTreeMap::new();
@@ -167,7 +162,7 @@ proptest! {
 }
 
 #[test]
-fn a_mapped_file_and_one_that_is_read_hold_the_same() {
+fn a_mapped_file_and_a_read_file_hold_the_same_program() {
     let choices: Vec<u8> = (0..=255).cycle().take(4000).collect();
     let program = Choices(&choices).program();
     let folder = tempfile::tempdir().unwrap();
@@ -183,7 +178,7 @@ fn a_mapped_file_and_one_that_is_read_hold_the_same() {
 }
 
 #[test]
-fn nothing_at_all_is_an_archive() {
+fn an_empty_program_is_a_valid_archive() {
     let bytes = Program::default().write();
     let archive = Archive::open(&bytes[..]).unwrap();
     archive.verify().unwrap();
@@ -217,7 +212,7 @@ fn int(value: u32) -> Object<'static> {
 }
 
 #[test]
-fn lists_and_containers_beyond_the_reach_of_two_bytes_are_wide() {
+fn lists_and_containers_with_distant_items_are_wide() {
     // Beyond 32,768 ids and beyond the 16,384 of the window, and a container that reaches back further than 32,768.
     let count = 80_000;
     let mut objects: Vec<_> = (0..count).map(int).collect();
@@ -235,7 +230,7 @@ fn lists_and_containers_beyond_the_reach_of_two_bytes_are_wide() {
 }
 
 #[test]
-fn a_shared_list_that_would_exceed_the_budget_of_the_checks_is_not_shared() {
+fn lists_are_not_shared_if_that_would_exceed_the_list_budget() {
     let constants: Vec<Ref> = (0..20_000).map(|_| Ref::Object(0)).collect();
     let mut module = module_of(vec![Object::Leaf(Leaf::None)], constants.clone());
     let count = 150;
@@ -251,7 +246,7 @@ fn a_shared_list_that_would_exceed_the_budget_of_the_checks_is_not_shared() {
 }
 
 #[test]
-fn two_thousand_levels_are_possible() {
+fn two_thousand_levels_can_be_written() {
     let mut objects = vec![Object::Leaf(Leaf::None)];
     objects.extend((0..2000).map(|level| Object::Container(Container::Tuple, vec![Ref::Object(level)])));
     let mut module = module_of(objects, vec![Ref::Object(2000)]);
@@ -274,7 +269,7 @@ fn two_thousand_levels_are_possible() {
 }
 
 #[test]
-fn equal_values_of_other_types_stay_apart_and_equal_ones_are_one() {
+fn equal_values_are_merged_only_if_their_types_are_equal() {
     let text = |interned| Object::Leaf(Leaf::Str(Str { text: b"1".as_slice().into(), interned }));
     let tuple = |items: &[u32]| Object::Container(Container::Tuple, items.iter().copied().map(Ref::Object).collect());
     let list = || Object::Container(Container::List, vec![]);

@@ -98,7 +98,7 @@ pub(crate) fn interpreters(named: &[PathBuf]) -> Result<Vec<Interpreter>> {
     ensure!(
         !interpreters.is_empty(),
         "no CPython 3.{OLDEST} or later was found: install one, or name some in {}",
-        pythons::VARIABLE
+        permacode_testkit::interpreters::VARIABLE
     );
     Ok(interpreters)
 }
@@ -261,6 +261,7 @@ fn maturin_requirement() -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use permacode_testkit::interpreters;
 
     /// Asks for the tools. Also returns whether that installed them.
     fn installs(python: &Interpreter, tools: &Path, wanted: &[&str]) -> (Tools, bool) {
@@ -277,8 +278,7 @@ mod tests {
     #[test]
     fn tools_belong_to_the_interpreter_that_installed_them() {
         let folder = tempfile::tempdir().unwrap();
-        let found = permacode_bundle::interpreter::find_all();
-        let one = found.interpreters.last().expect("a CPython, 3.8 or later, takes part in this test");
+        let one = &interpreters::newest();
         let mut other = one.clone();
         other.version_text = "3.99.0".to_owned();
         let mut same_version = one.clone();
@@ -297,8 +297,7 @@ mod tests {
     #[test]
     fn an_installation_that_failed_is_made_again() {
         let folder = tempfile::tempdir().unwrap();
-        let found = permacode_bundle::interpreter::find_all();
-        let python = found.interpreters.last().expect("a CPython, 3.8 or later, takes part in this test");
+        let python = &interpreters::newest();
         let failed = Tools::installed_with(python, folder.path(), &["maturin"], |folder| {
             fs::create_dir_all(folder)?;
             fs::write(folder.join("part"), "")?;

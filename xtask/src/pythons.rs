@@ -1,14 +1,8 @@
 //! The interpreters that the tests use.
 
 use anyhow::{Context, Result, bail};
-use permacode_bundle::interpreter::find_all;
+use permacode_testkit::interpreters::{EXPECTED, VARIABLE, find_all};
 use std::{collections::BTreeMap, path::PathBuf, process::Command};
-
-/// The environment variable that names the interpreters for all tests.
-pub(crate) const VARIABLE: &str = "PERMACODE_PYTHONS";
-
-/// Minor versions of Python 3 that the tests must use if they are installed.
-const EXPECTED: std::ops::RangeInclusive<u8> = 8..=13;
 
 /// `cargo xtask pythons`: a line for each minor version.
 pub(crate) fn list() -> Result<()> {

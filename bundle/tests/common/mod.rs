@@ -1,4 +1,4 @@
-//! What the tests share: trees of files, interpreters, archives.
+//! What the tests share: trees of files, and archives of them.
 #![allow(dead_code, unreachable_pub)]
 
 use std::{
@@ -7,24 +7,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use permacode_bundle::{
-    Bundle, BundleOptions, ExtractOptions, ExtractReport, Interpreter, PackagesFolder, bundle, extract,
-};
+use permacode_bundle::{Bundle, BundleOptions, ExtractOptions, ExtractReport, PackagesFolder, bundle, extract};
 use permacode_reader::Archive;
-
-/// One interpreter of each minor version; fails if there is none.
-pub fn interpreters() -> Vec<Interpreter> {
-    let found = permacode_bundle::interpreter::find_all();
-    println!("{found}");
-    let chosen: Vec<Interpreter> = found.one_per_minor().into_iter().cloned().collect();
-    assert!(!chosen.is_empty(), "no CPython was found: {:?}", found.refused);
-    chosen
-}
-
-/// The newest interpreter.
-pub fn newest() -> Interpreter {
-    interpreters().pop().unwrap()
-}
+use permacode_testkit::interpreters::newest;
 
 /// Writes files into a new folder.
 pub fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -9,6 +9,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use packages::Packages;
+use permacode_testkit::interpreters::VARIABLE;
 use std::{env, ffi::OsString, process::Command, time::Instant};
 
 /// Tests of the scripts that compare compiled files, code objects, outcomes of tests, and environments.
@@ -27,7 +28,7 @@ pub(crate) fn ci() -> Result<()> {
     pythons::check(&pythons)?;
     // All tests of all crates use the same interpreters.
     let list = env::join_paths(pythons.values()).context("the path of an interpreter cannot be in a list of paths")?;
-    let environment: [(&str, OsString); 1] = [(pythons::VARIABLE, list)];
+    let environment: [(&str, OsString); 1] = [(VARIABLE, list)];
 
     let step = |name: &str, args: &[&str], more: &[(&str, &str)]| -> Result<()> {
         let start = Instant::now();

@@ -130,7 +130,9 @@ mod tests {
         for name in ["permacode", "permacode-format", "permacode-reader", "permacode-pyc"] {
             assert!(published.contains(&name), "{published:?}");
         }
-        assert!(!published.contains(&"xtask") && !published.contains(&"permacode-python"), "{published:?}");
+        for name in ["xtask", "permacode-python", "permacode-testkit"] {
+            assert!(!published.contains(&name), "{published:?}");
+        }
         let libraries = packages.libraries();
         assert!(libraries.contains(&"permacode-reader") && !libraries.contains(&"permacode"), "{libraries:?}");
         let with_features = packages.libraries_with_default_features();

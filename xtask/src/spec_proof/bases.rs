@@ -1,22 +1,15 @@
 //! The valid archives of which mutants are made.
 
-use super::{
-    archives::{
-        assemble::Sections,
-        edit::{Edited, Repair},
-        shapes,
-    },
-    models::Choices,
-};
 use crate::run::root;
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 use permacode_format::{
-    CodeRecord, LIST_BUDGET, MAX_DEPTH, MAX_PARENTS, MAX_QUALNAME_LEN, PRIVATE_SECTIONS, SectionKind, code_form,
+    LIST_BUDGET, MAX_DEPTH, MAX_PARENTS, MAX_QUALNAME_LEN, PRIVATE_SECTIONS, SectionKind, code_form,
 };
-use permacode_model::{Code, Container, Leaf, Module, Object, Qualname, Ref, Str};
+use permacode_model::{Code, Container, Leaf, Object, Qualname, Ref, Str};
 use permacode_reader::{Archive, Item};
-use std::{collections::BTreeMap, fs, mem::offset_of};
+use permacode_testkit::{Choices, Edited, Repair, Sections, shapes};
+use std::{collections::BTreeMap, fs};
 
 /// Number of programs from the generator of the writer's tests.
 const PROGRAMS: usize = 150;
@@ -99,6 +92,7 @@ fn with_skipped_sections() -> Vec<u8> {
 fn with_wide_lists(bytes: &[u8]) -> Result<Vec<u8>> {
     let archive = Archive::open(bytes)?;
     let mut sections = Sections::of(bytes);
+    let mut lists = Vec::new();
     for module in archive.targets().flat_map(|target| target.modules()) {
         for code in module?.codes() {
             let code = code?;
@@ -109,19 +103,19 @@ fn with_wide_lists(bytes: &[u8]) -> Result<Vec<u8>> {
                 })
             });
             let items: Vec<u8> = items.collect::<Result<Vec<u32>>>()?.into_iter().flat_map(u32::to_le_bytes).collect();
-            let lists = sections.section(SectionKind::Lists);
-            let offset = u32::try_from(lists.len() / 2)?;
-            lists.extend(items);
-            let record = &mut sections.section(SectionKind::Code)[code.id() as usize * size_of::<CodeRecord>()..];
-            record[offset_of!(CodeRecord, list_offset)..][..4].copy_from_slice(&offset.to_le_bytes());
-            record[offset_of!(CodeRecord, form)] |= code_form::WIDE_LIST;
+            let section = sections.section(SectionKind::Lists);
+            lists.push((code.id(), section.len() as u64 / SectionKind::Lists.record_len()));
+            section.extend(items);
         }
     }
-    Ok(sections.archive())
-}
-
-fn write(module: Module<'static>) -> Vec<u8> {
-    shapes::write(3, &[(shapes::target(0), vec![module], vec![])])
+    let mut archive = Edited(sections.archive());
+    for (code, offset) in lists {
+        archive.set(&format!("code[{code}].list_offset"), offset);
+        let form = format!("code[{code}].form");
+        archive.set(&form, archive.get(&form) | u64::from(code_form::WIDE_LIST));
+    }
+    archive.repair(Repair::Chunks);
+    Ok(archive.0)
 }
 
 /// Each container holds the one before.
@@ -131,7 +125,7 @@ fn containers_in_containers() -> Vec<u8> {
         module.objects.push(Object::Container(Container::Tuple, vec![Ref::Object(1 + level)]));
     }
     module.codes[0].constants = vec![Ref::Object(module.objects.len() as u32 - 1)];
-    write(module)
+    shapes::archive(vec![module], vec![])
 }
 
 /// Nested code objects with these names. The innermost comes first.
@@ -149,7 +143,7 @@ fn parents(names: &[String]) -> Vec<u8> {
         })
         .collect();
     module.body = Some(names.len() as u32);
-    write(module)
+    shapes::archive(vec![module], vec![])
 }
 
 fn halves_of_a_qualname() -> [String; 2] {
@@ -168,9 +162,9 @@ fn shared_lists() -> Vec<u8> {
     module.codes = vec![shapes::code(0, vec![]); CODES as usize];
     module.codes.push(shapes::code(0, (0..CODES).map(Ref::Code).collect()));
     module.body = Some(CODES);
-    let mut sections = Sections::of(&write(module));
-    let record = sections.section(SectionKind::Code)[offset_of!(CodeRecord, list_offset)..][..4].to_vec();
-    let old = 2 * u32::from_le_bytes([record[0], record[1], record[2], record[3]]) as usize;
+    let archive = Edited(shapes::archive(vec![module], vec![]));
+    let mut sections = Sections::of(&archive.0);
+    let old = 2 * archive.get("code[0].list_offset") as usize;
     let lists = sections.section(SectionKind::Lists);
     let new = lists.len() as u64 / 2;
     lists.extend_from_within(old..old + 2 * HEAD as usize);
@@ -198,7 +192,7 @@ fn large_sections() -> Vec<u8> {
         code.constants.push(object);
         code.bytecode = large.clone().into();
     }
-    shapes::write(3, &[(shapes::target(0), vec![module], vec![shapes::resource(b"large", &large)])])
+    shapes::archive(vec![module], vec![shapes::resource(b"large", &large)])
 }
 
 #[cfg(test)]

@@ -8,11 +8,6 @@
 mod bases;
 mod mutate;
 
-#[path = "../../../reader/tests/common/mod.rs"]
-mod archives;
-#[path = "../../../writer/tests/common/mod.rs"]
-mod models;
-
 use crate::run::{root, run, script, target_folder};
 use anyhow::{Context, Result, bail, ensure};
 use bases::Bases;

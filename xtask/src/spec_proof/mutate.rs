@@ -1,18 +1,11 @@
 //! Mutants: archives with a few changes. Most changes are to meaningful fields, and most mutants have correct
 //! checksums.
 
-use super::{
-    archives::{
-        assemble::Sections,
-        edit::{Edited, Repair},
-    },
-    bases::Base,
-};
+use super::bases::Base;
 use crate::spec::record_of;
 use fastrand::Rng;
-use permacode_format::{
-    Field, HEADER_LEN, Header, IndexHeader, Layout, ObjectEntry, Record, SectionEntry, SectionKind, U32,
-};
+use permacode_format::{Field, Header, IndexHeader, Layout, ObjectEntry, Record, SectionEntry, SectionKind, U32};
+use permacode_testkit::{Edited, Repair, Sections};
 use std::{borrow::Cow, ops::Range};
 
 /// Boundary values of varints, list items, container items, ids and integers.
@@ -46,7 +39,7 @@ pub(super) fn mutant(base: &Base, rng: &mut Rng) -> Vec<u8> {
     let bytes = if rng.u8(..6) == 0 { rearranged(base, rng) } else { base.bytes.clone() };
     let mut archive = Edited(bytes);
     for _ in 0..[1, 1, 1, 2, 2, 3, 5][rng.usize(..7)] {
-        edit(&mut archive.0, rng);
+        edit(&mut archive, rng);
     }
     archive.repair(match rng.u8(..40) {
         0 => Repair::Nothing,
@@ -88,43 +81,44 @@ fn rearranged(base: &Base, rng: &mut Rng) -> Vec<u8> {
 }
 
 /// Makes one change. The bytes need not be a valid archive.
-fn edit(bytes: &mut [u8], rng: &mut Rng) {
-    let parts = Parts::of(bytes);
+fn edit(archive: &mut Edited, rng: &mut Rng) {
+    let parts = Parts::of(archive);
     let Some((kind, section)) = choose(parts.sections.iter().cloned(), rng) else {
-        return edit_record(bytes, &parts, 0..size_of::<Header>(), &Header::LAYOUT, rng);
+        return edit_record(archive, &parts, 0..size_of::<Header>(), &Header::LAYOUT, rng);
     };
+    let len = archive.0.len();
     match rng.u8(..20) {
-        0 => edit_record(bytes, &parts, 0..size_of::<Header>(), &Header::LAYOUT, rng),
-        1 => edit_record(bytes, &parts, parts.table.clone(), &SectionEntry::LAYOUT, rng),
-        2 => edit_byte(bytes, 0..bytes.len(), rng),
-        3 => edit_byte(bytes, section, rng),
-        4 => edit_bits(bytes, section, rng),
-        5 => swap_records(bytes, kind, section, rng),
-        6..=8 => edit_object(bytes, &parts, rng),
+        0 => edit_record(archive, &parts, 0..size_of::<Header>(), &Header::LAYOUT, rng),
+        1 => edit_record(archive, &parts, parts.table.clone(), &SectionEntry::LAYOUT, rng),
+        2 => edit_byte(&mut archive.0, 0..len, rng),
+        3 => edit_byte(&mut archive.0, section, rng),
+        4 => edit_bits(&mut archive.0, section, rng),
+        5 => swap_records(&mut archive.0, kind, section, rng),
+        6..=8 => edit_object(archive, &parts, rng),
         _ => match kind {
-            Some(kind) => edit_kind(bytes, &parts, kind, section, rng),
-            None => edit_byte(bytes, section, rng),
+            Some(kind) => edit_kind(archive, &parts, kind, section, rng),
+            None => edit_byte(&mut archive.0, section, rng),
         },
     }
 }
 
 /// Changes a section of this kind.
-fn edit_kind(bytes: &mut [u8], parts: &Parts, kind: SectionKind, section: Range<usize>, rng: &mut Rng) {
+fn edit_kind(archive: &mut Edited, parts: &Parts, kind: SectionKind, section: Range<usize>, rng: &mut Rng) {
     if let Some(record) = record_of(kind) {
-        return edit_record(bytes, parts, section, record, rng);
+        return edit_record(archive, parts, section, record, rng);
     }
     match kind {
-        SectionKind::Lists => edit_number(bytes, parts, section, [2, 2, 2, 4][rng.usize(..4)], rng),
+        SectionKind::Lists => edit_number(archive, parts, section, [2, 2, 2, 4][rng.usize(..4)], rng),
         SectionKind::Objects | SectionKind::Checksums | SectionKind::Index => {
-            edit_number(bytes, parts, section, 4, rng);
+            edit_number(archive, parts, section, 4, rng);
         }
-        SectionKind::Constants | SectionKind::Docstrings => edit_object(bytes, parts, rng),
-        _ => edit_byte(bytes, section, rng),
+        SectionKind::Constants | SectionKind::Docstrings => edit_object(archive, parts, rng),
+        _ => edit_byte(&mut archive.0, section, rng),
     }
 }
 
 /// Changes a field of one of the records.
-fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &Layout, rng: &mut Rng) {
+fn edit_record(archive: &mut Edited, parts: &Parts, section: Range<usize>, record: &Layout, rng: &mut Rng) {
     let Layout { len, fields, .. } = *record;
     let Some(index) = below(section.len() / len, rng) else { return };
     let Some(field) = choose(flat(fields).into_iter(), rng) else { return };
@@ -134,11 +128,11 @@ fn edit_record(bytes: &mut [u8], parts: &Parts, section: Range<usize>, record: &
     // The value of another record is more often nearly valid than a random number.
     if rng.u8(..4) == 0
         && let Some(other) = below(section.len() / len, rng)
-        && bytes.len() >= place(index).end.max(place(other).end)
+        && archive.0.len() >= place(index).end.max(place(other).end)
     {
-        return bytes.copy_within(place(other), place(index).start);
+        return archive.0.copy_within(place(other), place(index).start);
     }
-    set(bytes, parts, place(index), rng);
+    set(archive, parts, place(index), rng);
 }
 
 /// The fields of a record. A field that is itself a record is replaced by its fields.
@@ -154,29 +148,29 @@ fn flat(fields: &[Field]) -> Vec<Field> {
 }
 
 /// Changes a number in a section of numbers, sometimes to the value of another number.
-fn edit_number(bytes: &mut [u8], parts: &Parts, section: Range<usize>, width: usize, rng: &mut Rng) {
+fn edit_number(archive: &mut Edited, parts: &Parts, section: Range<usize>, width: usize, rng: &mut Rng) {
     let Some(index) = below(section.len() / width, rng) else { return };
     let place = section.start + index * width..section.start + (index + 1) * width;
     match below(section.len() / width, rng) {
         Some(other) if rng.bool() => {
             let from = section.start + other * width;
-            bytes.copy_within(from..from + width, place.start);
+            archive.0.copy_within(from..from + width, place.start);
         }
-        _ => set(bytes, parts, place, rng),
+        _ => set(archive, parts, place, rng),
     }
 }
 
 /// Changes a byte near the start of an object: kind, flags, length, depth, bound, or items.
-fn edit_object(bytes: &mut [u8], parts: &Parts, rng: &mut Rng) {
+fn edit_object(archive: &mut Edited, parts: &Parts, rng: &mut Rng) {
     let Some(entries) = parts.of_kind(SectionKind::Objects) else { return };
     let Some(index) = below(entries.len() / 4, rng) else { return };
-    let entry = number(bytes, entries.start + 4 * index..entries.start + 4 * index + 4) as u32;
+    let entry = archive.number(entries.start + 4 * index..entries.start + 4 * index + 4) as u32;
     let entry = ObjectEntry { place: U32::new(entry) };
     let (offset, pool) = (entry.offset_in_section(), parts.of_kind(entry.section()));
     let Some(pool) = pool.filter(|pool| (offset as usize) < pool.len()) else { return };
     let start = pool.start + offset as usize;
     let behind = [0, 0, 1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16][rng.usize(..16)];
-    let Some(byte) = bytes.get(start + behind).copied() else { return };
+    let Some(byte) = archive.0.get(start + behind).copied() else { return };
     let value = match rng.u8(..6) {
         0 => byte ^ 1 << rng.u8(..8),
         1 => byte.wrapping_add(1),
@@ -186,7 +180,7 @@ fn edit_object(bytes: &mut [u8], parts: &Parts, rng: &mut Rng) {
         4 => index.wrapping_sub(rng.usize(..4)) as u8,
         _ => boundary(rng) as u8,
     };
-    bytes[start + behind] = value;
+    archive.0[start + behind] = value;
 }
 
 fn edit_byte(bytes: &mut [u8], range: Range<usize>, rng: &mut Rng) {
@@ -225,14 +219,14 @@ fn resize(bytes: &mut Vec<u8>, rng: &mut Rng) {
 }
 
 /// Changes an integer.
-fn set(bytes: &mut [u8], parts: &Parts, place: Range<usize>, rng: &mut Rng) {
-    if place.end > bytes.len() {
+fn set(archive: &mut Edited, parts: &Parts, place: Range<usize>, rng: &mut Rng) {
+    if place.end > archive.0.len() {
         return;
     }
     if place.len() > 8 {
-        return edit_byte(bytes, place, rng);
+        return edit_byte(&mut archive.0, place, rng);
     }
-    let old = number(bytes, place.clone());
+    let old = archive.number(place.clone());
     let of_a_section = |rng: &mut Rng| {
         let Some((kind, section)) = choose(parts.sections.iter().cloned(), rng) else { return 0 };
         let len = section.len() as u64;
@@ -253,18 +247,11 @@ fn set(bytes: &mut [u8], parts: &Parts, place: Range<usize>, rng: &mut Rng) {
         8 => u64::MAX.wrapping_sub(old),
         _ => rng.u64(..),
     };
-    let len = place.len();
-    bytes[place].copy_from_slice(&new.to_le_bytes()[..len]);
+    archive.set_number(place, new);
 }
 
 fn boundary(rng: &mut Rng) -> u64 {
     BOUNDARIES[rng.usize(..BOUNDARIES.len())]
-}
-
-fn number(bytes: &[u8], place: Range<usize>) -> u64 {
-    let mut wide = [0; 8];
-    wide[..place.len()].copy_from_slice(&bytes[place]);
-    u64::from_le_bytes(wide)
 }
 
 fn below(count: usize, rng: &mut Rng) -> Option<usize> {
@@ -284,24 +271,9 @@ struct Parts {
 }
 
 impl Parts {
-    fn of(bytes: &[u8]) -> Self {
-        let start = HEADER_LEN as usize;
-        let field = |fields: &[Field], name: &str, start: usize| {
-            let field = fields.iter().find(|field| field.name == name);
-            field.map_or(0, |field| number(bytes, start + field.offset..start + field.offset + field.size))
-        };
-        let room = bytes.len().saturating_sub(start) / size_of::<SectionEntry>();
-        let count =
-            if room == 0 { 0 } else { field(Header::LAYOUT.fields, "section_count", 0).min(room as u64) as usize };
-        let entries = (0..count).map(|index| start + index * size_of::<SectionEntry>());
-        let sections = entries.filter_map(|entry| {
-            let get = |name| field(SectionEntry::LAYOUT.fields, name, entry);
-            let start = usize::try_from(get("offset")).ok()?;
-            let end = start.checked_add(usize::try_from(get("len")).ok()?)?;
-            let kind = SectionKind::from_number(get("kind") as u32);
-            (start < end && end <= bytes.len()).then_some((kind, start..end))
-        });
-        Parts { table: start..start + count * size_of::<SectionEntry>(), sections: sections.collect() }
+    fn of(archive: &Edited) -> Self {
+        let sections = archive.sections().filter(|(_, section)| !section.is_empty());
+        Parts { table: archive.table(), sections: sections.collect() }
     }
 
     fn of_kind(&self, wanted: SectionKind) -> Option<Range<usize>> {

@@ -1,18 +1,13 @@
-//! The generator of programs must make everything that the model can say, or the properties say nothing.
+//! The generator of programs must use every feature of the model. Otherwise property tests miss some of them.
 
-mod common;
-
-use common::{
-    Choices,
-    canonical::{Canonical, Node},
-};
 use permacode_format::name_hash;
 use permacode_model::*;
+use permacode_testkit::{Canonical, Choices, Node};
 use permacode_writer::Options;
 use std::collections::BTreeMap;
 
 #[test]
-fn every_feature_of_the_model_occurs() {
+fn every_feature_of_the_model_is_generated() {
     let mut found: BTreeMap<String, u32> = BTreeMap::new();
     let mut note = |what: &str, is_there: bool| *found.entry(what.into()).or_default() += u32::from(is_there);
     for seed in 0..200u64 {

@@ -1,33 +1,49 @@
-//! A module seen from its body: two modules are the same program if their canonical forms are equal.
+//! A module as it is reached from its body. Two modules are the same program if their canonical forms are equal.
 //!
-//! Equal immutable values count as one, which is what a writer may make of them. What can change, code objects, and
-//! what holds code objects keep an identity of their own: one in the one is one in the other.
+//! Equal immutable values count as one, because a writer may merge them. Mutable values, code objects, and containers
+//! of code objects keep their identity.
 
 use permacode_model::{Code, Container, Leaf, Module, ModuleKind, Object, Path, Qualname, Ref, Source};
 use std::collections::{BTreeMap, HashMap};
 
-/// The canonical form of a module. Numbers are places in `nodes`.
+/// The canonical form of a module. References are indexes in `nodes`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Canonical<'a> {
+    /// Name of the module.
     pub name: String,
+    /// What kind of module it is.
     pub kind: ModuleKind,
+    /// Its values. A value comes after the values that it refers to.
     pub nodes: Vec<Node<'a>>,
+    /// Its file name.
     pub filename: Option<Path<'a>>,
+    /// Its source.
     pub source: Option<Source<'a>>,
     /// Qualified names of the code objects, children first.
     pub qualnames: Vec<Vec<u8>>,
 }
 
-/// A value, what it refers to before it.
+/// A value of a module.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Node<'a> {
+    /// A value without references.
     Scalar(Object<'a>),
-    Container { kind: Container, items: Vec<usize>, has_code: bool },
+    /// A container.
+    Container {
+        /// Its kind.
+        kind: Container,
+        /// Its items.
+        items: Vec<usize>,
+        /// Whether a code object can be reached from it.
+        has_code: bool,
+    },
+    /// A code object.
     Code(Box<Code<'a>>),
 }
 
 impl<'a> Canonical<'a> {
-    /// The canonical form of a module that holds together.
+    /// The canonical form of a module whose references are valid.
+    #[must_use]
     pub fn of(module: &Module<'a>) -> Canonical<'a> {
         let mut walk = Walk {
             module,
@@ -55,10 +71,10 @@ impl<'a> Canonical<'a> {
 struct Walk<'m, 'a> {
     module: &'m Module<'a>,
     places: BTreeMap<Ref, usize>,
-    /// Immutable values by what they are.
+    /// Immutable values by their debug form.
     known: HashMap<String, usize>,
     nodes: Vec<Node<'a>>,
-    /// Who met a code object first.
+    /// The code object from which each code object was reached first.
     parents: BTreeMap<u32, u32>,
     codes: Vec<u32>,
 }
@@ -85,7 +101,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         }
     }
 
-    /// What a value refers to, the first one last.
+    /// The references of a value, in reverse order.
     fn references(&self, node: Ref) -> Vec<Ref> {
         let mut found = match node {
             Ref::Object(index) => match &self.module.objects[index as usize] {
@@ -151,7 +167,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     fn qualname(&self, code: u32) -> Vec<u8> {
         let text = |index: u32| match &self.module.objects[index as usize] {
             Object::Leaf(Leaf::Str(text)) => text.text.to_vec(),
-            other => panic!("{other:?} is no name"),
+            other => panic!("{other:?} is not a name"),
         };
         let (mut parts, mut at) = (vec![], code);
         loop {

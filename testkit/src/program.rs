@@ -1,30 +1,36 @@
-//! A whole program: written in any order, read back.
+//! A whole program, to write in any order and to read back.
 
 use permacode_model::{Code, Module, Object, Qualname, Ref, Resource, Target};
 use permacode_reader::Archive;
 use permacode_writer::{Error, Options, Plan, Writer};
 
-/// Everything that an archive holds.
+/// The contents of an archive.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Program<'a> {
+    /// The targets.
     pub targets: Vec<Part<'a>>,
 }
 
-/// A target and what belongs to it.
+/// A target with its modules and resources.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Part<'a> {
+    /// The target.
     pub target: Target,
+    /// Its modules.
     pub modules: Vec<Module<'a>>,
+    /// Its resources.
     pub resources: Vec<Resource<'a>>,
 }
 
 impl<'a> Program<'a> {
-    /// One target.
+    /// A program of one target.
+    #[must_use]
     pub fn of(modules: Vec<Module<'a>>) -> Self {
-        Program { targets: vec![Part { target: super::Choices(&[]).target(0), modules, resources: vec![] }] }
+        Program { targets: vec![Part { target: crate::Choices(&[]).target(0), modules, resources: vec![] }] }
     }
 
-    /// Lays it out. Everything is handed over in an order that follows from `order`; zero: as it stands.
+    /// Lays the program out. `order` selects the order in which the writer gets targets, modules and resources. Zero is
+    /// the order of the lists.
     pub fn plan(&self, options: Options, order: u64) -> Result<Plan, Error> {
         let mut writer = Writer::new(options);
         let mut ids = vec![None; self.targets.len()];
@@ -48,12 +54,13 @@ impl<'a> Program<'a> {
         writer.plan()
     }
 
-    /// The archive of it.
+    /// The bytes of its archive.
+    #[must_use]
     pub fn write(&self) -> Vec<u8> {
         self.plan(Options::default(), 0).unwrap().to_bytes()
     }
 
-    /// What an archive holds.
+    /// Reads the program of an archive.
     pub fn read<D: AsRef<[u8]>>(archive: &'a Archive<D>) -> Result<Program<'a>, permacode_model::Error> {
         let part = |target: permacode_reader::Target<'a>| {
             Ok::<_, permacode_model::Error>(Part {
@@ -69,8 +76,8 @@ impl<'a> Program<'a> {
     }
 }
 
-/// The numbers below `count` in some order.
-pub fn shuffled(count: usize, order: u64) -> Vec<usize> {
+/// The numbers below `count` in an order that `order` selects.
+fn shuffled(count: usize, order: u64) -> Vec<usize> {
     let mut numbers: Vec<usize> = (0..count).collect();
     if order != 0 {
         numbers.sort_by_key(|number| permacode_format::name_hash(&number.to_le_bytes(), order));
@@ -78,7 +85,7 @@ pub fn shuffled(count: usize, order: u64) -> Vec<usize> {
     numbers
 }
 
-/// Moves all objects and code objects of the arena to other places.
+/// Moves all objects and code objects of a module to other indexes, and changes the references accordingly.
 pub fn rotate(module: &mut Module<'_>, objects: usize, codes: usize) {
     let (object_count, code_count) = (module.objects.len(), module.codes.len());
     let object = |index: u32| ((index as usize + objects) % object_count) as u32;

@@ -1,19 +1,26 @@
-//! Calls every accessor of an archive that may be broken in any way; none may panic or run for long.
+//! Calls every accessor of an archive that may be damaged. No accessor may panic or run for long.
 
 use permacode_reader::{
     Archive, Budget, Code, Constant, Error, Item, Items, Leaf, Module, Object, PermaBytes, Resource, Result, Target,
 };
 use std::{collections::BTreeSet, fmt::Debug, hint::black_box};
 
-/// How often each step was reached with a value, and errors.
+/// How many values of each type were reached, and how many errors.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Reached {
+    /// Targets.
     pub targets: u64,
+    /// Modules.
     pub modules: u64,
+    /// Resources.
     pub resources: u64,
+    /// Code objects.
     pub codes: u64,
+    /// Objects.
     pub objects: u64,
+    /// Containers.
     pub containers: u64,
+    /// Errors.
     pub errors: u64,
 }
 
@@ -34,7 +41,7 @@ fn show(value: &(impl Debug + ?Sized)) {
     let _ = black_box(format!("{value:?}"));
 }
 
-/// Walks all of it.
+/// Calls every accessor.
 pub fn walk<D: AsRef<[u8]>>(archive: &Archive<D>) -> Reached {
     let mut reached = Reached::default();
     black_box((archive.file_len(), archive.code_align(), archive.code_count(), archive.sections().count()));
@@ -43,7 +50,7 @@ pub fn walk<D: AsRef<[u8]>>(archive: &Archive<D>) -> Reached {
             value(&object, &mut reached);
         }
     }
-    // Targets may share modules where nobody has verified them: no more than there are records for.
+    // Targets of an archive that was not verified may share modules, so the number of visits is limited.
     let mut left = 2000usize;
     for target in archive.targets().take(200) {
         reached.targets += 1;
@@ -174,7 +181,7 @@ fn of_code(code: &Code<'_>, budget: &mut Budget, seen: &mut BTreeSet<u32>, reach
     }
 }
 
-/// What can be reached from items, each object once.
+/// Visits each object that can be reached from these items once.
 fn of_items(items: &Items<'_>, code: u32, budget: &mut Budget, seen: &mut BTreeSet<u32>, reached: &mut Reached) {
     let mut stack: Vec<Result<Item<'_>>> = items.iter().collect();
     while let Some(item) = stack.pop() {
@@ -222,7 +229,7 @@ fn of_bytes(bytes: &PermaBytes<'_>) {
     ));
 }
 
-/// All depths of verification; what each finds first.
+/// Verifies the structure, the first modules, and everything. Returns the first error of each.
 pub fn verify<D: AsRef<[u8]>>(archive: &Archive<D>) -> (Result<()>, Result<()>, Result<()>) {
     let modules = archive.targets().take(200).flat_map(|target| target.modules().take(20).collect::<Vec<_>>());
     let module = modules.take(60).try_for_each(|module| archive.verify_module(&module?));
@@ -231,14 +238,14 @@ pub fn verify<D: AsRef<[u8]>>(archive: &Archive<D>) -> (Result<()>, Result<()>, 
         check(error);
     }
     if everything.is_ok() {
-        assert!(structure.is_ok() && module.is_ok(), "what is valid as a whole is valid in its parts");
+        assert!(structure.is_ok() && module.is_ok(), "a valid archive has valid parts");
         let reached = walk(archive);
-        assert_eq!(reached.errors, lookups_beyond(archive), "no accessor refuses what is valid");
+        assert_eq!(reached.errors, lookups_beyond(archive), "no accessor refuses a valid archive");
     }
     (structure, module, everything)
 }
 
-/// Errors that [`walk`] provokes in a valid archive, by asking for records that there are not.
+/// The number of errors that [`walk`] provokes in a valid archive by asking for records that do not exist.
 fn lookups_beyond<D: AsRef<[u8]>>(archive: &Archive<D>) -> u64 {
     let mut count = 0;
     for target in archive.targets() {

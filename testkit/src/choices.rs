@@ -1,18 +1,13 @@
-//! Arbitrary programs, made from a string of choices: proptest shrinks the string, a fuzzer changes it.
-// Each test binary uses a part of this.
-#![allow(dead_code, unreachable_pub)]
+//! Arbitrary programs, made from a string of choices. Proptest shrinks the string, a fuzzer changes it.
 
-pub mod canonical;
-pub mod program;
-
+use crate::{Part, Program, rotate};
 use permacode_format::local_kind;
 use permacode_model::{
     Code, Container, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Resource,
     Source, Str, Target,
 };
-pub use program::{Part, Program};
 
-/// A string of choices; at its end every choice is the first one.
+/// A string of choices. After its end, every choice is the first one.
 #[derive(Debug)]
 pub struct Choices<'a>(pub &'a [u8]);
 
@@ -31,7 +26,7 @@ impl Choices<'_> {
         usize::from(self.byte()) % count.max(1)
     }
 
-    /// One time in `times`; never at the end of the string.
+    /// True for one of `times` choices. False after the end of the string.
     fn once_in(&mut self, times: usize) -> bool {
         self.below(times) == times - 1
     }
@@ -108,12 +103,12 @@ impl Choices<'_> {
         Source { path: self.path(), size, digest, mtime, executable, text: self.once_in(2).then_some(text.into()) }
     }
 
-    fn target(&mut self, number: usize) -> Target {
+    pub(crate) fn target(&mut self, number: usize) -> Target {
         Target {
             vm: ["toy", "cpython", "a-machine-of-16b"][self.below(3)].into(),
             bytecode_magic: self.number(),
             vm_version: self.number(),
-            // Never the same one twice.
+            // No two targets of a program are equal.
             optimization: number as u8,
             cache_tag: ["", "toy-1", "r\u{e9}"][self.below(3)].into(),
             unit_size: 1 + self.byte() % 8,
@@ -175,7 +170,7 @@ impl Choices<'_> {
                 }
                 _ => {
                     let code = match arena.codes.last() {
-                        // What differs in its instructions alone shares a list.
+                        // Code objects that differ only in their bytecode share a list.
                         Some(twin) if self.once_in(4) => Code { bytecode: self.bytes(20).into(), ..twin.clone() },
                         _ => self.code(&mut arena, false),
                     };
@@ -187,7 +182,7 @@ impl Choices<'_> {
         arena.codes.push(body);
         let body = Some(arena.codes.len() as u32 - 1);
         let mut module = Module { name, kind, objects: arena.objects, codes: arena.codes, body, filename, source };
-        program::rotate(&mut module, self.byte().into(), self.byte().into());
+        rotate(&mut module, self.byte().into(), self.byte().into());
         module
     }
 
@@ -220,7 +215,7 @@ impl Choices<'_> {
     fn code(&mut self, arena: &mut Arena, is_body: bool) -> Code<'static> {
         let mut constants: Vec<Ref> = (0..self.below(7)).map(|_| self.reference(arena)).collect();
         if is_body {
-            // Some stay out of reach, and are left out.
+            // The archive leaves out those that cannot be reached.
             constants.extend((0..arena.codes.len() as u32).filter(|_| !self.once_in(8)).map(Ref::Code));
         }
         if let Some(constant) = constants.iter().position(|constant| matches!(constant, Ref::Code(_)))
@@ -268,7 +263,7 @@ impl Choices<'_> {
     }
 }
 
-/// What there is to refer to so far.
+/// The objects and code objects so far.
 #[derive(Debug, Default)]
 struct Arena {
     objects: Vec<Object<'static>>,

@@ -1,5 +1,7 @@
-//! Finding the interpreters of this machine.
+//! The CPython interpreters of this machine.
 
+use permacode_bundle::{Error, Interpreter};
+use permacode_pyc::Version;
 use std::{
     collections::BTreeSet,
     env, fmt, fs,
@@ -8,32 +10,48 @@ use std::{
     process::{Command, Stdio},
 };
 
-use super::Interpreter;
-use crate::error::Error;
+/// The environment variable that names the interpreters for all tests, separated as in `PATH`.
+pub const VARIABLE: &str = "PERMACODE_PYTHONS";
 
-/// The minor versions that a machine is expected to have.
-const EXPECTED: RangeInclusive<u8> = 8..=13;
+/// Minor versions of Python 3 that the tests must use if they are installed.
+pub const EXPECTED: RangeInclusive<u8> = 8..=13;
 
 /// What [`find_all`] found.
 #[derive(Debug)]
 pub struct Found {
-    /// Supported interpreters, each once, oldest first.
+    /// Supported interpreters, each once, the oldest first.
     pub interpreters: Vec<Interpreter>,
-    /// Programs that looked like an interpreter and are none that is supported, and why.
+    /// Programs that are called like an interpreter but are not supported, and why.
     pub refused: Vec<(PathBuf, Error)>,
 }
 
-/// Finds interpreters in three places: the variable `PERMACODE_PYTHONS` (programs, separated as in `PATH`), the versions
-/// of pyenv, and `python3` and `python3.8` to `python3.15` in `PATH`. If the variable is set, nothing else is looked at.
+/// One interpreter of each minor version, the oldest first.
 ///
-/// ```no_run
-/// let found = permacode_bundle::interpreter::find_all();
-/// println!("{found}");
-/// assert!(!found.interpreters.is_empty());
-/// ```
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn one_per_minor() -> Vec<Interpreter> {
+    let found = find_all();
+    println!("{found}");
+    let chosen: Vec<Interpreter> = found.one_per_minor().into_iter().cloned().collect();
+    assert!(!chosen.is_empty(), "no supported CPython was found; refused: {:?}", found.refused);
+    chosen
+}
+
+/// The newest interpreter.
+///
+/// # Panics
+/// If there is none.
+#[must_use]
+pub fn newest() -> Interpreter {
+    one_per_minor().pop().unwrap()
+}
+
+/// Finds interpreters. If the variable [`VARIABLE`] is set, these are the programs that it names. Otherwise they are the
+/// versions of pyenv, and `python3` and `python3.N` in `PATH` for each supported version.
 #[must_use]
 pub fn find_all() -> Found {
-    let candidates = match env::var_os("PERMACODE_PYTHONS") {
+    let candidates = match env::var_os(VARIABLE) {
         Some(list) => env::split_paths(&list).filter(|path| !path.as_os_str().is_empty()).collect(),
         None => [of_pyenv(), of_path()].concat(),
     };
@@ -62,7 +80,7 @@ pub fn find_all() -> Found {
 }
 
 impl Found {
-    /// One interpreter of each minor version: the one with the latest version, and of those the first by path.
+    /// The latest interpreter of each minor version. If several have that version, the first by path.
     #[must_use]
     pub fn one_per_minor(&self) -> Vec<&Interpreter> {
         let mut chosen: Vec<&Interpreter> = Vec::new();
@@ -79,9 +97,8 @@ impl Found {
         chosen
     }
 
-    /// The minor versions of 3.8 to 3.13 that are missing.
-    #[must_use]
-    pub fn missing(&self) -> Vec<u8> {
+    /// The [`EXPECTED`] minor versions that are missing.
+    fn missing(&self) -> Vec<u8> {
         let has = |minor: &u8| self.interpreters.iter().any(|found| found.version.minor() == *minor);
         EXPECTED.filter(|minor| !has(minor)).collect()
     }
@@ -117,16 +134,16 @@ fn of_pyenv() -> Vec<PathBuf> {
 
 fn of_path() -> Vec<PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    let names: Vec<String> =
-        std::iter::once("python3".to_owned()).chain((8..=15).map(|minor| format!("python3.{minor}"))).collect();
+    let supported = (0..=u8::MAX).filter(|minor| Version::of_minor(*minor).is_some());
+    let suffixes: Vec<String> = [String::new()].into_iter().chain(supported.map(|minor| format!(".{minor}"))).collect();
     let mut programs = Vec::new();
     for folder in env::split_paths(&path).filter(|folder| folder.is_absolute()) {
-        // pyenv's shims start one of the versions that have been looked at.
+        // The shims of pyenv start versions that `of_pyenv` finds.
         if folder.ends_with("shims") {
             continue;
         }
-        for name in &names {
-            let program = folder.join(format!("{name}{}", env::consts::EXE_SUFFIX));
+        for suffix in &suffixes {
+            let program = folder.join(format!("python3{suffix}{}", env::consts::EXE_SUFFIX));
             if program.is_file() {
                 programs.push(program);
             }
@@ -135,7 +152,8 @@ fn of_path() -> Vec<PathBuf> {
     programs
 }
 
-/// The program itself, where links lead to it: but a virtual environment is told from its base only by the link.
+/// The program with links resolved. The program of a virtual environment keeps its link, because only the link
+/// distinguishes it from its base.
 fn real(program: &Path) -> PathBuf {
     let folder = program.parent().and_then(Path::parent);
     if folder.is_some_and(|folder| folder.join("pyvenv.cfg").is_file()) {
@@ -152,7 +170,7 @@ mod tests {
     fn this_machine_has_interpreters() {
         let found = find_all();
         println!("{found}");
-        assert!(!found.interpreters.is_empty(), "no CPython 3.8 to 3.15: {:?}", found.refused);
+        assert!(!found.interpreters.is_empty(), "no supported CPython was found; refused: {:?}", found.refused);
         let minors: Vec<u8> = found.one_per_minor().iter().map(|one| one.version.minor()).collect();
         assert!(minors.is_sorted_by(|one, next| one < next), "{minors:?}");
         for interpreter in &found.interpreters {

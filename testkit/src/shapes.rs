@@ -1,48 +1,53 @@
-//! Small valid archives, each of another shape.
+//! Small valid archives, each with another structure, and the modules and resources in them.
 
+use crate::{Part, Program};
 use permacode_format::{digest, local_kind};
 use permacode_model::*;
-use permacode_writer::{Options, Writer};
+use permacode_writer::Options;
 
-/// Names and bytes of all of them; the last one has something of everything.
+/// Names and bytes of all shapes. The last one has every feature.
+#[must_use]
 pub fn all() -> Vec<(&'static str, Vec<u8>)> {
+    let aligned = Program { targets: vec![part(0, vec![classes("ma")], vec![])] };
+    let aligned = aligned.plan(Options::default().code_align_log2(6), 0).unwrap().to_bytes();
+    let targets = vec![part(0, vec![plain("ma")], vec![]), part(1, vec![plain("ma")], vec![])];
     vec![
-        ("empty", write(3, &[])),
-        ("target", write(3, &[(target(0), vec![], vec![])])),
-        ("namespace", write(3, &[(target(0), vec![namespace("ns")], vec![])])),
-        ("module", write(3, &[(target(0), vec![plain("ma")], vec![])])),
-        (
-            "packages",
-            write(3, &[(target(0), vec![plain("a"), namespace("a.b"), plain("a.b.c"), plain("a-b")], vec![])]),
-        ),
-        ("resources", write(3, &[(target(0), vec![], vec![resource(b"ra", b""), resource(b"p/\xFF", b"bytes")])])),
-        ("values", write(3, &[(target(0), vec![values("va")], vec![])])),
-        ("classes", write(3, &[(target(0), vec![classes("pkg.mod")], vec![])])),
-        ("targets", write(3, &[(target(0), vec![plain("ma")], vec![]), (target(1), vec![plain("ma")], vec![])])),
-        ("aligned", write(6, &[(target(0), vec![classes("ma")], vec![])])),
+        ("empty", Program::default().write()),
+        ("target", archive(vec![], vec![])),
+        ("namespace", archive(vec![namespace("ns")], vec![])),
+        ("module", archive(vec![plain("ma")], vec![])),
+        ("packages", archive(vec![plain("a"), namespace("a.b"), plain("a.b.c"), plain("a-b")], vec![])),
+        ("resources", archive(vec![], vec![resource(b"ra", b""), resource(b"p/\xFF", b"bytes")])),
+        ("values", archive(vec![values("va")], vec![])),
+        ("classes", archive(vec![classes("pkg.mod")], vec![])),
+        ("targets", Program { targets }.write()),
+        ("aligned", aligned),
         ("everything", everything()),
     ]
 }
 
-/// An archive with something of everything.
+/// An archive with every feature.
+#[must_use]
 pub fn everything() -> Vec<u8> {
     let modules = vec![plain("ma"), plain("mb"), namespace("ns"), values("pkg"), classes("pkg.mod")];
     let resources = vec![resource(b"ra", b"bytes"), resource(b"rb", b"others")];
-    write(3, &[(target(0), modules, resources), (target(1), vec![plain("ma")], vec![])])
+    Program { targets: vec![part(0, modules, resources), part(1, vec![plain("ma")], vec![])] }.write()
 }
 
-pub type Part = (Target, Vec<Module<'static>>, Vec<Resource<'static>>);
-
-pub fn write(code_align_log2: u8, parts: &[Part]) -> Vec<u8> {
-    let mut writer = Writer::new(Options::default().code_align_log2(code_align_log2));
-    for (target, modules, resources) in parts {
-        let id = writer.add_target(target).unwrap();
-        modules.iter().for_each(|module| writer.add_module(id, module).unwrap());
-        resources.iter().for_each(|resource| writer.add_resource(id, resource).unwrap());
-    }
-    writer.plan().unwrap().to_bytes()
+/// An archive with one target.
+#[must_use]
+pub fn archive(modules: Vec<Module<'static>>, resources: Vec<Resource<'static>>) -> Vec<u8> {
+    Program { targets: vec![part(0, modules, resources)] }.write()
 }
 
+/// A [`target`] with its modules and resources.
+#[must_use]
+pub fn part(optimization: u8, modules: Vec<Module<'static>>, resources: Vec<Resource<'static>>) -> Part<'static> {
+    Part { target: target(optimization), modules, resources }
+}
+
+/// A target of the virtual machine `toy`.
+#[must_use]
 pub fn target(optimization: u8) -> Target {
     Target {
         optimization,
@@ -53,6 +58,8 @@ pub fn target(optimization: u8) -> Target {
     }
 }
 
+/// A resource in the root `stdlib`. It is executable if it has more than five bytes.
+#[must_use]
 pub fn resource(path: &[u8], data: &[u8]) -> Resource<'static> {
     Resource {
         root: "stdlib".into(),
@@ -66,6 +73,8 @@ fn path(text: String) -> Path<'static> {
     Path { root: Some("stdlib".into()), path: Str::plain(text) }
 }
 
+/// A namespace package.
+#[must_use]
 pub fn namespace(name: &str) -> Module<'static> {
     Module::namespace(name)
 }
@@ -77,6 +86,8 @@ fn module(name: &str, objects: Vec<Object<'static>>, codes: Vec<Code<'static>>) 
     Module { name: name.to_owned(), kind, objects, codes, body, filename, source: None }
 }
 
+/// A code object without names and locals.
+#[must_use]
 pub fn code(name: u32, constants: Vec<Ref>) -> Code<'static> {
     Code {
         name,
@@ -94,11 +105,13 @@ fn text(text: &str) -> Object<'static> {
 }
 
 /// A module that does nothing.
+#[must_use]
 pub fn plain(name: &str) -> Module<'static> {
     module(name, vec![text("<module>"), Object::Leaf(Leaf::None)], vec![code(0, vec![Ref::Object(1)])])
 }
 
 /// A module with a constant of each kind.
+#[must_use]
 pub fn values(name: &str) -> Module<'static> {
     let scalars = [
         text("<module>"),
@@ -132,7 +145,8 @@ pub fn values(name: &str) -> Module<'static> {
     module(name, objects, vec![code(0, constants)])
 }
 
-/// A module with functions in classes, all that a code object can have, and its source.
+/// A module with functions in classes, a source, and code objects with every feature.
+#[must_use]
 pub fn classes(name: &str) -> Module<'static> {
     let mut objects: Vec<_> = ["<module>", "C", "f", "self", "x", "<lambda>"].map(text).to_vec();
     objects.extend([
