@@ -66,7 +66,7 @@ fn refusal(bytes: &[u8]) -> Option<(&'static str, Error)> {
 /// The path of the first byte of the first object with this property.
 fn object(bytes: &[u8], is_it: impl Fn(&Constant<'_>) -> bool) -> String {
     let archive = Archive::open(bytes).unwrap();
-    let found = (0..archive.object_count() as u32).find(|id| {
+    let found = (0..archive.object_count()).find(|id| {
         // Containers that reach code objects cannot be reached without their module: by kind, see below.
         archive.object(*id).unwrap().constant().is_ok_and(|constant| is_it(&constant))
     });
@@ -75,8 +75,8 @@ fn object(bytes: &[u8], is_it: impl Fn(&Constant<'_>) -> bool) -> String {
 
 fn object_of_kind(bytes: &[u8], kind: ObjectKind, is_it: impl Fn(u32) -> bool) -> u32 {
     let archive = Archive::open(bytes).unwrap();
-    let found = (0..archive.object_count() as u32)
-        .find(|id| archive.object(*id).unwrap().kind().unwrap() == kind && is_it(*id));
+    let found =
+        (0..archive.object_count()).find(|id| archive.object(*id).unwrap().kind().unwrap() == kind && is_it(*id));
     found.unwrap_or_else(|| panic!("no {kind:?}"))
 }
 

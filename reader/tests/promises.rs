@@ -31,7 +31,7 @@ fn container_with_code(bytes: &[u8]) -> u32 {
         archive.object(*id).unwrap().kind().unwrap() == ObjectKind::Tuple
             && edited.get(&edited.object(*id)) & u64::from(object_flag::CODE) != 0
     };
-    (0..archive.object_count() as u32).find(is_it).unwrap()
+    (0..archive.object_count()).find(is_it).unwrap()
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn every_object_of_a_valid_archive_can_be_read_by_its_id() {
     let bytes = shapes::everything();
     let archive = Archive::open(&bytes[..]).unwrap();
     let mut codes = 0;
-    for id in 0..archive.object_count() as u32 {
+    for id in 0..archive.object_count() {
         let Constant::Container(container) = archive.object(id).unwrap().constant().unwrap() else { continue };
         for item in container.iter() {
             match item {

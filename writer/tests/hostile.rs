@@ -262,7 +262,7 @@ fn a_container_that_reaches_the_code_of_another_module() {
         let object = archive.object(*id).unwrap();
         object.kind().unwrap() == ObjectKind::Tuple && *id >= second.object_base()
     };
-    let id = (0..archive.object_count() as u32).find(is_tuple).unwrap();
+    let id = (0..archive.object_count()).find(is_tuple).unwrap();
     let mut broken = Edited(bytes.clone());
     // First byte, count, depth, bound; then the wide item of the code object, and its bound one too large for it.
     let tuple = broken.object(id);
@@ -273,7 +273,7 @@ fn a_container_that_reaches_the_code_of_another_module() {
     let was = broken.get(&bound);
     broken.set(&bound, was - u64::from(second.first_code()));
     // What holds the tuple states a bound as well.
-    let holder = (0..archive.object_count() as u32)
+    let holder = (0..archive.object_count())
         .filter(|holder| *holder > id)
         .find(|holder| archive.object(*holder).unwrap().kind().unwrap() == ObjectKind::List);
     let bound = behind(&broken.object(holder.unwrap()), 3);
