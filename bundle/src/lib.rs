@@ -11,7 +11,7 @@
 //! use permacode_bundle::{ExtractOptions, extract};
 //! use permacode_reader::Archive;
 //!
-//! let archive = Archive::map("stdlib.perma")?;
+//! let archive = Archive::read("stdlib.perma")?;
 //! let report = extract(&archive, "stdlib", &ExtractOptions::default().base("/usr/lib/python3.13"), &())?;
 //! println!("{} modules", report.modules);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -103,7 +103,7 @@ fn what_nests_too_deeply_is_refused_and_no_shortage_of_memory() {
     }
 }
 
-/// An interpreter that a shell script starts. In the script, `$python` is the interpreter, and what it is asked for follows.
+/// An interpreter that a shell script starts. In the script, `$python` is the interpreter, and `$@` its arguments.
 #[cfg(unix)]
 fn started_by(folder: &Path, interpreter: &Interpreter, script: &str) -> Interpreter {
     use std::os::unix::fs::PermissionsExt;

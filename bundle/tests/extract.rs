@@ -69,7 +69,8 @@ fn python_runs_what_comes_out() {
         let header = decode_pyc(&fs::read(&pyc).unwrap()).unwrap().header;
         assert!(matches!(header.validation, Validation::CheckedHash(_)));
         let verbose = "import sys, importlib.util as u; s = u.spec_from_file_location('m', 'pack/inner.py'); \
-            d = open(s.cached, 'rb').read(); h = u.source_hash(open('pack/inner.py', 'rb').read()); print(d[8:16] == h)";
+            d = open(s.cached, 'rb').read(); h = u.source_hash(open('pack/inner.py', 'rb').read()); \
+            print(d[8:16] == h)";
         assert_eq!(python(&interpreter, out.path(), verbose), "True");
         fs::write(&filename, "def f(x): return lambda: ('edited',)\n").unwrap();
         assert!(python(&interpreter, out.path(), SCRIPT).contains("edited"));

@@ -1,4 +1,4 @@
-//! How the command behaves where things go wrong around it: streams, signals, limits, names, places that cannot be written.
+//! The command when its environment fails: streams, signals, limits, names, places that cannot be written.
 #![cfg(unix)]
 #![allow(missing_docs)]
 
@@ -73,7 +73,7 @@ impl Fixture {
         shell.current_dir(self.path()).output().unwrap()
     }
 
-    /// A program that runs `script` when it is to compile, and is otherwise the interpreter. In the script `"$@"` compiles.
+    /// The interpreter, except that it runs `script` instead of compiling. In the script, `"$@"` compiles.
     fn slow_python(&self, script: &str) -> PathBuf {
         let program = self.path().join("slow-python");
         let python = self.python.display();
@@ -148,14 +148,14 @@ fn an_input_that_never_ends_is_refused() {
     ] {
         let (found, stdout, stderr) = texts(fixture.shell(limited, &fixture.command(args)));
         assert_eq!(found, Some(code), "{args:?}: {stderr}");
-        assert!((stdout + &stderr).contains("no Permacode archive"), "{args:?}");
+        assert!((stdout + &stderr).contains("not a Permacode archive"), "{args:?}");
     }
     // An archive is read whole and no further.
     let endless = "(cat toy.perma; cat /dev/zero) | (ulimit -v 1000000; exec \"$@\")";
     let (code, stdout, _) = texts(fixture.shell(endless, &fixture.command(&["verify", "-"])));
     assert_eq!(code, Some(1));
     let len = toy::archive().len();
-    assert!(stdout.contains(&format!("the archive says that it has {len} bytes, but there are more")), "{stdout}");
+    assert!(stdout.contains(&format!("the archive states a length of {len} bytes, but more are there")), "{stdout}");
     let (code, ..) = texts(fixture.shell("exec \"$@\" < toy.perma", &fixture.command(&["verify", "-"])));
     assert_eq!(code, Some(0));
 }

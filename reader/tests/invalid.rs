@@ -1,6 +1,6 @@
 //! For each rule about bytes, `testdata/invalid/RULE.perma` breaks this rule and no other.
 //!
-//! `BLESS=1 cargo test -p permacode-reader --test invalid` writes the files and their lists anew.
+//! `BLESS=1 cargo test -p permacode-reader --test invalid` writes the files and their manifests.
 
 use permacode_format::{RULES, Rule, SectionKind};
 use permacode_model::{Object, Ref};
@@ -67,7 +67,7 @@ fn refusal(bytes: &[u8]) -> Option<(&'static str, Error)> {
 fn object(bytes: &[u8], is_it: impl Fn(&Constant<'_>) -> bool) -> String {
     let archive = Archive::open(bytes).unwrap();
     let found = (0..archive.object_count()).find(|id| {
-        // Containers that reach code objects cannot be reached without their module: by kind, see below.
+        // A container of code objects cannot be read without its module: `object_of_kind` finds these.
         archive.object(*id).unwrap().constant().is_ok_and(|constant| is_it(&constant))
     });
     Edited(bytes.to_vec()).object(found.unwrap())
@@ -180,10 +180,10 @@ fn cases() -> Vec<Case> {
     add(Rule::C7, "", Chunks, &[(&code(method, "docstring"), 1)]);
     add(Rule::C8, "", Chunks, &[(&item(method, 0), get(&item(method, 1)))]);
     add(Rule::C10, "", Chunks, &[(&item(method, 1), get(&item(method, 0)))]);
-    // The list of the root: kinds, name, constants, the first of which is the class.
+    // The list of the body has local kinds, name and constants. The first constant is the class.
     add(Rule::C11, "", Chunks, &[(&item(4, 2), 0xC000 + 4)]);
 
-    // Two of one kind, so that no use of them notices.
+    // Both have one kind, so that no reference to them breaks a rule.
     let first = object_of_kind(&base, ObjectKind::Ascii, |_| true);
     let second = object_of_kind(&base, ObjectKind::Ascii, |id| id > first);
     add(Rule::O1, "", Chunks, &[(&format!("objects[{first}]"), get(&format!("objects[{second}]")))]);
@@ -250,18 +250,22 @@ fn each_rule_has_a_file_that_breaks_it_and_restoring_the_change_makes_it_valid()
         let (depth, error) = refusal(&broken.0).unwrap_or_else(|| panic!("{} is valid", case.file()));
         assert_eq!(error.rule(), Some(case.rule), "{}: {depth}: {error}", case.file());
         manifest.push(json!({
-            "file": case.file(), "rule": case.rule.id(), "offset": error.offset(), "depth": depth, "error": error.to_string(),
+            "file": case.file(),
+            "rule": case.rule.id(),
+            "offset": error.offset(),
+            "depth": depth,
+            "error": error.to_string(),
         }));
-        let mut mended = broken.clone();
+        let mut restored = broken.clone();
         let whole = Edited(case.base.clone());
-        // Where the section table itself is changed, places are those of the valid archive.
+        // The places are those of the valid archive, because the section table may have been changed.
         for (path, _) in &case.edits {
             let place = whole.place(path);
-            mended.0[place.clone()].copy_from_slice(&whole.0[place]);
+            restored.0[place.clone()].copy_from_slice(&whole.0[place]);
         }
-        mended.repair(case.repair);
-        assert!(mended == whole, "{}", case.file());
-        assert!(refusal(&mended.0).is_none(), "{}", case.file());
+        restored.repair(case.repair);
+        assert!(restored == whole, "{}", case.file());
+        assert!(refusal(&restored.0).is_none(), "{}", case.file());
         let path = folder("invalid").join(case.file());
         if is_blessing() {
             fs::create_dir_all(folder("invalid")).unwrap();

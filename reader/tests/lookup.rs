@@ -7,8 +7,14 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 fn names() -> impl Strategy<Value = BTreeSet<String>> {
-    // Bytes before and after the dot, so that `a-b` and `a0` stand beside `a.b`.
+    // Bytes below and above the dot, so that `a-b` and `a0` are neighbours of `a.b`.
     proptest::collection::btree_set("[ab0\\-\u{e9}]{1,2}(\\.[ab0\\-]{1,2}){0,3}", 0..40)
+}
+
+/// A path of one component that does not consist of dots only.
+fn path() -> impl Strategy<Value = Vec<u8>> {
+    let is_valid = |path: &Vec<u8>| !path.iter().all(|byte| *byte == b'.') && !path.contains(&b'/');
+    proptest::collection::vec(1u8..=255, 1..4).prop_filter("a path", is_valid)
 }
 
 fn children<'n>(names: &'n BTreeSet<String>, package: &str) -> Vec<&'n str> {
@@ -26,8 +32,7 @@ proptest! {
 
     #[test]
     fn modules_are_found_as_in_a_map(names in names(), others in names(), files in proptest::collection::btree_map(
-        proptest::collection::vec(1u8..=255, 1..4).prop_filter("a path", |path| !path.iter().all(|byte| b"./".contains(byte)) && !path.contains(&b'/')),
-        proptest::collection::vec(any::<u8>(), 0..4), 0..30))
+        path(), proptest::collection::vec(any::<u8>(), 0..4), 0..30))
     {
         let modules: Vec<Module<'_>> = names.iter().map(|name| shapes::namespace(name)).collect();
         let resources = files.iter().map(|(path, data)| shapes::resource(path, data)).collect();
@@ -42,7 +47,7 @@ proptest! {
             for name in names.union(strangers) {
                 let found = target.find(name).unwrap().map(|module| module.name().unwrap());
                 prop_assert_eq!(found, names.get(name).map(String::as_str));
-                // Parts of names, and names that go on.
+                // Parts of names, and longer names.
                 let longer = format!("{name}.");
                 for other in [&name[..name.len() - name.chars().next_back().unwrap().len_utf8()], &longer, ""] {
                     prop_assert_eq!(target.find(other).unwrap().is_some(), names.contains(other));
@@ -62,9 +67,12 @@ proptest! {
         for (path, data) in &files {
             let name = [b"stdlib/", path.as_slice()].concat();
             let found = target.find_resource(&name).unwrap().unwrap();
-            prop_assert!(found.data().unwrap() == *data && found.root().unwrap() == "stdlib" && found.name().unwrap() == name);
-            prop_assert!(target.find_resource(&[name.as_slice(), b"\xFF"].concat()).unwrap().is_none_or(|_| files.contains_key(&[path.as_slice(), b"\xFF"].concat())));
-            prop_assert!(other.find_resource(&name).unwrap().is_none() && target.find_resource(path).unwrap().is_none());
+            prop_assert!(found.data().unwrap() == *data && found.root().unwrap() == "stdlib");
+            prop_assert!(found.name().unwrap() == name);
+            let [longer_name, longer_path] = [&name, path].map(|name| [name.as_slice(), b"\xFF"].concat());
+            prop_assert_eq!(target.find_resource(&longer_name).unwrap().is_some(), files.contains_key(&longer_path));
+            prop_assert!(other.find_resource(&name).unwrap().is_none());
+            prop_assert!(target.find_resource(path).unwrap().is_none());
         }
     }
 }

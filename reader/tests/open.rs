@@ -19,7 +19,7 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = CALLS.try_with(|calls| calls.set(calls.get() + 1));
-        // SAFETY: the caller promises what `System` asks for.
+        // SAFETY: the caller promises what `System` requires.
         unsafe { System.alloc(layout) }
     }
 
@@ -79,6 +79,7 @@ fn an_unknown_version_is_named_even_if_its_header_is_unknown() {
     assert_eq!((error.rule(), error.offset()), (Some(Rule::H2), Some(8)));
     assert_eq!(
         error.to_string().split(" (").next().unwrap(),
-        "the archive has format version 99, but this reader knows version 1: use a reader of that version, or bundle again; rule H-2: The format version must be one that the reader knows."
+        "the archive has format version 99, but this reader knows version 1: use a reader of that version, or bundle \
+         again; rule H-2: The format version must be one that the reader knows."
     );
 }

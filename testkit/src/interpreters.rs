@@ -47,8 +47,8 @@ pub fn newest() -> Interpreter {
     one_per_minor().pop().unwrap()
 }
 
-/// Finds interpreters. If the variable [`VARIABLE`] is set, these are the programs that it names. Otherwise they are the
-/// versions of pyenv, and `python3` and `python3.N` in `PATH` for each supported version.
+/// Finds interpreters: the programs that the variable [`VARIABLE`] names. If it is not set: the versions of pyenv, and
+/// `python3` and `python3.N` in `PATH` for each supported version.
 #[must_use]
 pub fn find_all() -> Found {
     let candidates = match env::var_os(VARIABLE) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Ample for linear work in a debug build on a busy machine, and far too little for quadratic work.
 const AMPLE: Duration = Duration::from_secs(20);
 
-/// Walks, verifies and reads back; the errors of `verify`, of `verify_module` and of the conversion of the first module.
+/// The errors of `verify`, and of `verify_module` and the conversion to the model for the first module.
 #[track_caller]
 fn all(bytes: &[u8]) -> [Option<Error>; 3] {
     let started = Instant::now();
@@ -29,7 +29,7 @@ fn all(bytes: &[u8]) -> [Option<Error>; 3] {
     [everything, one, back]
 }
 
-/// The rule that conversion to the model finds broken.
+/// The error of the conversion to the model.
 fn error_of_conversion(module: &permacode_reader::Module<'_>) -> Option<Error> {
     match Module::try_from(module).err()?.into_kind() {
         permacode_model::ErrorKind::Archive(error) => Some(error),
@@ -46,7 +46,7 @@ fn program(module: Module<'static>) -> Sections<'static> {
     Sections::of(&shapes::archive(vec![module], vec![]))
 }
 
-/// A module of many code objects that are all the same.
+/// A module of many equal code objects.
 fn many_codes(count: u32) -> Module<'static> {
     let mut module = shapes::plain("m");
     module.codes = (0..count).map(|_| shapes::code(0, vec![])).collect();
@@ -205,7 +205,7 @@ fn overlapping_objects() {
 #[test]
 fn a_large_list_shared_by_all_code_objects() {
     let mut module = many_codes(3000);
-    // Behind its code objects, the list of the root holds what could be the list of any other: kinds, name, constants.
+    // After its code objects, the list of the body has items that fit any code object: local kinds, name, constants.
     module.objects.push(Object::Leaf(Leaf::Bytes(b"".as_slice().into())));
     module.codes[3000].constants.extend([Ref::Object(2), Ref::Object(0)]);
     module.codes[3000].constants.extend([Ref::Object(1); 10_000]);
@@ -253,7 +253,7 @@ fn bytecode_shared_by_all_code_objects() {
 
 #[test]
 fn a_container_that_reaches_the_code_of_another_module() {
-    // Code objects of modules follow each other: the first item of the list in the second module leads into the first.
+    // The code objects of the second module follow those of the first, so a lower id leads into the first module.
     let parts = vec![shapes::classes("a"), shapes::classes("b")];
     let bytes = shapes::archive(parts, vec![]);
     let archive = Archive::open(&bytes[..]).unwrap();
@@ -264,7 +264,7 @@ fn a_container_that_reaches_the_code_of_another_module() {
     };
     let id = (0..archive.object_count()).find(is_tuple).unwrap();
     let mut broken = Edited(bytes.clone());
-    // First byte, count, depth, bound; then the wide item of the code object, and its bound one too large for it.
+    // First byte, count, depth, bound; then the wide item of the code object.
     let tuple = broken.object(id);
     let item = behind(&tuple, 4);
     let bound = behind(&tuple, 3);
@@ -272,7 +272,7 @@ fn a_container_that_reaches_the_code_of_another_module() {
     broken.set(&item, code - u64::from(second.first_code()));
     let was = broken.get(&bound);
     broken.set(&bound, was - u64::from(second.first_code()));
-    // What holds the tuple states a bound as well.
+    // The container of the tuple states a bound, too.
     let holder = (0..archive.object_count())
         .filter(|holder| *holder > id)
         .find(|holder| archive.object(*holder).unwrap().kind().unwrap() == ObjectKind::List);
@@ -292,7 +292,7 @@ fn a_container_that_reaches_the_code_of_another_module() {
 fn more_parents_than_the_limit() {
     let local = |constants| Code { qualname: Qualname::Local { interned: false }, ..shapes::code(0, constants) };
     let mut module = shapes::plain("m");
-    // One that is directly in the root, then 2,000 that are in each other.
+    // One code object directly in the body, then 2,000 nested ones.
     module.codes = vec![local(vec![]), local(vec![])];
     module.codes.extend((1..2000).map(|level| local(vec![Ref::Code(level)])));
     module.codes.push(shapes::code(0, vec![Ref::Code(0), Ref::Code(2000)]));
@@ -300,7 +300,7 @@ fn more_parents_than_the_limit() {
     let mut archive = Edited(program(module).archive());
     assert_eq!((archive.get("details[0].parent_delta"), archive.get("details[1].parent_delta")), (2001, 1));
     assert!(all(&archive.0).iter().all(Option::is_none));
-    // A parent need not hold its child, but there may be no more than 2,000.
+    // A parent need not hold its child, but a code object may have at most 2,000 parents.
     archive.set("details[0].parent_delta", 2);
     archive.repair(Repair::Chunks);
     assert!(all(&archive.0).iter().all(Option::is_none));
@@ -325,7 +325,7 @@ fn a_long_name_shared_by_a_chain_of_parents() {
     let nested = |len: usize| {
         let mut module = shapes::plain("m");
         module.objects[0] = Object::Leaf(Leaf::Str(Str::plain("n".repeat(len))));
-        // The innermost one has its name for its qualified name.
+        // The qualified name of the innermost one is its name.
         let innermost = shapes::code(0, vec![]);
         module.codes = vec![innermost, local(vec![Ref::Code(0)]), local(vec![Ref::Code(1)])];
         module.codes.push(shapes::code(0, vec![Ref::Code(2)]));
@@ -342,7 +342,7 @@ fn a_long_name_shared_by_a_chain_of_parents() {
     assert_eq!(error, r#""m": bytes in a derived qualified name: found 65540; at most 65536 are allowed"#);
     let mut archive = Edited(program(nested(21_838)).archive());
     assert!(all(&archive.0).iter().all(Option::is_none));
-    // Now a fourth.
+    // Now four names.
     let form = archive.get("code[1].form");
     archive.set("code[0].form", form);
     archive.repair(Repair::Chunks);

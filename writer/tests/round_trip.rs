@@ -108,7 +108,11 @@ proptest! {
     }
 
     #[test]
-    fn the_order_of_calls_and_of_objects_does_not_change_the_bytes(mut program in programs(), order in 1u64.., by in 0usize..9) {
+    fn the_order_of_calls_and_of_objects_does_not_change_the_bytes(
+        mut program in programs(),
+        order in 1u64..,
+        by in 0usize..9,
+    ) {
         let bytes = program.write();
         let mixed = program.plan(Options::default(), order).unwrap().to_bytes();
         prop_assert!(mixed == bytes);
@@ -213,7 +217,7 @@ fn int(value: u32) -> Object<'static> {
 
 #[test]
 fn lists_and_containers_with_distant_items_are_wide() {
-    // Beyond 32,768 ids and beyond the 16,384 of the window, and a container that reaches back further than 32,768.
+    // More than 32,768 shared ids and the 16,384 of the window. The container reaches back further than 32,768.
     let count = 80_000;
     let mut objects: Vec<_> = (0..count).map(int).collect();
     objects.push(Object::Container(Container::Tuple, (0..count).map(Ref::Object).collect()));
@@ -290,7 +294,7 @@ fn equal_values_are_merged_only_if_their_types_are_equal() {
         list(),
         tuple(&[12]),
         tuple(&[13]),
-        // From here on: once more.
+        // Repetitions of values above.
         int(1),
         text(true),
         tuple(&[16]),
