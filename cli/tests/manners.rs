@@ -320,9 +320,9 @@ fn a_bad_output_is_refused_before_anything_is_compiled() {
         ("src", "it is a folder"),
         ("file/x.perma", "Not a directory"),
         ("link", "cannot write to the folder absent"),
-        ("/dev/null", "it is no regular file"),
-        ("new/", "it does not name a file"),
-        ("locked/x.perma", "cannot create a temporary in locked"),
+        ("/dev/null", "it exists and is not a regular file"),
+        ("new/", "it does not end in the name of a file"),
+        ("locked/x.perma", "cannot create a temporary file in locked"),
     ] {
         if is_root && output.starts_with("locked") {
             continue;

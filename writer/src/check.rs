@@ -1,4 +1,4 @@
-//! Checks of targets, modules and resources that need nothing but the model.
+//! Checks of targets, modules and resources that need only the model.
 
 use crate::{collect::CollectedCode, error::Error};
 use permacode_format::{
@@ -22,14 +22,14 @@ pub(crate) fn target(target: &Target) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks everything about a module but its objects and the references between them.
+/// Checks a module, except for its objects, its code objects and the references between them.
 pub(crate) fn module(module: &Module<'_>) -> Result<(), Error> {
     let name = &module.name;
     name_len(name, name.len())?;
     if !is_module_name(name) {
         return Err(Error::invalid(
             name,
-            "a module name must consist of components separated by dots, none of them empty, without NUL",
+            "a module name must consist of non-empty components separated by dots, without a NUL character",
         ));
     }
     match (module.kind, module.body) {
@@ -50,21 +50,24 @@ pub(crate) fn module(module: &Module<'_>) -> Result<(), Error> {
 fn source(owner: &str, source: &Source<'_>) -> Result<(), Error> {
     let Some(text) = &source.text else { return Ok(()) };
     if text.len() as u64 != source.size {
-        return Err(Error::invalid(owner, "the size of the source differs from the length of its text"));
+        return Err(Error::invalid(owner, "the stated size of the source must equal the length of its text"));
     }
     if digest(text) != source.digest {
-        return Err(Error::invalid(owner, "the digest of the source differs from the digest of its text"));
+        return Err(Error::invalid(owner, "the stated digest of the source must be the XXH3-128 of its text"));
     }
     Ok(())
 }
 
-/// Checks the fields of one code object that refer to nothing.
+/// Checks the fields of one code object that are not references to objects.
 pub(crate) fn code(owner: &str, code: &Code<'_>, parent: Option<u32>) -> Result<(), Error> {
     if parent.is_none() && matches!(code.qualname, Qualname::Member { .. } | Qualname::Local { .. }) {
-        return Err(Error::invalid(owner, "the body has no parent, so its qualified name cannot be derived from one"));
+        return Err(Error::invalid(
+            owner,
+            "the qualified name of the body cannot be derived, because it has no parent",
+        ));
     }
     if code.signature.as_ref().is_some_and(|text| std::str::from_utf8(text).is_err()) {
-        return Err(Error::invalid(owner, "a signature is not UTF-8"));
+        return Err(Error::invalid(owner, "a signature must be UTF-8"));
     }
     if code.local_count == Some(NONE) {
         return Err(Error::limit(owner, "stated local variables", NONE.into(), u64::from(NONE) - 1));
@@ -72,42 +75,42 @@ pub(crate) fn code(owner: &str, code: &Code<'_>, parent: Option<u32>) -> Result<
     Ok(())
 }
 
-/// Checks the name of a resource: root, slash, path.
+/// Checks the name of a resource, which is `ROOT/PATH`.
 pub(crate) fn resource(resource: &Resource<'_>, name: &[u8]) -> Result<(), Error> {
     let shown = String::from_utf8_lossy(name);
     name_len(&shown, name.len())?;
     if resource.root.contains('/') || !is_resource_name(name) {
         return Err(Error::invalid(
             &shown,
-            "a resource must have a root without slashes, and a relative path without empty, `.` or `..` components",
+            "a resource must have a root without slashes and a relative path without empty, `.` or `..` components",
         ));
     }
     Ok(())
 }
 
-/// Checks that no derived qualified name is longer than a reader builds [C-6].
+/// Checks the length of each derived qualified name against the longest that a reader builds [C-6].
 pub(crate) fn qualnames(module: &Module<'_>, codes: &[CollectedCode]) -> Result<(), Error> {
     let len_of = |object: u32| match module.objects.get(object as usize) {
         Some(Object::Leaf(Leaf::Str(text))) => Ok(text.text.len() as u64),
-        _ => Err(Error::invalid(&module.name, "a name, path or docstring is not a string")),
+        _ => Err(Error::invalid(&module.name, "a name, path or docstring must be a string")),
     };
     let mut lens = vec![0u64; codes.len()];
-    // Parents come after their children.
-    for (place, code) in codes.iter().enumerate().rev() {
+    // A parent comes after its children, so its length is known here before theirs.
+    for (index, code) in codes.iter().enumerate().rev() {
         let model = &module.codes[code.model as usize];
-        let before = code.parent.map_or(0, |parent| lens[parent as usize]);
+        let parent_len = code.parent.map_or(0, |parent| lens[parent as usize]);
         let name = len_of(model.name)?;
         let (len, is_derived) = match model.qualname {
             Qualname::Name => (name, false),
             Qualname::Explicit(object) => (len_of(object)?, false),
-            Qualname::Member { .. } => (before + MEMBER_SEPARATOR.len() as u64 + name, true),
-            Qualname::Local { .. } => (before + LOCAL_SEPARATOR.len() as u64 + name, true),
+            Qualname::Member { .. } => (parent_len + MEMBER_SEPARATOR.len() as u64 + name, true),
+            Qualname::Local { .. } => (parent_len + LOCAL_SEPARATOR.len() as u64 + name, true),
         };
         if is_derived && len > u64::from(MAX_QUALNAME_LEN) {
             let name = module.name.as_str();
             return Err(Error::limit(name, "bytes in a derived qualified name", len, MAX_QUALNAME_LEN.into()));
         }
-        lens[place] = len;
+        lens[index] = len;
     }
     Ok(())
 }

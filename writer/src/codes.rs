@@ -1,4 +1,4 @@
-//! Laying out code objects: their two halves, the wide form, lists, instructions, tables and signatures (spec.md 5.8, 5.9).
+//! The layout of code objects: hot, cold and wide records, lists, bytecode, tables and signatures (spec.md 5.8, 5.9).
 
 use crate::{
     entry::CodeEntry,
@@ -27,17 +27,20 @@ pub(crate) struct Codes {
     pub(crate) signature_text: Placed,
     pub(crate) wide_lists: u64,
     pub(crate) merged_lists: Merged,
-    /// Items of all lists, shared ones counted each time.
+    /// Number of items in the lists of all code objects. A shared list counts once for each code object that has it.
     pub(crate) list_items: u64,
 }
 
-/// Blobs in the order in which they lie, each at its offset.
+/// The order and the offsets of the blobs of one section.
 #[derive(Debug, Default)]
 pub(crate) struct Placed {
-    /// Offset of each blob; [`u64::MAX`]: it has none yet.
+    /// Offset of each blob in the section. [`u64::MAX`] marks a blob that has not been placed.
     offsets: Vec<u64>,
+    /// The placed blobs, by ascending offset.
     pub(crate) order: Vec<u32>,
+    /// Length of the section in bytes.
     pub(crate) len: u64,
+    /// Alignment of each blob in bytes.
     pub(crate) align: u64,
 }
 
@@ -46,7 +49,7 @@ impl Placed {
         Placed { offsets: vec![u64::MAX; blobs.len()], order: Vec::new(), len: 0, align }
     }
 
-    /// The offset of a blob, which is placed behind the others when it is first asked for.
+    /// Returns the offset of a blob. The first call for a blob places it after those placed before.
     pub(crate) fn place(&mut self, blobs: &Blobs, blob: u32) -> u64 {
         let offset = &mut self.offsets[blob as usize];
         if *offset == u64::MAX {
@@ -58,7 +61,7 @@ impl Placed {
     }
 }
 
-/// Lays out all code objects. Equal lists are shared if `share_lists` says so.
+/// Lays out all code objects. With `share_lists`, code objects with equal lists share one.
 pub(crate) fn lay_out(writer: &Writer, order: &Order, share_lists: bool) -> Result<Codes, Error> {
     if order.code_count >= u64::from(MAX_IDS) {
         return Err(Error::limit(None, "code objects", order.code_count, u64::from(MAX_IDS) - 1));
@@ -77,25 +80,25 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order, share_lists: bool) -> Resu
     for blob in placement::of_shared(placement, &modules, writer.tables.len(), |code| code.tables) {
         codes.tables.place(&writer.tables, blob);
     }
-    let mut places: Vec<_> = modules.iter().map(|module| vec![Places::default(); module.codes.len()]).collect();
+    let mut offsets: Vec<_> = modules.iter().map(|module| vec![Offsets::default(); module.codes.len()]).collect();
     for (module, index) in placement::of_codes(placement, &modules) {
         let code = &modules[module].codes[index as usize];
-        places[module][index as usize] = Places {
+        offsets[module][index as usize] = Offsets {
             list: lists.place(code, order, &order.bases[module], &mut codes)?,
-            bytecode: offset("bytes of bytecode", codes.bytecode.place(&writer.bytecode, code.bytecode))?,
-            tables: offset("bytes of tables", codes.tables.place(&writer.tables, code.tables))?,
+            bytecode: narrow_offset("bytes of bytecode", codes.bytecode.place(&writer.bytecode, code.bytecode))?,
+            tables: narrow_offset("bytes of tables", codes.tables.place(&writer.tables, code.tables))?,
         };
     }
-    // Things lie as they are placed; records follow the ids, children first.
-    for ((module, base), places) in modules.into_iter().zip(&order.bases).zip(places) {
-        for (index, (code, places)) in module.codes.iter().zip(places).enumerate() {
+    // Blobs were placed in the order of `placement`. Records are in the order of ids, so children come first.
+    for ((module, base), offsets) in modules.into_iter().zip(&order.bases).zip(offsets) {
+        for (index, (code, offsets)) in module.codes.iter().zip(offsets).enumerate() {
             let id = base.first_code + index as u32;
-            codes.push_records(code, index as u32, places);
+            codes.push_records(code, index as u32, offsets);
             if let Some(text) = code.signature {
-                let place = codes.signature_text.place(&writer.signatures, text);
+                let offset = codes.signature_text.place(&writer.signatures, text);
                 codes.signatures.push(SignatureRecord {
                     code: id.into(),
-                    offset: offset("bytes of signatures", place)?.into(),
+                    offset: narrow_offset("bytes of signatures", offset)?.into(),
                     len: (writer.signatures.get(text).len() as u32).into(),
                 });
             }
@@ -116,19 +119,20 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order, share_lists: bool) -> Resu
     Ok(codes)
 }
 
-/// Where the parts of a code object lie.
+/// Where the parts of a code object lie in their sections.
 #[derive(Debug, Clone, Copy, Default)]
-struct Places {
+struct Offsets {
+    /// Offset of the list in units of two bytes, and whether its items are wide.
     list: (u32, bool),
     bytecode: u32,
     tables: u32,
 }
 
-fn offset(what: &'static str, offset: u64) -> Result<u32, Error> {
+fn narrow_offset(what: &'static str, offset: u64) -> Result<u32, Error> {
     u32::try_from(offset).map_err(|_| Error::limit(None, what, offset, MAX_U32_SECTION))
 }
 
-/// Lists of code objects, narrow where they can be.
+/// The encoded lists of code objects.
 struct Lists {
     blobs: Blobs,
     placed: Placed,
@@ -136,7 +140,9 @@ struct Lists {
 }
 
 impl Lists {
-    /// The offset of the list of a code object in units of two bytes, and whether it is wide.
+    /// Encodes and places the list of a code object. Items are narrow if every one of them fits the narrow form.
+    ///
+    /// Returns the offset in units of two bytes, and whether the items are wide.
     fn place(
         &mut self,
         code: &CodeEntry,
@@ -146,7 +152,7 @@ impl Lists {
     ) -> Result<(u32, bool), Error> {
         let item = |item: &Item| match item {
             Item::Object(handle) => ItemRef::Object(order.ids[*handle as usize]),
-            Item::Code(place) => ItemRef::Code(base.first_code + place),
+            Item::Code(index) => ItemRef::Code(base.first_code + index),
         };
         let narrow = |of: &Item| list_item::encode_narrow(item(of), base.object_base, base.first_code);
         codes.list_items += code.list.len() as u64;
@@ -163,46 +169,47 @@ impl Lists {
         };
         let list = if self.share { self.blobs.intern(&[&bytes]) } else { self.blobs.push(&bytes) };
         self.placed.grow(&self.blobs);
-        let place = self.placed.place(&self.blobs, list) / 2;
-        Ok((offset("bytes of lists", place)?, is_wide))
+        let units = self.placed.place(&self.blobs, list) / 2;
+        Ok((narrow_offset("bytes of lists", units)?, is_wide))
     }
 }
 
 impl Placed {
-    /// Makes room for blobs that came since.
+    /// Makes room for the blobs that were added to `blobs` since [`Placed::new`].
     fn grow(&mut self, blobs: &Blobs) {
         self.offsets.resize(blobs.len(), u64::MAX);
     }
 }
 
 impl Codes {
-    fn push_records(&mut self, code: &CodeEntry, place: u32, places: Places) {
-        let parent_delta = code.parent.map_or(0, |parent| parent - place);
+    fn push_records(&mut self, code: &CodeEntry, index: u32, offsets: Offsets) {
+        let parent_delta = code.parent.map_or(0, |parent| parent - index);
         let mut form = code.form;
-        let (list_offset, is_wide) = places.list;
+        let (list_offset, is_wide) = offsets.list;
         if is_wide {
             form |= code_form::WIDE_LIST;
         }
         let mut record = CodeRecord {
-            bytecode_offset: places.bytecode.into(),
+            bytecode_offset: offsets.bytecode.into(),
             list_offset: list_offset.into(),
             flags: code.flags.into(),
             form,
             ..bytemuck::Zeroable::zeroed()
         };
-        let mut detail = CodeDetail { tables_offset: places.tables.into(), ..bytemuck::Zeroable::zeroed() };
+        let mut detail = CodeDetail { tables_offset: offsets.tables.into(), ..bytemuck::Zeroable::zeroed() };
         if fill_narrow(&mut record, &mut detail, code, parent_delta).is_none() {
             record = CodeRecord {
-                bytecode_offset: places.bytecode.into(),
+                bytecode_offset: offsets.bytecode.into(),
                 list_offset: list_offset.into(),
                 flags: code.flags.into(),
                 form: form | code_form::WIDE_RECORD,
                 ..bytemuck::Zeroable::zeroed()
             };
-            detail = CodeDetail { tables_offset: places.tables.into(), ..bytemuck::Zeroable::zeroed() };
-            let index = self.wide.len() as u32;
-            record.bytecode_len = U16::new(index as u16);
-            record.constant_count = U16::new((index >> 16) as u16);
+            detail = CodeDetail { tables_offset: offsets.tables.into(), ..bytemuck::Zeroable::zeroed() };
+            // These two fields together hold the number of the wide record (spec.md 5.8).
+            let wide = self.wide.len() as u32;
+            record.bytecode_len = U16::new(wide as u16);
+            record.constant_count = U16::new((wide >> 16) as u16);
             self.wide.push(wide_code(code, parent_delta));
         }
         self.records.push(record);
@@ -210,7 +217,7 @@ impl Codes {
     }
 }
 
-/// Fills the narrow fields; `None` if a value does not fit, with some of them filled.
+/// Fills the narrow fields. Returns `None` if a value does not fit; some fields are then already filled.
 fn fill_narrow(record: &mut CodeRecord, detail: &mut CodeDetail, code: &CodeEntry, parent_delta: u32) -> Option<()> {
     fn narrow<N: TryFrom<u32>>(value: u32) -> Option<N> {
         N::try_from(value).ok()

@@ -1,8 +1,8 @@
-//! From the model of one module to distinct objects and the order in which they are first used.
+//! Interns the objects of one module, and records the order in which they are first used.
 //!
-//! The walk starts at the root code object and follows references in the order in which the lists hold them. It knows
-//! two orders of code objects: *parents first* (the order of first use, in which things are laid out) and *children
-//! first* (the order of ids). It keeps its own stack.
+//! The walk starts at the body of the module and follows references in the order in which the lists hold them. It
+//! yields two orders of code objects: *parents first*, which is the order of first use, and *children first*, which
+//! is the order of ids. The walk has an explicit stack, so a deeply nested module cannot overflow the call stack.
 
 use crate::{
     error::{Error, ErrorKind},
@@ -11,12 +11,12 @@ use crate::{
 use permacode_format::{MAX_DEPTH, MAX_PARENTS, ObjectKind, is_shortest_int, object_flag, string_kind};
 use permacode_model::{Code, Leaf, Module, Object, Qualname, Ref, Str};
 
-/// What the walk over a module found.
+/// The result of the walk over one module.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
-    /// Distinct objects in the order of first use, members before their containers.
+    /// Distinct objects in the order of first use. The items of a container come before the container.
     pub(crate) objects: Vec<Handle>,
-    /// Those of them that are used for anything but a docstring.
+    /// The objects among them that are used for more than a docstring.
     pub(crate) hot: Vec<Handle>,
     /// Code objects, children first.
     pub(crate) codes: Vec<CollectedCode>,
@@ -24,14 +24,14 @@ pub(crate) struct Collected {
     pub(crate) first_use: Vec<u32>,
 }
 
-/// What the walk found of one code object.
+/// One code object as the walk found it.
 #[derive(Debug)]
 pub(crate) struct CollectedCode {
-    /// Its index in the model.
+    /// Index in [`Module::codes`].
     pub(crate) model: u32,
-    /// Place of its parent in the order in which children come first.
+    /// Index of the parent in [`Collected::codes`].
     pub(crate) parent: Option<u32>,
-    /// Its list.
+    /// Local kinds, name, qualified name and file name if stated, locals, constants, names (spec.md 5.9).
     pub(crate) list: Vec<Item>,
 }
 
@@ -57,17 +57,18 @@ pub(crate) fn collect(module: &Module<'_>, interner: &mut Interner) -> Result<Co
 enum State {
     New,
     Open,
-    /// Handle of an object, or place of a code object.
+    /// The handle of an object, or the index of a code object in [`Collected::codes`].
     Done(u32),
 }
 
 /// A node whose references are being followed.
 struct Frame {
     node: Ref,
+    /// Number of the next reference to follow.
     next: usize,
-    /// The code object above it, by index in the model.
+    /// The nearest code object around the node, as an index in [`Module::codes`].
     parent: Option<u32>,
-    /// Code objects above it.
+    /// Number of code objects around the node.
     parents: u32,
 }
 
@@ -77,7 +78,7 @@ struct Walk<'m, 'a> {
     codes: Vec<State>,
     seen: hashbrown::HashSet<Handle>,
     hot: hashbrown::HashSet<Handle>,
-    /// Code objects by index in the model, parents first.
+    /// Indexes in [`Module::codes`], parents first.
     started: Vec<u32>,
     found: Collected,
     interner: &'m mut Interner,
@@ -95,7 +96,7 @@ impl<'m, 'a> Walk<'m, 'a> {
                     Ref::Code(code) => self.codes.get(code as usize),
                 };
                 match state {
-                    None => return Err(self.invalid("a reference points outside the module")),
+                    None => return Err(self.invalid("a reference must be to an object or code object of the module")),
                     Some(State::Open) => return Err(Error::new(ErrorKind::Cycle(self.module.name.clone()))),
                     Some(State::Done(_)) => {}
                     Some(State::New) => {
@@ -122,7 +123,8 @@ impl<'m, 'a> Walk<'m, 'a> {
             Ref::Object(object) => self.objects[object as usize] = State::Open,
             Ref::Code(code) => {
                 let state = self.codes.get_mut(code as usize);
-                *state.ok_or_else(|| Error::invalid(&self.module.name, "its body is not one of its code objects"))? =
+                *state
+                    .ok_or_else(|| Error::invalid(&self.module.name, "its body must be one of its code objects"))? =
                     State::Open;
                 if parents > MAX_PARENTS {
                     return Err(self.limit("nested code objects", parents.into(), MAX_PARENTS.into()));
@@ -133,7 +135,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         Ok(Frame { node, next: 0, parent, parents })
     }
 
-    /// The reference number `index` of a node.
+    /// Reference number `index` of a node; `None` after the last one.
     fn reference(&self, node: Ref, index: usize) -> Result<Option<Ref>, Error> {
         Ok(match node {
             Ref::Object(object) => match &self.module.objects[object as usize] {
@@ -153,7 +155,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             Object::Leaf(Leaf::StopIteration) => self.interner.fixed(ObjectKind::StopIteration, 0, &[]),
             Object::Leaf(Leaf::Int(bytes)) => {
                 if !is_shortest_int(bytes) {
-                    return Err(self.invalid("an integer is not in its shortest form"));
+                    return Err(self.invalid("an integer must be in its shortest form"));
                 }
                 self.checked_len(bytes)?;
                 self.interner.sized(ObjectKind::Int, 0, bytes)
@@ -177,7 +179,7 @@ impl<'m, 'a> Walk<'m, 'a> {
             }
             Object::Container(kind, items) => {
                 if !kind.takes(items.len() as u64) {
-                    return Err(self.invalid("a mapping must have as many values as keys, and a slice three items"));
+                    return Err(self.invalid("a mapping must have one value for each key, and a slice three items"));
                 }
                 let mut value = ContainerValue { kind: *kind, items: Box::default(), depth: 1, code_bound: 0 };
                 let mut handles = Vec::with_capacity(items.len());
@@ -186,7 +188,9 @@ impl<'m, 'a> Walk<'m, 'a> {
                     match item {
                         Item::Object(handle) => {
                             if self.is_qualname(handle) {
-                                return Err(self.invalid("a derived qualified name is inside a container"));
+                                return Err(self.invalid(
+                                    "a derived qualified name must be a constant of a code object, not of a container",
+                                ));
                             }
                             value.depth = value.depth.max(self.interner.depth(handle) + 1);
                             value.code_bound = value.code_bound.max(self.interner.code_bound(handle));
@@ -240,16 +244,17 @@ impl<'m, 'a> Walk<'m, 'a> {
                 && let Object::Leaf(Leaf::Qualname { constant, .. }) = &self.module.objects[*object as usize]
                 && !matches!(code.constants.get(*constant as usize), Some(Ref::Code(_)))
             {
-                return Err(self.invalid("a derived qualified name must be that of a constant that is a code object"));
+                return Err(self.invalid("a derived qualified name must refer to a constant that is a code object"));
             }
         }
         if code.docstring.is_some_and(|docstring| docstring as usize >= code.constants.len()) {
-            return Err(self.invalid("a docstring is not one of the constants of its code object"));
+            return Err(self.invalid("a docstring must be one of the constants of its code object"));
         }
         for name in &code.names {
             list.push(self.string(*name)?);
         }
-        // Only names and constants that are no docstring are read to run code.
+        // A machine that runs the code reads everything in the list except the docstring. The loop over the constants
+        // above marked all other constants.
         for item in &list[..list.len() - code.constants.len() - code.names.len()] {
             self.mark_hot(*item);
         }
@@ -267,7 +272,7 @@ impl<'m, 'a> Walk<'m, 'a> {
         }
     }
 
-    /// Notes the use of an object that is already interned.
+    /// Records the first use of an interned object.
     fn use_object(&mut self, handle: Handle) {
         if self.seen.insert(handle) {
             self.found.objects.push(handle);
@@ -275,14 +280,14 @@ impl<'m, 'a> Walk<'m, 'a> {
     }
 
     fn finish(mut self) -> Result<Collected, Error> {
-        let place = |model: u32| match self.codes[model as usize] {
-            State::Done(place) => place,
-            State::New | State::Open => unreachable!("the walk ends when all that it started is done"),
+        let index_of = |model: u32| match self.codes[model as usize] {
+            State::Done(index) => index,
+            State::New | State::Open => unreachable!("the walk finishes every code object that it starts"),
         };
         for code in &mut self.found.codes {
-            code.parent = code.parent.map(place);
+            code.parent = code.parent.map(index_of);
         }
-        self.found.first_use = self.started.iter().copied().map(place).collect();
+        self.found.first_use = self.started.iter().copied().map(index_of).collect();
         self.found.hot = self.found.objects.iter().copied().filter(|handle| self.hot.contains(handle)).collect();
         Ok(self.found)
     }
@@ -294,15 +299,15 @@ impl<'m, 'a> Walk<'m, 'a> {
         };
         match (reference, state) {
             (Ref::Object(_), Some(State::Done(handle))) => Ok(Item::Object(*handle)),
-            (Ref::Code(_), Some(State::Done(place))) => Ok(Item::Code(*place)),
-            _ => Err(self.invalid("a reference points outside the module")),
+            (Ref::Code(_), Some(State::Done(index))) => Ok(Item::Code(*index)),
+            _ => Err(self.invalid("a reference must be to an object or code object of the module")),
         }
     }
 
     fn string(&self, object: u32) -> Result<Item, Error> {
         match self.module.objects.get(object as usize) {
             Some(Object::Leaf(Leaf::Str(_))) => self.item(Ref::Object(object)),
-            _ => Err(self.invalid("a name, path or docstring is not a string")),
+            _ => Err(self.invalid("a name, path or docstring must be a string")),
         }
     }
 
@@ -331,7 +336,7 @@ impl<'m, 'a> Walk<'m, 'a> {
     }
 }
 
-/// The strings of a code object that only some have: qualified name, file name.
+/// The two optional strings of a code object: its explicit qualified name and its file name.
 fn explicit_strings(code: &Code<'_>) -> impl Iterator<Item = u32> {
     let qualname = match code.qualname {
         Qualname::Explicit(object) => Some(object),
@@ -340,7 +345,8 @@ fn explicit_strings(code: &Code<'_>) -> impl Iterator<Item = u32> {
     qualname.into_iter().chain(code.filename)
 }
 
-/// Reference number `index` of a code object: its list, but for the local kinds, which are no object of the model.
+/// Reference number `index` of a code object. References are in the order of the list. The local kinds are not
+/// among them, because the model holds them as bytes.
 fn reference_of_code(code: &Code<'_>, index: usize) -> Option<Ref> {
     let mut strings = std::iter::once(code.name).chain(explicit_strings(code));
     let before = 1 + explicit_strings(code).count();
@@ -358,9 +364,9 @@ fn reference_of_code(code: &Code<'_>, index: usize) -> Option<Ref> {
     code.names.get(index - code.constants.len()).copied().map(Ref::Object)
 }
 
-/// Interns a string under the narrowest kind that holds it.
+/// Interns a string with the narrowest kind that holds it [O-4].
 pub(crate) fn intern_str(interner: &mut Interner, owner: &str, text: &Str<'_>) -> Result<Handle, Error> {
-    let kind = string_kind(&text.text).ok_or_else(|| Error::invalid(owner, "a string is not generalised UTF-8"))?;
+    let kind = string_kind(&text.text).ok_or_else(|| Error::invalid(owner, "a string must be generalised UTF-8"))?;
     Ok(interner.sized(kind, interned_flag(text.interned), &text.text))
 }
 

@@ -1,4 +1,7 @@
-//! Targets, modules and resources as a writer keeps them: their values are handles of merged values.
+//! Targets, modules and resources as a writer keeps them: with handles in place of values.
+//!
+//! A field of type `u32` that names bytes (`bytecode`, `tables`, `signature`, `text`, `data`) is the number of a blob
+//! in the [`Blobs`](crate::intern::Blobs) of that kind.
 
 use crate::intern::{Handle, Item};
 use hashbrown::HashSet;
@@ -20,7 +23,7 @@ pub(crate) struct ModuleEntry {
     pub(crate) name: String,
     pub(crate) flags: u32,
     pub(crate) objects: Vec<Handle>,
-    /// The objects that are used for anything but a docstring; some may occur twice.
+    /// The objects that are used for more than a docstring. Some may occur twice.
     pub(crate) hot: Vec<Handle>,
     /// Children first.
     pub(crate) codes: Vec<CodeEntry>,
@@ -30,14 +33,14 @@ pub(crate) struct ModuleEntry {
     pub(crate) source: Option<SourceEntry>,
 }
 
-/// A path and the root that it lies below.
+/// A path and the root that it is relative to, if any.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct PathEntry {
     pub(crate) path: Handle,
     pub(crate) root: Option<Handle>,
 }
 
-/// A source.
+/// The source of a module.
 #[derive(Debug)]
 pub(crate) struct SourceEntry {
     pub(crate) path: PathEntry,
@@ -58,7 +61,7 @@ pub(crate) struct CodeEntry {
     pub(crate) line_len: u32,
     pub(crate) exception_len: u32,
     pub(crate) signature: Option<u32>,
-    /// Bits of [`code_form`](permacode_format::code_form) that follow from the model.
+    /// Bits of [`code_form`](permacode_format::code_form), except those for wide lists and wide records.
     pub(crate) form: u8,
     pub(crate) constant_count: u32,
     pub(crate) name_count: u32,
@@ -76,7 +79,7 @@ pub(crate) struct CodeEntry {
 /// A resource whose bytes have been merged.
 #[derive(Debug)]
 pub(crate) struct ResourceEntry {
-    /// Root, slash, path.
+    /// `ROOT/PATH`
     pub(crate) name: Vec<u8>,
     pub(crate) root_len: u32,
     pub(crate) flags: u32,

@@ -1,8 +1,8 @@
-//! What can go wrong before and while an archive is written.
+//! The error type of this crate.
 
 use std::{fmt, io, path::PathBuf};
 
-/// An error of the writer. A file that existed before is unchanged.
+/// Why an archive could not be made or written. An archive that was to be replaced is unchanged.
 #[derive(Debug)]
 pub struct Error {
     kind: ErrorKind,
@@ -16,7 +16,7 @@ pub enum ErrorKind {
     DuplicateModule(String),
     /// Two resources of one target have this path.
     DuplicateResource(String),
-    /// Two targets are the same.
+    /// Two targets have the same machine, magic number, version and optimisation level. The string shows them.
     DuplicateTarget(String),
     /// A value of the model exceeds a limit of the format.
     Limit {
@@ -26,25 +26,25 @@ pub enum ErrorKind {
         what: &'static str,
         /// The amount found.
         found: u64,
-        /// The most that is allowed.
+        /// The greatest amount that the format allows.
         limit: u64,
     },
-    /// A module, resource or target contradicts itself or breaks a rule of the format.
+    /// A module, resource or target is inconsistent or breaks a rule of the format.
     Invalid {
         /// The module, resource or target.
         name: String,
-        /// What is wrong with it.
+        /// The rule that it breaks.
         what: &'static str,
     },
-    /// An object or code object contains itself.
+    /// An object or code object of this module contains itself.
     Cycle(String),
-    /// No index of the names can be built: two names have the same hash under every seed tried.
+    /// The name index could not be built: two names have the same hash with every seed that was tried.
     Index,
-    /// The archive to copy from breaks a rule of the format, or has what the model cannot express.
+    /// The archive that [`Writer::copy_from`](crate::Writer::copy_from) reads breaks a rule of the format.
     Archive(permacode_model::Error),
     /// Writing failed.
     Io {
-        /// The step that failed.
+        /// The step that failed, for example `cannot replace`. The path completes the sentence.
         doing: &'static str,
         /// The file or folder.
         path: PathBuf,
@@ -104,7 +104,7 @@ impl fmt::Display for Error {
             ErrorKind::Invalid { name, what } => write!(f, "{name:?}: {what}"),
             ErrorKind::Cycle(name) => write!(f, "{name:?}: an object or code object contains itself"),
             ErrorKind::Index => {
-                f.write_str("no index can be built: two names have the same hash under every seed tried")
+                f.write_str("cannot build the name index: two names have the same hash with every seed that was tried")
             }
             ErrorKind::Archive(_) => f.write_str("cannot read the archive to copy from"),
             ErrorKind::Io { doing, path, .. } => write!(f, "{doing} {}", path.display()),

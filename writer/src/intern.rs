@@ -1,15 +1,16 @@
-//! Merging: each distinct value of the whole archive once.
+//! Merging: stores each distinct value of the archive once.
 //!
-//! A value is identified by the bytes it will have in the file (scalars) or by its kind and the identity of its items
-//! (containers): type-strict, recursive without recursion, and blind to everything else. Mutable values get an
-//! identity of their own.
+//! Two scalars are equal if they have the same bytes in the file. The first byte holds the type, so values of different
+//! types are never merged. Two containers are equal if they have the same kind and the same item handles. Items are
+//! interned before their container, so this compares nested containers without recursion. Mutable containers are
+//! never merged.
 
 use std::borrow::Cow;
 
 use hashbrown::HashTable;
 use permacode_format::{Container, ObjectKind, name_hash, write_varint};
 
-/// Identity of a distinct object while the archive is collected.
+/// The number of a distinct object in an [`Interner`].
 pub(crate) type Handle = u32;
 
 /// An item of a container or of a list of a code object.
@@ -17,14 +18,14 @@ pub(crate) type Handle = u32;
 pub(crate) enum Item {
     /// An object.
     Object(Handle),
-    /// A code object of the same module: its place in the order in which children come first.
+    /// A code object of the same module: its index among them, children first.
     Code(u32),
 }
 
 /// A distinct object.
 #[derive(Debug)]
 pub(crate) enum Value {
-    /// The bytes it has in the file.
+    /// The range of its bytes in [`Interner::scalars`]. They are the bytes that it has in the file.
     Scalar { start: usize, len: usize },
     /// A container.
     Container(ContainerValue),
@@ -35,9 +36,9 @@ pub(crate) enum Value {
 pub(crate) struct ContainerValue {
     pub(crate) kind: Container,
     pub(crate) items: Box<[Item]>,
-    /// Levels of containers, itself included.
+    /// Levels of containers, this one included.
     pub(crate) depth: u32,
-    /// One more than the highest code object of the module that can be reached; zero: none can.
+    /// One more than the highest index of a code object that the container can reach. Zero if it reaches none.
     pub(crate) code_bound: u32,
 }
 
@@ -46,14 +47,14 @@ pub(crate) struct ContainerValue {
 pub(crate) struct Interner {
     table: HashTable<(u64, Handle)>,
     values: Vec<Value>,
-    /// Bytes of the scalars, one behind the other.
+    /// Bytes of all scalars, one after the other.
     scalars: Vec<u8>,
-    /// Objects and bytes that were asked for, merged or not.
+    /// Number of calls that interned an object, and the bytes that the objects would have without merging.
     pub(crate) asked: u64,
     pub(crate) asked_bytes: u64,
 }
 
-/// How far an [`Interner`] had come.
+/// The state of an [`Interner`], to return to with [`Interner::undo`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Mark {
     values: usize,
@@ -68,7 +69,7 @@ impl Interner {
         Mark { values: values.len(), scalars: scalars.len(), asked: *asked, asked_bytes: *asked_bytes }
     }
 
-    /// Forgets everything that was interned since `mark`.
+    /// Removes everything that was interned since `mark`.
     pub(crate) fn undo(&mut self, mark: Mark) {
         if self.values.len() > mark.values {
             self.table.retain(|(_, handle)| (*handle as usize) < mark.values);
@@ -86,7 +87,7 @@ impl Interner {
         &self.values[handle as usize]
     }
 
-    /// Bytes of a scalar as they stand in the file.
+    /// Bytes of a scalar as they are in the file.
     pub(crate) fn scalar(&self, start: usize, len: usize) -> &[u8] {
         &self.scalars[start..start + len]
     }
@@ -105,13 +106,13 @@ impl Interner {
         }
     }
 
-    /// A string, bytes or integer: first byte, length, bytes.
+    /// Interns a string, bytes or integer. In the file it is a first byte, a length and the bytes.
     pub(crate) fn sized(&mut self, kind: ObjectKind, flags: u8, bytes: &[u8]) -> Handle {
         let (len, len_len) = write_varint(bytes.len() as u32);
         self.scalar_from(&[&[kind as u8 | flags], &len[..len_len], bytes])
     }
 
-    /// A scalar of fixed size: first byte, bytes.
+    /// Interns a scalar whose first byte determines its length.
     pub(crate) fn fixed(&mut self, kind: ObjectKind, flags: u8, bytes: &[u8]) -> Handle {
         self.scalar_from(&[&[kind as u8 | flags], bytes])
     }
@@ -138,7 +139,7 @@ impl Interner {
         self.add(hash, Value::Scalar { start, len })
     }
 
-    /// A container. One that can change, or through which code objects can be reached, is always a new one.
+    /// Interns a container. A container that is mutable or reaches code objects is never merged with another.
     pub(crate) fn container(&mut self, value: ContainerValue) -> Handle {
         self.asked += 1;
         self.asked_bytes += 3 + 2 * value.items.len() as u64;
@@ -176,34 +177,34 @@ fn hash_of_container(value: &ContainerValue) -> u64 {
     hash
 }
 
-/// Distinct blobs of one section.
+/// The distinct blobs of one kind, for example all bytecode. A blob is known by its number.
 #[derive(Debug, Default)]
 pub(crate) struct Blobs {
     table: HashTable<(u64, u32)>,
-    places: Vec<Stored>,
+    stored: Vec<Stored>,
     bytes: Vec<u8>,
     distinct_bytes: u64,
-    /// Blobs and bytes that were asked for, merged or not.
+    /// Number of calls that added a blob, and the bytes that the blobs would have without merging.
     pub(crate) asked: u64,
     pub(crate) asked_bytes: u64,
 }
 
-/// Where a blob lies.
+/// Where the bytes of a blob are in memory.
 #[derive(Debug)]
 enum Stored {
-    /// Among others, in one allocation.
+    /// Start and length in [`Blobs::bytes`].
     Range(usize, usize),
-    /// Where its maker put it: what is large is not copied.
+    /// In the allocation that the caller handed over.
     Own(Vec<u8>),
 }
 
-/// From this length on, a blob that is given away is kept as it is.
+/// Least length in bytes at which an owned blob keeps its allocation. Shorter ones are copied into [`Blobs::bytes`].
 const LARGE: usize = 4096;
 
-/// How far some [`Blobs`] had come.
+/// The state of [`Blobs`], to return to with [`Blobs::undo`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BlobsMark {
-    places: usize,
+    stored: usize,
     bytes: usize,
     distinct_bytes: u64,
     asked: u64,
@@ -212,9 +213,9 @@ pub(crate) struct BlobsMark {
 
 impl Blobs {
     pub(crate) fn mark(&self) -> BlobsMark {
-        let Blobs { places, bytes, distinct_bytes, asked, asked_bytes, .. } = self;
+        let Blobs { stored, bytes, distinct_bytes, asked, asked_bytes, .. } = self;
         BlobsMark {
-            places: places.len(),
+            stored: stored.len(),
             bytes: bytes.len(),
             distinct_bytes: *distinct_bytes,
             asked: *asked,
@@ -222,18 +223,18 @@ impl Blobs {
         }
     }
 
-    /// Forgets everything that was interned since `mark`.
+    /// Removes everything that was added since `mark`.
     pub(crate) fn undo(&mut self, mark: BlobsMark) {
-        if self.places.len() > mark.places {
-            self.table.retain(|(_, blob)| (*blob as usize) < mark.places);
+        if self.stored.len() > mark.stored {
+            self.table.retain(|(_, blob)| (*blob as usize) < mark.stored);
         }
-        self.places.truncate(mark.places);
+        self.stored.truncate(mark.stored);
         self.bytes.truncate(mark.bytes);
         self.distinct_bytes = mark.distinct_bytes;
         (self.asked, self.asked_bytes) = (mark.asked, mark.asked_bytes);
     }
 
-    /// The identity of a blob that is given away, if it is owned.
+    /// Interns a blob. A large owned blob is kept without copying it.
     pub(crate) fn intern_cow(&mut self, blob: Cow<'_, [u8]>) -> u32 {
         let blob = match blob {
             Cow::Owned(bytes) if bytes.len() >= LARGE => bytes,
@@ -245,7 +246,7 @@ impl Blobs {
         self.find(hash, &blob).unwrap_or_else(|| self.add(hash, Stored::Own(blob)))
     }
 
-    /// The identity of the blob that these parts make.
+    /// Interns the concatenation of `parts`.
     pub(crate) fn intern(&mut self, parts: &[&[u8]]) -> u32 {
         let start = self.bytes.len();
         for part in parts {
@@ -278,11 +279,11 @@ impl Blobs {
             Stored::Range(_, len) => *len as u64,
             Stored::Own(bytes) => bytes.len() as u64,
         };
-        self.places.push(stored);
-        (self.places.len() - 1) as u32
+        self.stored.push(stored);
+        (self.stored.len() - 1) as u32
     }
 
-    /// A blob that is not merged with any other.
+    /// Adds a blob without merging it with an equal one.
     pub(crate) fn push(&mut self, bytes: &[u8]) -> u32 {
         self.asked += 1;
         self.asked_bytes += bytes.len() as u64;
@@ -292,14 +293,14 @@ impl Blobs {
     }
 
     pub(crate) fn get(&self, blob: u32) -> &[u8] {
-        match &self.places[blob as usize] {
+        match &self.stored[blob as usize] {
             Stored::Range(start, len) => &self.bytes[*start..*start + *len],
             Stored::Own(bytes) => bytes,
         }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.places.len()
+        self.stored.len()
     }
 
     pub(crate) fn distinct_bytes(&self) -> u64 {

@@ -1,14 +1,15 @@
-//! Writes Permacode archives (`.perma`): merges what is equal, orders, lays out, and publishes atomically.
+//! Writes Permacode archives (`.perma`). Equal values are merged, and a file is replaced atomically.
 //!
 //! ```text
-//! model -> collect (one module: walk, intern) -> Writer -> order (ids), placement -> plan (sections) -> publish
+//! model -> collect (walk one module, intern values) -> Writer -> order (ids), placement -> plan (sections) -> publish
 //! ```
 //!
-//! The writer takes a [`Module`](permacode_model::Module), which names no virtual machine; `permacode-pyc` makes one from a
-//! `.pyc` file. [`Writer`] has an example. `permacode-reader` reads the archive, and `permacode-model` turns it back into
-//! modules.
+//! The writer takes a [`Module`](permacode_model::Module), which does not depend on a virtual machine. `permacode-pyc`
+//! makes one from a `.pyc` file. [`Writer`] has an example. `permacode-reader` reads the archive, and `permacode-model`
+//! turns it back into modules.
 //!
-//! Same input, same bytes: no clock, no order of a hash table and no order of calls shows in the archive.
+//! The same modules and resources always give the same bytes. The archive does not depend on the time, the order of
+//! calls or the iteration order of hash tables.
 #![forbid(unsafe_code)]
 
 mod check;

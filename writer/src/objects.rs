@@ -1,4 +1,4 @@
-//! Laying out objects: the two sections that hold them and the entry of each id (spec.md 5.10, 5.11).
+//! The layout of objects: the two sections that hold them, and the entry of each id (spec.md 5.10, 5.11).
 
 use crate::{
     error::Error,
@@ -16,9 +16,10 @@ pub(crate) struct Objects {
     pub(crate) cold: Vec<u8>,
 }
 
-/// Lays out all objects that are used, in the order of `placed`.
+/// Lays out the objects `placed`, in that order.
 ///
-/// `code_base` says for a container through which code objects can be reached where those of its module begin.
+/// `code_base` returns the bases of the module that a container belongs to. It is called only for containers that
+/// reach code objects.
 pub(crate) fn lay_out(
     interner: &Interner,
     order: &Order,
@@ -55,18 +56,18 @@ fn write_container(
     out: &mut Vec<u8>,
     container: &ContainerValue,
     order: &Order,
-    own: u32,
+    id: u32,
     base: Option<ModuleBase>,
 ) -> Result<(), Error> {
     let narrow: Option<Vec<u16>> = container
         .items
         .iter()
         .map(|item| match item {
-            Item::Object(handle) => container_item::encode_narrow(order.ids[*handle as usize], own),
+            Item::Object(handle) => container_item::encode_narrow(order.ids[*handle as usize], id),
             Item::Code(_) => None,
         })
         .collect();
-    // Whoever may reach code objects is wide throughout: one form the fewer to check.
+    // A container that can reach code objects must have wide items, even where its items would fit narrow ones [O-7].
     let narrow = narrow.filter(|_| base.is_none());
     let mut first = container.kind.object_kind() as u8;
     if narrow.is_none() {

@@ -1,6 +1,6 @@
-//! How an archive is laid out.
+//! Options of the layout.
 
-/// How to lay an archive out. The default aligns bytecode to 8 bytes and puts shared values first.
+/// Options of the layout of an archive. The default aligns bytecode to 8 bytes and places shared values first.
 ///
 /// ```
 /// use permacode_writer::{Options, Placement};
@@ -21,14 +21,14 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Aligns bytecode to this power of two of bytes: 3 stands for 8 bytes. A page (12) is the most.
+    /// Aligns bytecode to 2 to the power of `power` bytes: 3 means 8 bytes. The greatest power is 12, a page.
     #[must_use]
     pub fn code_align_log2(mut self, power: u8) -> Self {
         self.code_align_log2 = power;
         self
     }
 
-    /// Which values lie next to each other within a section.
+    /// Chooses the order of the values within a section.
     #[must_use]
     pub fn placement(mut self, placement: Placement) -> Self {
         self.placement = placement;
@@ -36,13 +36,14 @@ impl Options {
     }
 }
 
-/// Which values lie next to each other within a section. The ids stay the same: only the pages that a process touches change.
+/// The order of the values within a section. It decides which pages a process touches. It does not change ids.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Placement {
-    /// Values that several modules use come first. Values of one module follow, module by module in the order of names.
+    /// Values that several modules use come first. Values of a single module follow, module by module in the order of
+    /// names.
     #[default]
     SharedFirst,
-    /// Each value lies with the first module that uses it, in the order of names.
+    /// Each value lies with the first module that uses it. Modules are in the order of names.
     FirstUse,
     /// Values that module bodies use come before values that only functions use.
     BodiesFirst,

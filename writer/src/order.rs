@@ -1,14 +1,14 @@
-//! Who comes first: the order of modules, the ids of objects and code objects.
+//! The order of modules, and the ids of objects and code objects.
 //!
-//! An id says which object, and is chosen so that lists stay narrow; where the bytes of the object lie is another
-//! matter (`placement`).
+//! Ids are chosen so that the lists of code objects can use two-byte items. The order of the bytes is independent of
+//! them: `placement` chooses it.
 //!
-//! * Objects of more than one module come first, the most used ones at the front. A member of a container is used by
-//!   at least as many modules as the container, and is less deep, so that sorting by (modules, depth, first use) gives
-//!   members the lower ids.
-//! * Objects of one module alone follow, module by module in order of first use, which the two-byte items of that
-//!   module reach through its window.
-//! * Code objects follow each other module by module, children first.
+//! * Objects of several modules have the lowest ids. They are sorted by the number of modules, most first, then by
+//!   depth, then by first use. At least as many modules use an item of a container as use the container, and the
+//!   item has a smaller depth. So each item gets a lower id than its container [O-6].
+//! * Objects of a single module follow, module by module, in the order of first use. The two-byte items of a module
+//!   reach its own objects through its window.
+//! * Code objects are numbered module by module, children first.
 
 use crate::{entry::ModuleEntry, intern::Handle, writer::Writer};
 use permacode_format::NONE;
@@ -18,23 +18,24 @@ use permacode_format::NONE;
 pub(crate) struct Order {
     /// Targets, by index in the writer, in the order of their records.
     pub(crate) targets: Vec<usize>,
-    /// For each target of `targets`: its modules, by index in the target, sorted by name.
+    /// For each target of `targets`, the indexes of its modules in [`TargetEntry`](crate::entry::TargetEntry), sorted
+    /// by name.
     pub(crate) modules: Vec<Vec<usize>>,
-    /// For each target of `targets`: its resources, sorted by name.
+    /// For each target of `targets`, the indexes of its resources, sorted by name.
     pub(crate) resources: Vec<Vec<usize>>,
-    /// For each module, in the order of `targets` and `modules`: its first code id and its object base.
+    /// The first ids of each module, in the order of module records.
     pub(crate) bases: Vec<ModuleBase>,
     /// Number of code objects.
     pub(crate) code_count: u64,
-    /// Handles that are used, in the order of first use.
+    /// The handles that modules use, in the order of first use.
     pub(crate) first_use: Vec<Handle>,
-    /// Whether a handle is used for anything but a docstring.
+    /// For each handle, whether it is used for more than a docstring.
     pub(crate) hot: Vec<bool>,
-    /// Id of each handle; [`NONE`]: it is not used.
+    /// The id of each handle, or [`NONE`] for a handle that no module uses.
     pub(crate) ids: Vec<u32>,
 }
 
-/// Where the code objects and the window of a module begin.
+/// The first code id and the first object id of a module.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ModuleBase {
     pub(crate) first_code: u32,
@@ -86,11 +87,11 @@ impl Order {
     fn assign(&mut self, writer: &Writer) {
         let modules = self.modules(writer);
         let mut used_by = vec![0u32; writer.interner.len()];
-        let mut place = vec![NONE; writer.interner.len()];
+        let mut first_use = vec![NONE; writer.interner.len()];
         for module in &modules {
             for handle in &module.objects {
                 used_by[*handle as usize] += 1;
-                self.note_use(&mut place, *handle);
+                self.note_use(&mut first_use, *handle);
             }
             for handle in &module.hot {
                 self.hot[*handle as usize] = true;
@@ -100,7 +101,7 @@ impl Order {
         let mut shared: Vec<Handle> =
             self.first_use.iter().copied().filter(|handle| used_by[*handle as usize] > 1).collect();
         shared.sort_by_key(|handle| {
-            (std::cmp::Reverse(used_by[*handle as usize]), writer.interner.depth(*handle), place[*handle as usize])
+            (std::cmp::Reverse(used_by[*handle as usize]), writer.interner.depth(*handle), first_use[*handle as usize])
         });
         let mut next_id = 0;
         for handle in shared {
@@ -109,7 +110,7 @@ impl Order {
         }
         let mut next_code = 0u64;
         for module in modules {
-            // Beyond the limit of ids the sums are not used: the plan refuses the archive.
+            // The cast may truncate. `codes::lay_out` then refuses the archive, because it checks `code_count`.
             self.bases.push(ModuleBase { first_code: next_code as u32, object_base: next_id });
             for handle in &module.objects {
                 if used_by[*handle as usize] == 1 {
@@ -122,10 +123,11 @@ impl Order {
         self.code_count = next_code;
     }
 
-    fn note_use(&mut self, place: &mut [u32], handle: Handle) {
-        let place = &mut place[handle as usize];
-        if *place == NONE {
-            *place = self.first_use.len() as u32;
+    /// Appends a handle to `self.first_use` at its first use. `first_use` holds the position of each handle there.
+    fn note_use(&mut self, first_use: &mut [u32], handle: Handle) {
+        let position = &mut first_use[handle as usize];
+        if *position == NONE {
+            *position = self.first_use.len() as u32;
             self.first_use.push(handle);
         }
     }

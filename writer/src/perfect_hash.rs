@@ -1,19 +1,20 @@
-//! Building the name index: a minimal perfect hash with one byte of pilot a bucket (spec.md 5.6).
+//! Builds the name index: a perfect hash with a pilot of one byte for each bucket (spec.md 5.6).
 //!
-//! Buckets are placed by falling size. Where no pilot finds free slots, the one that evicts the fewest names wins, and
-//! the evicted buckets are placed again, as PtrHash does it (Groot Koerkamp, 2025): plain greedy search gives up at
-//! about 100,000 names.
+//! The builder searches a pilot for one bucket after the other, largest first. If every pilot leads to an occupied
+//! slot, it takes the pilot with the lowest [cost](cost_of), evicts the buckets in the way, and searches new pilots for
+//! them later. This is the method of PtrHash (Groot Koerkamp, 2025). A greedy search without eviction fails at about
+//! 100,000 names.
 
 use crate::error::{Error, ErrorKind};
 use bytemuck::Zeroable;
 use permacode_format::{NONE, Slot, U32, bucket_of, fingerprint_of, name_hash, slot_of};
 use std::collections::VecDeque;
 
-/// Names a bucket holds on average.
+/// Average number of names in a bucket.
 const NAMES_PER_BUCKET: usize = 3;
-/// Share of the slots that is used, in percent.
+/// Percentage of the slots that hold a name.
 const LOAD_PERCENT: usize = 95;
-/// Seeds that are tried before the names are given up.
+/// Number of seeds to try before [`build`] fails.
 const SEEDS: u64 = 64;
 
 /// An index over names.
@@ -24,7 +25,10 @@ pub(crate) struct PerfectHash {
     pub(crate) slots: Vec<Slot>,
 }
 
-/// Arranges distinct names. The `record` of a slot is the index of its name in `names`. Where the name lies is left zero.
+/// Builds the index of distinct names. `Slot::record` is an index in `names`. The caller fills in `Slot::name_offset` and
+/// `Slot::name_len`, which are zero.
+///
+/// Fails with [`ErrorKind::Index`] if no seed works, for example if two names are equal.
 pub(crate) fn build(names: &[&[u8]]) -> Result<PerfectHash, Error> {
     if names.is_empty() {
         return Ok(PerfectHash { seed: 0, pilots: Vec::new(), slots: Vec::new() });
@@ -47,20 +51,20 @@ fn build_with_seed(names: &[&[u8]], seed: u64) -> Option<PerfectHash> {
     let mut pilots = vec![0u8; bucket_count as usize];
     let mut owner = vec![NONE; slot_count as usize];
     let mut queue: VecDeque<u32> = by_size.into_iter().filter(|bucket| !buckets[*bucket as usize].is_empty()).collect();
-    let mut placements = 0usize;
-    // Buckets placed last are not evicted at once, or two of them would take turns for ever.
+    let mut searches = 0usize;
+    // The buckets that got a pilot last cannot be evicted. Otherwise two buckets could evict each other forever.
     let mut recent: VecDeque<u32> = VecDeque::new();
     while let Some(bucket) = queue.pop_front() {
-        placements += 1;
-        if placements > 64 * names.len() + 1024 {
+        searches += 1;
+        if searches > 64 * names.len() + 1024 {
             return None;
         }
         let members = &buckets[bucket as usize];
         let mut best: Option<(usize, u8)> = None;
-        // The start differs from time to time, so that a bucket that comes back tries something else.
-        let start = (placements.wrapping_mul(0x9E37) >> 3) as u8;
+        // Once evictions have begun, each search starts at another pilot, so an evicted bucket gets a different one.
+        let start = (searches.wrapping_mul(0x9E37) >> 3) as u8;
         for step in 0..=u8::MAX {
-            let pilot = if placements > buckets.len() { start.wrapping_add(step) } else { step };
+            let pilot = if searches > buckets.len() { start.wrapping_add(step) } else { step };
             let slots = members.iter().map(|name| slot_of(hashes[*name as usize], pilot, slot_count));
             let Some(cost) = cost_of(slots, &owner, &buckets, &recent) else { continue };
             if best.is_none_or(|(least, _)| cost < least) {
@@ -102,8 +106,9 @@ fn build_with_seed(names: &[&[u8]], seed: u64) -> Option<PerfectHash> {
     Some(PerfectHash { seed, pilots, slots })
 }
 
-/// What it costs to take these slots: squares of the sizes of the buckets that lose theirs. `None`: they collide with
-/// each other or with a bucket that has just been placed.
+/// The cost of taking these slots: the sum of the squared sizes of the buckets that own them.
+///
+/// `None` if two of the slots are the same, or a bucket of `recent` owns one.
 fn cost_of(
     slots: impl Iterator<Item = u32> + Clone,
     owner: &[u32],
@@ -140,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn each_of_many_names_has_its_own_slot() {
+    fn each_of_many_names_is_found() {
         for count in [1usize, 2, 3, 10, 650, 20_000, 100_000] {
             let owned: Vec<String> = (0..count).map(|i| format!("package{}.module{i}", i % 97)).collect();
             let names: Vec<&[u8]> = owned.iter().map(|name| name.as_bytes()).collect();
@@ -153,13 +158,16 @@ mod tests {
     }
 
     #[test]
-    fn the_search_for_equal_names_ends() {
+    fn equal_names_are_an_error_after_a_bounded_search() {
         assert!(matches!(build(&[b"a", b"a"]).unwrap_err().kind(), ErrorKind::Index));
     }
 
     proptest! {
         #[test]
-        fn any_set_of_names_is_found_and_nothing_else(names in proptest::collection::hash_set("[a-z.]{1,12}", 1..60), other in "[A-Z]{1,9}") {
+        fn any_set_of_names_is_found_and_nothing_else(
+            names in proptest::collection::hash_set("[a-z.]{1,12}", 1..60),
+            other in "[A-Z]{1,9}",
+        ) {
             let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
             let index = build(&names).unwrap();
             for (i, name) in names.iter().enumerate() {

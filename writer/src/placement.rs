@@ -1,4 +1,4 @@
-//! What lies beside what within a section. Ids do not depend on it: an id says which, a place says where.
+//! The order of bytes within the sections ([`Placement`]). Ids do not depend on it.
 
 use crate::{
     entry::{CodeEntry, ModuleEntry},
@@ -8,7 +8,7 @@ use crate::{
     writer::Writer,
 };
 
-/// All objects that are used, in the order in which their bytes lie.
+/// The handles that modules use, in the order of their bytes.
 pub(crate) fn of_objects(writer: &Writer, order: &Order) -> Vec<Handle> {
     let mut placed = order.first_use.clone();
     match writer.options.placement {
@@ -17,26 +17,28 @@ pub(crate) fn of_objects(writer: &Writer, order: &Order) -> Vec<Handle> {
             let is_of_body = used_by_bodies(writer, order);
             placed.sort_by_key(|handle| !is_of_body[*handle as usize]);
         }
-        // Ids have that very order.
+        // This is the order of ids.
         Placement::SharedFirst => placed.sort_by_key(|handle| order.ids[*handle as usize]),
     }
     placed
 }
 
-/// All code objects, by the numbers of their modules and their own, in the order in which what they have lies.
+/// All code objects as (index of the module, index of the code object in it), in the order of their lists, bytecode and
+/// tables.
 pub(crate) fn of_codes(placement: Placement, modules: &[&ModuleEntry]) -> Vec<(usize, u32)> {
     let of_module = |(number, module): (usize, &&ModuleEntry)| -> Vec<(usize, u32)> {
         module.first_use.iter().map(|code| (number, *code)).collect()
     };
     let mut placed: Vec<(usize, u32)> = modules.iter().enumerate().flat_map(of_module).collect();
     if placement == Placement::BodiesFirst {
-        // Children come first, so that the body of a module is its last code object.
+        // Children come first, so the body is the last code object of its module.
         placed.sort_by_key(|(module, code)| *code as usize + 1 != modules[*module].codes.len());
     }
     placed
 }
 
-/// Those of `count` blobs that lie before all others of their kind, in this order: `blob` says which one a code object has.
+/// The blobs that lie before all others of their kind, in order: with [`Placement::SharedFirst`] those that several
+/// modules use. `blob` returns the number of a code object's blob, which is less than `count`.
 pub(crate) fn of_shared(
     placement: Placement,
     modules: &[&ModuleEntry],
@@ -65,7 +67,7 @@ pub(crate) fn of_shared(
     in_order
 }
 
-/// For each object whether the body of a module uses it, by itself or in a container.
+/// For each handle, whether the body of a module uses it, directly or in a container.
 fn used_by_bodies(writer: &Writer, order: &Order) -> Vec<bool> {
     let mut is_used = vec![false; writer.interner.len()];
     let bodies = order.modules(writer).into_iter().filter_map(|module| module.codes.last());

@@ -1,4 +1,4 @@
-//! The plan: every section and its range, before a byte is written; and the writing.
+//! The plan of an archive: the bytes and the offset of each section. Writing follows it.
 
 use crate::{
     codes::{self, Placed},
@@ -20,7 +20,7 @@ use permacode_format::{
 };
 use std::{io, io::Write, path::Path};
 
-/// An archive that is laid out and not yet written.
+/// An archive that is laid out but not yet written.
 #[derive(Debug)]
 pub struct Plan {
     /// Header and section table.
@@ -29,10 +29,11 @@ pub struct Plan {
     report: Report,
 }
 
-/// A section and its place.
+/// A section and its offset.
 #[derive(Debug)]
 struct Section {
     kind: SectionKind,
+    /// Offset in the file.
     offset: u64,
     content: Content,
 }
@@ -52,7 +53,7 @@ impl Content {
         }
     }
 
-    /// Hands the bytes out in order, padding between blobs included.
+    /// Calls `take` with the bytes in order, including the padding between blobs.
     fn each_piece<E>(&self, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         match self {
             Content::Bytes(bytes) => take(bytes),
@@ -71,14 +72,15 @@ impl Content {
     }
 }
 
-/// Padding is shorter than a page.
+/// Enough for any padding, because no alignment exceeds a page.
 const ZEROS: [u8; PAGE_LEN as usize] = [0; PAGE_LEN as usize];
 
 impl Writer {
-    /// Lays the archive out: every range is known when this returns.
+    /// Lays out the archive. The result knows the offset and length of each section.
     ///
     /// # Errors
-    /// If a limit of the archive as a whole is exceeded.
+    /// If the archive as a whole exceeds a limit of the format, or if no name index can be built
+    /// ([`ErrorKind::Index`](crate::ErrorKind::Index)).
     pub fn plan(self) -> Result<Plan, Error> {
         if self.options.code_align_log2 > PAGE_LOG2 {
             let found = u64::from(self.options.code_align_log2);
@@ -98,7 +100,8 @@ impl Plan {
         let mut codes = codes::lay_out(&writer, &order, true)?;
         let rest = objects.hot.len() as u64 + codes.lists.len() as u64;
         if codes.list_items > LIST_BUDGET * rest {
-            // So much is shared that the work of who checks the lists would be out of proportion to the file.
+            // The code objects share long lists. A verifier visits a shared list once for each code object, and
+            // rule [C-9] limits that work in proportion to the file. Unshared lists keep the rule.
             codes = codes::lay_out(&writer, &order, false)?;
         }
 
@@ -157,22 +160,22 @@ impl Plan {
                 return Err(Error::limit(None, "bytes of a section", content.len(), limit));
             }
         }
-        let (head, sections) = place(contents, writer.options.code_align_log2);
+        let (head, sections) = lay_out_sections(contents, writer.options.code_align_log2);
         report.file_len = sections.last().map_or(head.len() as u64, |last| last.offset + last.content.len());
         report.sections = sections.iter().map(|section| (section.kind, section.content.len())).collect();
         Ok(Plan { head, sections, report })
     }
 
-    /// What the archive will hold and what merging saved.
+    /// The contents of the archive in numbers, and what merging saved.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
     }
 
-    /// Writes the archive: `report().file_len` bytes.
+    /// Writes the archive: [`Report::file_len`] bytes.
     ///
     /// # Errors
-    /// Those of `out`.
+    /// The errors of `out`.
     pub fn write_to(&self, out: &mut (impl Write + ?Sized)) -> io::Result<()> {
         out.write_all(&self.head)?;
         let mut position = self.head.len() as u64;
@@ -183,7 +186,7 @@ impl Plan {
                 position += piece.len() as u64;
                 out.write_all(piece)
             })?;
-            assert_eq!(position, section.offset + section.content.len(), "{:?} ends where planned", section.kind);
+            assert_eq!(position, section.offset + section.content.len(), "{:?} must end where planned", section.kind);
         }
         Ok(())
     }
@@ -198,16 +201,17 @@ impl Plan {
         }
     }
 
-    /// Writes the archive to a temporary in the folder of `path`, brings it to disk and renames it to `path`.
+    /// Writes the archive to a temporary file in the folder of `path`, syncs it to disk and renames it to `path`.
     ///
     /// # Errors
-    /// If the system refuses any of that; `path` is then what it was.
+    /// If one of these steps fails. Until the rename, `path` is unchanged. If only the last step fails, the sync of the
+    /// folder, then `path` already is the new archive.
     pub fn publish(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         publish(path.as_ref(), |out| self.write_to(out))
     }
 }
 
-/// For each container through which code objects can be reached: where those of its module begin.
+/// The first ids of the module that each container belongs to, for the containers that reach code objects.
 fn bases_of_containers(writer: &Writer, order: &Order) -> HashMap<Handle, ModuleBase> {
     let mut bases = HashMap::new();
     for (module, base) in order.modules(writer).into_iter().zip(&order.bases) {
@@ -220,8 +224,10 @@ fn bases_of_containers(writer: &Writer, order: &Order) -> HashMap<Handle, Module
     bases
 }
 
-/// Gives each section its place, adds the checksums section, and makes header and section table.
-fn place(mut contents: Vec<(SectionKind, Content)>, code_align_log2: u8) -> (Vec<u8>, Vec<Section>) {
+/// Adds the checksums section, gives each section its offset, and makes the header and the section table.
+///
+/// Returns the bytes of header and section table, and the sections.
+fn lay_out_sections(mut contents: Vec<(SectionKind, Content)>, code_align_log2: u8) -> (Vec<u8>, Vec<Section>) {
     let mut chunk_crcs: Vec<U32> = Vec::new();
     let mut crcs = Vec::new();
     for (kind, content) in &contents {

@@ -1,8 +1,10 @@
-//! Replacing a file atomically or not at all.
+//! Replaces a file atomically.
 //!
-//! The archive is written to a temporary of a unique name in the same folder, brought to disk, renamed over the old
-//! one, and the folder is brought to disk. Whoever has the old one mapped keeps it. A writer holds a lock on its
-//! temporary while it lives, so that the next writer can tell the temporary of a dead one and remove it.
+//! The new archive is written to a temporary file with a unique name in the same folder. It is synced to disk and
+//! renamed to its final name, and then the folder is synced. A process that has mapped the old file keeps the old file.
+//!
+//! A writer holds a lock on its temporary file. A temporary file without a lock belongs to a writer that has crashed,
+//! and the next writer removes it.
 
 use crate::error::Error;
 use std::{
@@ -14,47 +16,48 @@ use std::{
 };
 use tempfile::NamedTempFile;
 
-/// End of the names of temporaries; the start is a dot and the name of the file that they will become.
+/// The end of the name of a temporary file. The name starts with a dot and the name of the file that it will replace.
 const SUFFIX: &str = ".perma-tmp";
 
-/// Longest chain of links that is followed: as many as Linux follows.
+/// The longest chain of symbolic links to follow: the limit of Linux (`MAXSYMLINKS`).
 const MAX_LINKS: usize = 40;
 
-/// The temporaries of this process.
+/// The temporary files of this process.
 static TEMPORARIES: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-/// Writes a file through `write` and puts it in the place of `path`.
+/// Replaces `path` with the bytes that `write` writes.
 pub(crate) fn publish(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Error> {
     let destination = &Destination::of(path)?;
     let io = |doing| move |error| Error::io(doing, &destination.path, error);
-    remove_dead(&destination.folder, destination.prefix.as_encoded_bytes());
+    remove_abandoned(&destination.folder, destination.prefix.as_encoded_bytes());
     let mut temporary = destination.temporary()?;
     let mut buffer = BufWriter::with_capacity(1 << 20, temporary.file.as_file_mut());
-    write(&mut buffer).and_then(|()| buffer.flush()).map_err(io("cannot write the temporary of"))?;
+    write(&mut buffer).and_then(|()| buffer.flush()).map_err(io("cannot write the temporary file for"))?;
     drop(buffer);
-    temporary.file.as_file().sync_all().map_err(io("cannot bring to disk the temporary of"))?;
+    temporary.file.as_file().sync_all().map_err(io("cannot sync the temporary file for"))?;
     temporary.file.persist(&destination.path).map_err(|error| io("cannot replace")(error.error))?;
     let folder = &destination.folder;
-    sync_folder(folder).map_err(|error| Error::io("cannot bring to disk the folder", folder, error))
+    sync_folder(folder).map_err(|error| Error::io("cannot sync the folder", folder, error))
 }
 
-/// Finds out whether [`Plan::publish`](crate::Plan::publish) could write an archive to `path`: for a program that has long work
-/// to do before.
+/// Checks that [`Plan::publish`](crate::Plan::publish) could write an archive to `path`, without writing one. A program
+/// can call it before it starts long work.
 ///
 /// # Errors
-/// If the folder is not there or cannot be written to, or if something other than a file is there already.
+/// If the folder does not exist or is not writable, or if `path` exists and is not a regular file.
 pub fn check_destination(path: impl AsRef<Path>) -> Result<(), Error> {
     Destination::of(path.as_ref())?.temporary().map(drop)
 }
 
-/// Removes the temporaries of the archives that this process is writing. It is for a process that a signal is about to end:
-/// no archive can be finished or begun after this, and a thread that tries to waits for ever.
+/// Removes the temporary files of the archives that this process is writing. Call it only when the process is about to
+/// end, for example after a signal: a thread that writes an archive afterwards blocks forever.
 pub fn remove_temporaries() {
     let temporaries = temporaries();
     for path in temporaries.iter() {
-        // Nobody is left to tell if this fails; the next writer of the archive tries again.
+        // The process ends, so it cannot report an error. The next writer of the archive tries again.
         let _ = fs::remove_file(path);
     }
+    // The lock stays held, so that no other thread can create another temporary file.
     std::mem::forget(temporaries);
 }
 
@@ -62,21 +65,22 @@ fn temporaries() -> MutexGuard<'static, Vec<PathBuf>> {
     TEMPORARIES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Where an archive is to be.
+/// The file to write or replace.
 #[derive(Debug)]
 struct Destination {
+    /// The file, after symbolic links.
     path: PathBuf,
     folder: PathBuf,
-    /// How names of its temporaries begin.
+    /// The start of the names of its temporary files.
     prefix: OsString,
-    /// What the system says about the file that it replaces.
+    /// Owner and mode of the file to replace, if there is one.
     replaced: Option<Metadata>,
 }
 
-/// A temporary that is removed when it is dropped or when [`remove_temporaries`] is called.
+/// A temporary file. It is removed when it is dropped or when [`remove_temporaries`] is called.
 #[derive(Debug)]
 struct Temporary {
-    // Dropped before the entry is: a file that was removed twice is no harm, but one that stays is.
+    // Rust drops fields in this order. In the other order, `remove_temporaries` could miss a file that still exists.
     file: NamedTempFile,
     _entry: Entry,
 }
@@ -98,12 +102,12 @@ impl Destination {
         let path = &followed(path).map_err(|error| Error::io("cannot follow the link", path, error))?;
         let replaced = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
-                return Err(refused(io::ErrorKind::IsADirectory, "it is a folder; name a file in it"));
+                return Err(refused(io::ErrorKind::IsADirectory, "it is a folder; give the name of a file in it"));
             }
             Ok(metadata) if !metadata.is_file() => {
                 return Err(refused(
                     io::ErrorKind::InvalidInput,
-                    "it is no regular file, and nothing else is replaced",
+                    "it exists and is not a regular file; choose another name",
                 ));
             }
             Ok(metadata) => Some(metadata),
@@ -111,7 +115,7 @@ impl Destination {
             Err(error) => return Err(Error::io("cannot write to", path, error)),
         };
         let name = path.file_name().filter(|_| !ends_with_slash);
-        let name = name.ok_or_else(|| refused(io::ErrorKind::InvalidInput, "it does not name a file"))?;
+        let name = name.ok_or_else(|| refused(io::ErrorKind::InvalidInput, "it does not end in the name of a file"))?;
         let mut prefix = OsString::from(".");
         prefix.push(name);
         prefix.push(".");
@@ -123,35 +127,35 @@ impl Destination {
         Ok(Destination { path: path.clone(), folder: folder.to_owned(), prefix, replaced })
     }
 
-    /// A new temporary, which may be read and written by those who may read and write the file that it will replace.
+    /// Creates a temporary file with the owner and the mode of the file to replace.
     fn temporary(&self) -> Result<Temporary, Error> {
-        let of_error = |error| Error::io("cannot create a temporary in", &self.folder, error);
+        let of_error = |error| Error::io("cannot create a temporary file in", &self.folder, error);
         let temporary = create(&self.folder, &self.prefix, self.replaced.as_ref()).map_err(of_error)?;
         #[cfg(unix)]
         if let Some(replaced) = &self.replaced {
             use std::os::unix::fs::{MetadataExt, fchown};
             let file = temporary.file.as_file();
             let (user, group) = (replaced.uid(), replaced.gid());
-            // Only the system's administrator can give files away; groups of its own are open to everybody.
+            // Only an administrator may change the owner of a file. Other users may still set a group of their own.
             if fchown(file, Some(user), Some(group)).is_err() {
                 let _ = fchown(file, None, Some(group));
             }
-            // The umask does not apply to a file that was there before.
+            // The umask has reduced the mode that `create` asked for. A replaced file keeps its full mode.
             file.set_permissions(mode_of(replaced)).map_err(of_error)?;
         }
         Ok(temporary)
     }
 }
 
-/// A link is written through, as a shell's redirection would, also if it leads to a file that is not there yet: that file is
-/// written, and the link stays.
+/// Follows symbolic links, as the redirection of a shell does: the link stays, and the file that it leads to is
+/// replaced. That file need not exist.
 fn followed(path: &Path) -> io::Result<PathBuf> {
     let mut path = path.to_owned();
     for _ in 0..=MAX_LINKS {
         let Ok(target) = fs::read_link(&path) else { return Ok(path) };
         path = path.parent().unwrap_or(Path::new("")).join(target);
     }
-    Err(io::Error::other("it leads to itself, or through too many links"))
+    Err(io::Error::other("it leads to itself, or through more than 40 symbolic links"))
 }
 
 fn is_separator(byte: u8) -> bool {
@@ -171,7 +175,7 @@ fn create(folder: &Path, prefix: &OsStr, replaced: Option<&Metadata>) -> io::Res
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            // The process's umask applies, as to any file that a user makes. What nobody else may read is never readable.
+            // The umask applies to a new file. A file that replaces a private one is private from the start.
             builder.permissions(replaced.map_or(fs::Permissions::from_mode(0o666), mode_of));
         }
         let _ = replaced;
@@ -182,17 +186,18 @@ fn create(folder: &Path, prefix: &OsStr, replaced: Option<&Metadata>) -> io::Res
         let entry = Entry(file.path().to_owned());
         let temporary = Temporary { file, _entry: entry };
         match temporary.file.as_file().try_lock() {
-            // Between creation and lock another writer may have taken it for a dead one's and removed it.
+            // Before the lock was held, another writer may have removed the file as one without a writer.
             Ok(()) if temporary.file.path().exists() => return Ok(temporary),
-            // Some file systems know no locks: there, temporaries of dead writers stay.
+            // Some file systems have no locks. There, the temporary files of crashed writers stay.
             Err(fs::TryLockError::Error(_)) => return Ok(temporary),
             Ok(()) | Err(fs::TryLockError::WouldBlock) => {}
         }
     }
 }
 
-/// Removes temporaries whose writers are dead: those whose lock can be had. Failing to is no error.
-fn remove_dead(folder: &Path, prefix: &[u8]) {
+/// Removes temporary files that no writer has locked. Errors are ignored, because the file to write does not depend on
+/// it.
+fn remove_abandoned(folder: &Path, prefix: &[u8]) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten() {
         let name = entry.file_name();
@@ -211,7 +216,7 @@ fn remove_dead(folder: &Path, prefix: &[u8]) {
 #[cfg(unix)]
 fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder)?.sync_all() {
-        // Some file systems cannot do that for folders; the rename is done all the same.
+        // Some file systems cannot sync folders. The rename has succeeded nevertheless.
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         result => result,
     }
@@ -241,14 +246,14 @@ mod tests {
     }
 
     #[test]
-    fn temporary_files_of_dead_writers_are_removed_and_others_stay() {
+    fn only_temporaries_without_a_lock_are_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lib.perma");
-        let dead = folder.path().join(".lib.perma.dead.perma-tmp");
-        fs::write(&dead, "").unwrap();
+        let abandoned = folder.path().join(".lib.perma.dead.perma-tmp");
+        fs::write(&abandoned, "").unwrap();
         let live = create(folder.path(), ".lib.perma.".as_ref(), None).unwrap();
         publish(&path, |out| out.write_all(b"new")).unwrap();
-        assert!(!dead.exists());
+        assert!(!abandoned.exists());
         assert!(live.file.path().exists());
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
@@ -258,13 +263,13 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_that_cannot_be_written_is_refused_early() {
+    fn a_bad_destination_is_refused_before_writing() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "").unwrap();
         for (name, problem) in [
             ("", "it is a folder"),
-            ("new/", "it does not name a file"),
+            ("new/", "it does not end in the name of a file"),
             ("absent/x", "cannot write to the folder"),
             ("file/x", "Not a directory"),
         ] {
@@ -309,7 +314,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lib.perma");
         put(&path, "first").unwrap();
-        // As any new file: whatever the umask of the test is.
+        // A new archive has the mode that the umask gives to any new file.
         fs::write(folder.path().join("other"), "").unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o7777;
         assert_eq!(mode(&path), mode(&folder.path().join("other")));

@@ -1,4 +1,4 @@
-//! Laying out what is touched to find a name: targets, modules, resources, names and their index (spec.md 5.4 to 5.7).
+//! The layout of targets, modules, resources, names and name indexes: the lookup group (spec.md 5.4 to 5.7).
 
 use crate::{
     codes::Placed,
@@ -25,14 +25,14 @@ pub(crate) struct Records {
     pub(crate) names: Vec<u8>,
 }
 
-/// The payloads that modules and resources refer to.
+/// The source texts of modules and the bytes of resources.
 #[derive(Debug)]
 pub(crate) struct Payloads {
     pub(crate) sources: Placed,
     pub(crate) files: Placed,
 }
 
-/// Lays out records, names and indexes, and places sources and files in the order of the records.
+/// Lays out records, names and indexes. Places source texts and files in the order of their records.
 pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloads), Error> {
     let mut payloads = Payloads { sources: Placed::new(&writer.sources, 1), files: Placed::new(&writer.files, 1) };
     let mut records = Records::default();
@@ -132,23 +132,23 @@ fn module_record(
     record
 }
 
-/// Writes the index over `names`. `places` has the offset and the length of each in the names section.
-fn write_index(names: &[&[u8]], places: &[(U32, U32)], section: &mut Vec<u8>) -> Result<IndexHeader, Error> {
+/// Writes the index over `names`. `ranges` has the offset and the length of each name in the names section.
+fn write_index(names: &[&[u8]], ranges: &[(U32, U32)], section: &mut Vec<u8>) -> Result<IndexHeader, Error> {
     let mut index = perfect_hash::build(names)?;
     for slot in &mut index.slots {
-        if let Some((offset, len)) = places.get(slot.record.get() as usize) {
-            // Checked when the name was added [N-2].
+        if let Some((offset, len)) = ranges.get(slot.record.get() as usize) {
+            // `check` has limited the length of each name to 65,535 bytes [N-2].
             (slot.name_offset, slot.name_len) = (*offset, (len.get() as u16).into());
         }
     }
-    let place = |section: &[u8]| {
+    let offset_of_next = |section: &[u8]| {
         u32::try_from(section.len())
             .map_err(|_| Error::limit(None, "bytes of the index", section.len() as u64, MAX_U32_SECTION - 1))
     };
-    let pilots_offset = place(section)?;
+    let pilots_offset = offset_of_next(section)?;
     section.extend_from_slice(&index.pilots);
     section.resize(section.len().next_multiple_of(8), 0);
-    let slots_offset = place(section)?;
+    let slots_offset = offset_of_next(section)?;
     section.extend_from_slice(bytemuck::cast_slice(&index.slots));
     Ok(IndexHeader {
         seed: index.seed.into(),
@@ -159,7 +159,7 @@ fn write_index(names: &[&[u8]], places: &[(U32, U32)], section: &mut Vec<u8>) ->
     })
 }
 
-/// Names, each distinct one once.
+/// The names section. Equal names share their bytes.
 #[derive(Debug, Default)]
 struct Names {
     bytes: Vec<u8>,

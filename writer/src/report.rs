@@ -1,25 +1,25 @@
-//! What the writer did: bytes by section, what was merged and what that saved.
+//! The report of the writer: sizes, counts, and what merging saved.
 
 use permacode_format::SectionKind;
 
-/// What an archive holds and what merging saved.
+/// The contents of an archive in numbers, and what merging saved.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// Length of the archive in bytes.
     pub file_len: u64,
-    /// Sections in the order in which they stand, with their length in bytes.
+    /// The sections in the order of the file, with their lengths in bytes.
     pub sections: Vec<(SectionKind, u64)>,
     /// Number of targets.
     pub targets: u64,
-    /// Number of modules of all targets.
+    /// Number of modules in all targets.
     pub modules: u64,
-    /// Number of resources of all targets.
+    /// Number of resources in all targets.
     pub resources: u64,
     /// Number of code objects.
     pub codes: u64,
-    /// Code objects that need a wide record, because something about them does not fit the narrow one.
+    /// Number of code objects that need a wide record, because a field does not fit the narrow one.
     pub wide_records: u64,
-    /// Code objects whose list needs four bytes an item.
+    /// Number of code objects whose list needs items of four bytes.
     pub wide_lists: u64,
     /// Constants and names.
     pub objects: Merged,
@@ -27,7 +27,7 @@ pub struct Report {
     pub lists: Merged,
     /// Bytecode.
     pub bytecode: Merged,
-    /// Line tables with their exception tables.
+    /// Line tables, each together with its exception table.
     pub tables: Merged,
     /// Sources.
     pub sources: Merged,
@@ -35,16 +35,16 @@ pub struct Report {
     pub files: Merged,
 }
 
-/// How many things there were, and how many were left when equal ones had been merged.
+/// The effect of merging on one kind of value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Merged {
-    /// Things that were given.
+    /// Number of values before merging.
     pub given: u64,
-    /// Distinct things among them.
+    /// Number of distinct values.
     pub distinct: u64,
-    /// Bytes of what was given.
+    /// Bytes of the values before merging.
     pub given_bytes: u64,
-    /// Bytes of what is distinct.
+    /// Bytes of the distinct values.
     pub distinct_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Targets, modules and resources come in; their values are merged.
+//! The writer: takes targets, modules and resources, and merges their values.
 
 use crate::{
     check,
@@ -13,14 +13,15 @@ use permacode_format::{QualnameForm, code_form, module_flag, resource_flag};
 use permacode_model::{Code, Module, ModuleKind, Path, Qualname, Resource, Target};
 use permacode_reader::Archive;
 
-/// A target of a [`Writer`].
+/// Identifies a target of one [`Writer`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TargetId(usize);
 
-/// Takes modules and resources and merges equal values. [`Writer::plan`] lays the archive out.
+/// Takes modules and resources and merges equal values. [`Writer::plan`] lays out the archive.
 ///
-/// A module can be dropped as soon as it has been added: the writer keeps only distinct values, so its memory is bounded by a
-/// small multiple of them. The order of the calls does not change the archive. A call that fails leaves the writer as it was.
+/// The writer copies each distinct value once and keeps nothing else of a module, so the caller can drop a module as
+/// soon as it has been added. The order of the calls does not change the archive. Except for [`Writer::copy_from`], a
+/// call that fails does not change the writer.
 ///
 /// ```
 /// use permacode_model::{Module, Target};
@@ -57,8 +58,8 @@ impl Writer {
     /// Adds a target.
     ///
     /// # Errors
-    /// If the writer has a target of the same machine, magic number, version and optimisation level, or a field breaks a rule
-    /// of the format.
+    /// If the writer already has a target with the same machine, magic number, version and optimisation level, or if a
+    /// field breaks a rule of the format.
     pub fn add_target(&mut self, target: &Target) -> Result<TargetId, Error> {
         check::target(target)?;
         let key = |target: &Target| (target.vm.clone(), target.bytecode_magic, target.vm_version, target.optimization);
@@ -76,10 +77,11 @@ impl Writer {
         Ok(TargetId(self.targets.len() - 1))
     }
 
-    /// Adds a module. Objects and code objects that its body does not reach are left out.
+    /// Adds a module. The archive will hold only the objects and code objects that its body reaches.
     ///
     /// # Errors
-    /// If the target has a module of that name, the module contradicts itself, or a limit is exceeded.
+    /// If the target already has a module of that name, if the module is inconsistent, or if it exceeds a limit of the
+    /// format.
     pub fn add_module(&mut self, target: TargetId, module: &Module<'_>) -> Result<(), Error> {
         check::module(module)?;
         if self.target(target)?.module_names.contains(&module.name) {
@@ -102,10 +104,11 @@ impl Writer {
         }
     }
 
-    /// Adds a resource. Bytes that the resource owns are moved, not copied.
+    /// Adds a resource. If the resource owns its bytes, large ones are moved and not copied.
     ///
     /// # Errors
-    /// If the target has a resource of that root and path, root or path break a rule of the format, or a limit is exceeded.
+    /// If the target already has a resource with that root and path, if root or path break a rule of the format, or if
+    /// the name exceeds a limit.
     pub fn add_resource<'r>(&mut self, target: TargetId, resource: impl Into<Resource<'r>>) -> Result<(), Error> {
         let resource = resource.into();
         let name = [resource.root.as_bytes(), b"/", &resource.path].concat();
@@ -124,11 +127,11 @@ impl Writer {
         Ok(())
     }
 
-    /// Adds everything that an archive holds.
+    /// Adds all targets, modules and resources of an archive.
     ///
     /// # Errors
-    /// If the archive breaks a rule of the format, or has a target that the writer has already. Targets, modules and resources
-    /// that were added before the error stay.
+    /// If the archive breaks a rule of the format, or if the writer already has one of its targets. Targets, modules
+    /// and resources that were added before the error stay.
     ///
     /// ```
     /// use permacode_model::{Module, Target};
@@ -159,11 +162,11 @@ impl Writer {
     }
 
     fn target(&mut self, id: TargetId) -> Result<&mut TargetEntry, Error> {
-        let missing = || Error::invalid(&format!("target {}", id.0), "it was added to another writer");
+        let missing = || Error::invalid(&format!("target {}", id.0), "the target belongs to another writer");
         self.targets.get_mut(id.0).ok_or_else(missing)
     }
 
-    /// The blobs that adding a module may change.
+    /// The blobs that `add_module` may change.
     fn blobs_of_modules(&mut self) -> [&mut Blobs; 4] {
         [&mut self.bytecode, &mut self.tables, &mut self.signatures, &mut self.sources]
     }

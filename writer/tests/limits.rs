@@ -50,9 +50,9 @@ fn a_target_of_another_writer_is_refused() {
     let target = other.add_target(&shapes::target(0)).unwrap();
     let mut writer = Writer::new(Options::default());
     let error = writer.add_module(target, &shapes::plain("m")).unwrap_err();
-    check(&error, r#""target 0": it was added to another writer"#);
+    check(&error, r#""target 0": the target belongs to another writer"#);
     let error = writer.add_resource(target, shapes::resource(b"x", b"")).unwrap_err();
-    check(&error, r#""target 0": it was added to another writer"#);
+    check(&error, r#""target 0": the target belongs to another writer"#);
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn invalid_and_overlong_names_are_refused() {
         check(
             &refused_module(name, |_| ()),
             &format!(
-                "{name:?}: a module name must consist of components separated by dots, none of them empty, without NUL"
+                "{name:?}: a module name must consist of non-empty components separated by dots, without a NUL character"
             ),
         );
     }
@@ -104,7 +104,7 @@ fn invalid_and_overlong_names_are_refused() {
     let path = &long_file.as_bytes()["stdlib/".len()..];
     check(&resource(path), &format!("{long_file:?}: bytes in the name: found 65536; at most 65535 are allowed"));
     let problem =
-        "a resource must have a root without slashes, and a relative path without empty, `.` or `..` components";
+        "a resource must have a root without slashes and a relative path without empty, `.` or `..` components";
     for path in ["", "/", "/a", "a/", "a//b", ".", "..", "a/../b", "./a", "a\0b"] {
         check(&resource(path.as_bytes()), &format!("{:?}: {problem}", format!("stdlib/{path}")));
     }
@@ -178,57 +178,57 @@ fn invalid_values_are_refused() {
     let cases: [(Change, &str); 21] = [
         (
             |m| m.objects[11] = Object::Leaf(Leaf::Int(b"\0".as_slice().into())),
-            "an integer is not in its shortest form",
+            "an integer must be in its shortest form",
         ),
         (
             |m| m.objects[11] = Object::Leaf(Leaf::Int(b"\x01\0".as_slice().into())),
-            "an integer is not in its shortest form",
+            "an integer must be in its shortest form",
         ),
         (
             |m| m.objects[11] = Object::Leaf(Leaf::Int(b"\x80\xFF".as_slice().into())),
-            "an integer is not in its shortest form",
+            "an integer must be in its shortest form",
         ),
         (
             |m| m.objects[12] = Object::Leaf(Leaf::Str(Str { text: b"\xFF".as_slice().into(), interned: true })),
-            "a string is not generalised UTF-8",
+            "a string must be generalised UTF-8",
         ),
         (
             |m| m.objects[12] = Object::Leaf(Leaf::Str(Str { text: b"\xC0\x80".as_slice().into(), interned: true })),
-            "a string is not generalised UTF-8",
+            "a string must be generalised UTF-8",
         ),
-        (|m| m.objects[12] = Object::Leaf(Leaf::None), "a name, path or docstring is not a string"),
-        (|m| m.objects[6] = Object::Leaf(Leaf::None), "a name, path or docstring is not a string"),
-        (|m| m.codes[0].docstring = Some(2), "a docstring is not one of the constants of its code object"),
-        (|m| m.codes[3].docstring = Some(0), "a name, path or docstring is not a string"),
+        (|m| m.objects[12] = Object::Leaf(Leaf::None), "a name, path or docstring must be a string"),
+        (|m| m.objects[6] = Object::Leaf(Leaf::None), "a name, path or docstring must be a string"),
+        (|m| m.codes[0].docstring = Some(2), "a docstring must be one of the constants of its code object"),
+        (|m| m.codes[3].docstring = Some(0), "a name, path or docstring must be a string"),
         (
             |m| m.objects[7] = Object::Leaf(Leaf::Qualname { constant: 1, interned: true }),
-            "a derived qualified name must be that of a constant that is a code object",
+            "a derived qualified name must refer to a constant that is a code object",
         ),
         (
             |m| m.objects[10] = Object::Container(Container::List, vec![Ref::Object(7)]),
-            "a derived qualified name is inside a container",
+            "a derived qualified name must be a constant of a code object, not of a container",
         ),
         (
             |m| m.objects[10] = Object::Container(Container::Dict, vec![Ref::Object(1)]),
-            "a mapping must have as many values as keys, and a slice three items",
+            "a mapping must have one value for each key, and a slice three items",
         ),
         (
             |m| m.objects[10] = Object::Container(Container::Slice, vec![Ref::Object(1)]),
-            "a mapping must have as many values as keys, and a slice three items",
+            "a mapping must have one value for each key, and a slice three items",
         ),
         (|m| m.codes[0].local_kinds = b"\x20".as_slice().into(), "there must be one kind for each local variable"),
-        (|m| m.codes[0].names.push(99), "a reference points outside the module"),
-        (|m| m.body = Some(99), "its body is not one of its code objects"),
+        (|m| m.codes[0].names.push(99), "a reference must be to an object or code object of the module"),
+        (|m| m.body = Some(99), "its body must be one of its code objects"),
         (|m| m.body = None, "a module or package must have a body"),
         (|m| m.filename = None, "a module or package must have a file name"),
         (
             |m| m.codes[4].qualname = Qualname::Member { interned: true },
-            "the body has no parent, so its qualified name cannot be derived from one",
+            "the qualified name of the body cannot be derived, because it has no parent",
         ),
-        (|m| m.codes[0].signature = Some(b"\xFF".as_slice().into()), "a signature is not UTF-8"),
+        (|m| m.codes[0].signature = Some(b"\xFF".as_slice().into()), "a signature must be UTF-8"),
         (
             |m| m.source.as_mut().unwrap().digest = [0; 16],
-            "the digest of the source differs from the digest of its text",
+            "the stated digest of the source must be the XXH3-128 of its text",
         ),
     ];
     for (change, what) in cases {
@@ -240,6 +240,6 @@ fn invalid_values_are_refused() {
     );
     check(
         &refused_module("m", |module| module.source.as_mut().unwrap().size = 1),
-        r#""m": the size of the source differs from the length of its text"#,
+        r#""m": the stated size of the source must equal the length of its text"#,
     );
 }
