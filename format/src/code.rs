@@ -120,11 +120,17 @@ pub enum QualnameForm {
     Explicit = 3,
 }
 
-/// Joins the qualified name of the parent and the name in the form [`QualnameForm::Member`].
-pub const MEMBER_SEPARATOR: &str = ".";
-
-/// Joins the qualified name of the parent and the name in the form [`QualnameForm::Local`].
-pub const LOCAL_SEPARATOR: &str = ".<locals>.";
+impl QualnameForm {
+    /// The text between the qualified name of the parent and the name. `None` if the qualified name is not derived.
+    #[must_use]
+    pub const fn separator(self) -> Option<&'static str> {
+        match self {
+            Self::Name | Self::Explicit => None,
+            Self::Member => Some("."),
+            Self::Local => Some(".<locals>."),
+        }
+    }
+}
 
 /// Bits of [`CodeRecord::form`] [C-3].
 pub mod code_form {

@@ -2,30 +2,32 @@
 
 use crate::ObjectKind;
 
-/// The narrowest kind of string that holds `text`, or `None` if it is not generalised UTF-8 [O-4].
+/// The narrowest kind of string that holds `text` [O-4].
 ///
 /// Generalised UTF-8 is UTF-8 in which each surrogate, U+D800 to U+DFFF, may be encoded like any other character of
-/// three bytes, alone or in pairs. CPython calls this `surrogatepass`.
+/// three bytes, alone or in pairs. CPython reads it with the error handler `surrogatepass`.
+///
+/// # Errors
+/// If `text` is not generalised UTF-8. The error is the number of bytes before the first invalid sequence.
 ///
 /// ```
 /// use permacode_format::{string_kind, ObjectKind};
-/// assert_eq!(string_kind(b"json"), Some(ObjectKind::Ascii));
-/// assert_eq!(string_kind("né".as_bytes()), Some(ObjectKind::Utf8));
-/// assert_eq!(string_kind(b"\xED\xA0\x80"), Some(ObjectKind::Surrogates));
-/// assert_eq!(string_kind(b"\xFF"), None);
+/// assert_eq!(string_kind(b"json"), Ok(ObjectKind::Ascii));
+/// assert_eq!(string_kind("né".as_bytes()), Ok(ObjectKind::Utf8));
+/// assert_eq!(string_kind(b"\xED\xA0\x80"), Ok(ObjectKind::Surrogates));
+/// assert_eq!(string_kind(b"a\xFF"), Err(1));
 /// ```
-#[must_use]
-pub fn string_kind(text: &[u8]) -> Option<ObjectKind> {
+pub fn string_kind(text: &[u8]) -> Result<ObjectKind, usize> {
     if text.is_ascii() {
-        return Some(ObjectKind::Ascii);
+        return Ok(ObjectKind::Ascii);
     }
     let mut rest = text;
     let mut kind = ObjectKind::Utf8;
     loop {
-        let Err(error) = core::str::from_utf8(rest) else { return Some(kind) };
-        match rest.get(error.valid_up_to()..)? {
+        let Err(error) = core::str::from_utf8(rest) else { return Ok(kind) };
+        match rest.split_at(error.valid_up_to()).1 {
             [0xED, 0xA0..=0xBF, 0x80..=0xBF, after @ ..] => rest = after,
-            _ => return None,
+            invalid => return Err(text.len() - invalid.len()),
         }
         kind = ObjectKind::Surrogates;
     }
@@ -71,13 +73,43 @@ pub fn is_resource_name(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+    use proptest::prelude::*;
+    use std::vec::Vec;
 
     #[test]
-    fn surrogate_pairs_are_kept_and_invalid_text_is_refused() {
-        assert_eq!(string_kind(b"a\xED\xA0\x80\xED\xB0\x80\xC3\xA9"), Some(ObjectKind::Surrogates));
-        assert_eq!(string_kind(b"\xED\xA0"), None);
-        assert_eq!(string_kind(b"\xC0\x80"), None);
-        assert_eq!(string_kind(b""), Some(ObjectKind::Ascii));
+    fn surrogates_are_text_and_invalid_bytes_are_found() {
+        assert_eq!(string_kind(b""), Ok(ObjectKind::Ascii));
+        assert_eq!(string_kind("aé€🐍".as_bytes()), Ok(ObjectKind::Utf8));
+        assert_eq!(string_kind(b"a\xED\xA0\x80\xED\xB0\x80\xC3\xA9"), Ok(ObjectKind::Surrogates));
+        assert_eq!(string_kind(b"ab\xFF"), Err(2));
+        assert_eq!(string_kind(b"\xED\xA0\x80\xC0\x80"), Err(3));
+        assert_eq!(string_kind(b"\xED\xA0"), Err(0));
+        assert_eq!(string_kind(b"\xF4\x90\x80\x80"), Err(0));
+    }
+
+    proptest! {
+        #[test]
+        fn all_characters_and_surrogates_are_generalised_utf8(
+            units in proptest::collection::vec(0u32..0x11_0000, 0..20),
+        ) {
+            let (mut bytes, mut expected) = (Vec::new(), ObjectKind::Ascii);
+            for unit in units {
+                match char::from_u32(unit) {
+                    Some(character) => {
+                        let kind = if character.is_ascii() { ObjectKind::Ascii } else { ObjectKind::Utf8 };
+                        expected = expected.max(kind);
+                        bytes.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+                    }
+                    None => {
+                        expected = ObjectKind::Surrogates;
+                        bytes.extend([0xED, 0x80 | (unit >> 6 & 0x3F) as u8, 0x80 | (unit & 0x3F) as u8]);
+                    }
+                }
+            }
+            prop_assert_eq!(string_kind(&bytes), Ok(expected));
+        }
     }
 }

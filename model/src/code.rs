@@ -1,15 +1,16 @@
 //! Code objects.
 
 use crate::Ref;
+use permacode_format::QualnameForm;
 use std::borrow::Cow;
 
-/// How the qualified name of a code object follows from that of its parent.
+/// How the qualified name of a code object is stored or derived (spec.md 5.8).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Qualname {
-    /// It is the name itself: the same object.
+    /// The qualified name and the name are the same string object.
     #[default]
     Name,
-    /// `PARENT.NAME`
+    /// `PARENT.NAME`, where `PARENT` is the qualified name of the parent.
     Member {
         /// Whether the string is interned.
         interned: bool,
@@ -19,14 +20,37 @@ pub enum Qualname {
         /// Whether the string is interned.
         interned: bool,
     },
-    /// This string object.
+    /// This string object, by its index in [`Module::objects`](crate::Module::objects).
     Explicit(u32),
+}
+
+impl Qualname {
+    /// The text between the qualified name of the parent and the name. `None` if the qualified name is not derived.
+    ///
+    /// ```
+    /// use permacode_model::Qualname;
+    ///
+    /// assert_eq!(Qualname::Local { interned: true }.separator(), Some(".<locals>."));
+    /// assert_eq!(Qualname::Name.separator(), None);
+    /// ```
+    #[must_use]
+    pub fn separator(self) -> Option<&'static str> {
+        match self {
+            Qualname::Name => QualnameForm::Name,
+            Qualname::Member { .. } => QualnameForm::Member,
+            Qualname::Local { .. } => QualnameForm::Local,
+            Qualname::Explicit(_) => QualnameForm::Explicit,
+        }
+        .separator()
+    }
 }
 
 /// One code object.
 ///
-/// The default is empty: it is called by object 0, and has no parameters, constants or instructions. So what a machine does
-/// not have need not be mentioned:
+/// A field of type `u32` that is described as a string object is an index in
+/// [`Module::objects`](crate::Module::objects).
+///
+/// The default has object 0 as its name, and no parameters, constants or instructions. Set only the fields that differ:
 ///
 /// ```
 /// use permacode_model::{Code, Ref};
@@ -40,17 +64,17 @@ pub struct Code<'a> {
     pub name: u32,
     /// The qualified name.
     pub qualname: Qualname,
-    /// String object: the file name, if it is not that of the module.
+    /// String object: the file name. `None` if it is the file name of the module.
     pub filename: Option<u32>,
-    /// Number of positional parameters, positional-only ones included.
+    /// Number of positional parameters, including positional-only ones.
     pub arg_count: u32,
     /// Number of positional-only parameters.
     pub posonly_count: u32,
     /// Number of keyword-only parameters.
     pub kwonly_count: u32,
-    /// Operand stack slots.
+    /// Number of slots of the operand stack.
     pub stack_size: u32,
-    /// Flags of the machine.
+    /// Flags of the machine (CPython: `co_flags`). The format gives them no meaning.
     pub flags: u32,
     /// First line in the source.
     pub first_line: i32,
@@ -60,18 +84,18 @@ pub struct Code<'a> {
     pub names: Vec<u32>,
     /// String objects: local variables, cells and free variables.
     pub locals: Vec<u32>,
-    /// One byte for each of `locals`: what kind of variable it is (spec.md 5.9).
+    /// One byte for each of `locals`, with bits of [`local_kind`](crate::local_kind) (spec.md 5.9).
     pub local_kinds: Cow<'a, [u8]>,
-    /// Number of locals that the machine states, where it differs from what `local_kinds` say.
+    /// Number of local variables that the machine states. `None` if it is the number of locals of kind `LOCAL`.
     pub local_count: Option<u32>,
     /// Instructions.
     pub bytecode: Cow<'a, [u8]>,
-    /// Line table, encoded as [`Target::line_encoding`] says.
+    /// Line table in the encoding [`Target::line_encoding`](crate::Target::line_encoding).
     pub line_table: Cow<'a, [u8]>,
-    /// Exception table, encoded as [`Target::exception_encoding`] says.
+    /// Exception table in the encoding [`Target::exception_encoding`](crate::Target::exception_encoding).
     pub exception_table: Cow<'a, [u8]>,
-    /// Index into `constants` of the docstring.
+    /// Index of the docstring in `constants`.
     pub docstring: Option<u32>,
-    /// Signature: what the code object itself does not say about its parameters, as JSON.
+    /// Signature: JSON about the parameters that the code object itself does not hold, such as defaults (spec.md 5.12).
     pub signature: Option<Cow<'a, [u8]>>,
 }

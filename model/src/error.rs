@@ -1,9 +1,9 @@
-//! Why an archive does not become the model.
+//! The error type of this crate.
 
 use permacode_reader as reader;
 use std::fmt;
 
-/// Why an archive does not become the model.
+/// Why a target, module or resource of an archive could not be converted to the model.
 #[derive(Debug)]
 pub struct Error {
     kind: Box<ErrorKind>,
@@ -15,9 +15,9 @@ pub struct Error {
 pub enum ErrorKind {
     /// The archive breaks a rule of the format.
     Archive(reader::Error),
-    /// The reader returned a value that its own checks exclude: an error in the reader.
+    /// The reader returned a value that its own checks exclude. This is a defect of the reader.
     Reader {
-        /// The value.
+        /// The value, as a noun phrase.
         what: &'static str,
         /// Id of the object or code object.
         id: u32,
@@ -54,7 +54,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
             ErrorKind::Archive(error) => error.fmt(f),
-            ErrorKind::Reader { what, id } => write!(f, "the reader returned {what}: id {id}"),
+            ErrorKind::Reader { what, id } => {
+                write!(f, "the reader returned {what} (id {id}): this is a defect, please report it")
+            }
         }
     }
 }

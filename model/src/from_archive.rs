@@ -1,7 +1,7 @@
-//! From an archive to the model.
+//! The conversion from an archive to the model.
 //!
-//! The model borrows from the archive. Each object of the archive becomes one object of the arena, however many references
-//! it has. So the model is as large as the module, not as large as its shared values would be if each were copied.
+//! The model borrows from the archive. Each object of the archive becomes one object of the arena, even if it has many
+//! references. So a shared value takes memory once.
 
 use crate::{Code, Error, ErrorKind, Module, ModuleKind, Object, Path, Qualname, Ref, Resource, Source, Str, Target};
 use hashbrown::HashMap;
@@ -90,13 +90,13 @@ fn string(string: reader::Str<'_>) -> Str<'_> {
     Str { text: Cow::Borrowed(string.bytes().as_slice()), interned: string.is_interned() }
 }
 
-/// The objects of a module, each once.
+/// The objects of the module that have been converted.
 struct Arena<'a> {
     module: reader::Module<'a>,
     objects: Vec<Object<'a>>,
     /// The index in `objects` of each object of the archive, by its id.
     indexes: HashMap<u32, u32>,
-    /// Limits the work on an unverified archive, whose lists and containers may claim to be endless.
+    /// Limits the work on an unverified archive, whose lists and containers may overlap.
     budget: reader::Budget,
 }
 
@@ -108,11 +108,11 @@ struct Frame<'a> {
     items: Vec<Ref>,
 }
 
-/// An object that was looked at.
+/// The result of [`Arena::step`].
 enum Step<'a> {
-    /// It is in the arena, at this index.
+    /// The object is in the arena, at this index.
     Done(u32),
-    /// Its items come first.
+    /// The object is a container. Its items must be converted first.
     Open(Frame<'a>),
 }
 
@@ -178,7 +178,8 @@ impl<'a> Arena<'a> {
         index.map(Ref::Code).ok_or_else(outside)
     }
 
-    /// Puts an object and its items into the arena, items first, and returns its index there. Keeps its own stack.
+    /// Puts an object and its items into the arena, items first, and returns its index there. An explicit stack
+    /// replaces recursion.
     fn object(&mut self, object: reader::Object<'a>) -> Result<u32> {
         let mut stack = Vec::new();
         let mut step = self.step(object)?;
@@ -197,7 +198,7 @@ impl<'a> Arena<'a> {
         }
     }
 
-    /// Looks at an object for the first time.
+    /// Converts an object unless it is a container that is not yet in the arena.
     fn step(&mut self, object: reader::Object<'a>) -> Result<Step<'a>> {
         if let Some(index) = self.indexes.get(&object.id()) {
             return Ok(Step::Done(*index));
@@ -215,7 +216,8 @@ impl<'a> Arena<'a> {
         }
     }
 
-    /// Converts the remaining items of a container. Stops at an item that has items itself.
+    /// Converts the remaining items of a container, and then the container. Stops at an item that is a container and
+    /// not yet in the arena: pushes `frame` onto the stack and returns that item as [`Step::Open`].
     fn step_into(&mut self, mut frame: Frame<'a>, stack: &mut Vec<Frame<'a>>) -> Result<Step<'a>> {
         while let Some(item) = frame.container.get(frame.items.len()) {
             let reference = match item? {

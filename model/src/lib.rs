@@ -1,11 +1,11 @@
-//! The model of a Permacode archive (`.perma`): its targets, modules and resources as plain Rust values.
+//! The contents of a Permacode archive (`.perma`) as plain Rust values: targets, modules and resources.
 //!
 //! ```text
 //! .pyc file -> permacode-pyc -> model -> permacode-writer -> archive -> permacode-reader -> model
 //! ```
 //!
-//! The model names no virtual machine. `permacode-pyc` makes a [`Module`] from a `.pyc` file and turns it back,
-//! `permacode-writer` puts modules into an archive, and [`TryFrom`] takes them out again:
+//! The model does not depend on a virtual machine. `permacode-pyc` converts between `.pyc` files and [`Module`].
+//! `permacode-writer` writes modules to an archive, and [`TryFrom`] converts the views of `permacode-reader` back:
 //!
 //! ```
 //! # fn modules(bytes: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
@@ -20,8 +20,8 @@
 //! # }
 //! ```
 //!
-//! A module is a small arena. Its objects (constants and names) and its code objects refer to each other by index. So one
-//! object of the model is one object in the archive, however many references it has, and no function recurses over it.
+//! A module is an arena. Its objects (constants and names) and its code objects refer to each other by index. So an
+//! object with many references is still one object, in the model as in the archive. No function recurses over a module.
 #![forbid(unsafe_code)]
 
 mod code;

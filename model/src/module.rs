@@ -3,12 +3,12 @@
 use crate::{Code, Object, Str};
 use std::borrow::Cow;
 
-/// What a module name stands for.
+/// The kinds of modules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ModuleKind {
     /// A plain module.
     Module,
-    /// A package with code of its own.
+    /// A package with code, which CPython takes from `__init__.py`.
     Package,
     /// A package without code.
     Namespace,
@@ -23,13 +23,13 @@ pub struct Module<'a> {
     pub kind: ModuleKind,
     /// Constants and names; code objects and containers refer to them by index.
     pub objects: Vec<Object<'a>>,
-    /// Code objects, in any order without cycles.
+    /// Code objects, in any order. References between code objects and containers must not form a cycle.
     pub codes: Vec<Code<'a>>,
     /// Index of the code object that runs when the module is loaded; `None` for a namespace package.
     pub body: Option<u32>,
-    /// File name that the code objects report, unless they carry one of their own.
+    /// File name of the code objects, except for those with a file name of their own.
     pub filename: Option<Path<'a>>,
-    /// The source it was compiled from.
+    /// The source that it was compiled from.
     pub source: Option<Source<'a>>,
 }
 
@@ -55,30 +55,28 @@ impl Module<'_> {
     }
 }
 
-/// The source of a module, or what is known of it.
+/// Facts about the source file of a module, and optionally its text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source<'a> {
-    /// Where it was found.
+    /// Path of the source file.
     pub path: Path<'a>,
     /// Its size in bytes.
     pub size: u64,
-    /// XXH3-128 of its bytes, as 16 bytes little-endian.
+    /// XXH3-128 of its bytes, little-endian (`permacode_format::digest`).
     pub digest: [u8; 16],
-    /// Modification time in seconds since 1970, only on request.
+    /// Modification time in seconds since 1970. `None` if it is not recorded.
     pub mtime: Option<i64>,
     /// Whether the owner of the file may execute it.
     pub executable: bool,
-    /// The text itself, unless it was left out.
+    /// The text. `None` if it is not recorded.
     pub text: Option<Cow<'a, [u8]>>,
 }
 
-/// A path: a part below a named root, or (without a root) a path as it stands.
-///
-/// Bytes are generalised UTF-8 with `/` between components where there is a root.
+/// A path, either relative to a named root or verbatim.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Path<'a> {
-    /// Name of the root, for example `stdlib`; `None`: `path` is verbatim.
+    /// Name of the root, for example `stdlib`. `None` if `path` is verbatim.
     pub root: Option<Str<'a>>,
-    /// The path below the root.
+    /// The path. With a root, it is relative and has `/` between its components.
     pub path: Str<'a>,
 }

@@ -6,9 +6,9 @@ use std::borrow::Cow;
 /// A reference from a container or a code object: an index into the arena of its module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ref {
-    /// Index into [`Module::objects`].
+    /// Index in [`Module::objects`](crate::Module::objects).
     Object(u32),
-    /// Index into [`Module::codes`].
+    /// Index in [`Module::codes`](crate::Module::codes).
     Code(u32),
 }
 
@@ -17,7 +17,7 @@ pub enum Ref {
 pub struct Str<'a> {
     /// Generalised UTF-8: UTF-8 in which lone surrogates may occur as three bytes.
     pub text: Cow<'a, [u8]>,
-    /// Whether the machine keeps one copy of it for the whole process.
+    /// Whether it is interned: the machine keeps one copy of each interned text for the whole process.
     pub interned: bool,
 }
 
@@ -47,16 +47,16 @@ fn bytes_of(text: Cow<'_, str>) -> Cow<'_, [u8]> {
     }
 }
 
-/// The value of an object that holds no others. A [`Leaf::Qualname`] has no meaning anywhere but directly in
+/// The value of an object without items. A [`Leaf::Qualname`] may occur only directly in
 /// [`Code::constants`](crate::Code::constants).
 pub type Leaf<'a> = permacode_format::Leaf<Cow<'a, [u8]>, Str<'a>>;
 
 /// A constant or a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Object<'a> {
-    /// A value that holds no others.
+    /// A value without items.
     Leaf(Leaf<'a>),
-    /// A value that holds others. Keys and values of a mapping alternate.
+    /// A container and its items. Keys and values of a mapping alternate.
     Container(Container, Vec<Ref>),
 }
 

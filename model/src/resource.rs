@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-/// A file of a package that is no module.
+/// A file of a package that is not a module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resource<'a> {
-    /// Name of the root it lies under: one component, without a slash.
+    /// Name of the root that the path is relative to, for example `stdlib`. It has no slash.
     pub root: Cow<'a, str>,
-    /// Path below the root: bytes as the file system gave them, `/` between components.
+    /// Relative path with `/` between components, in the bytes of the file system.
     pub path: Cow<'a, [u8]>,
     /// Whether its owner may execute it.
     pub executable: bool,
@@ -15,8 +15,8 @@ pub struct Resource<'a> {
     pub data: Cow<'a, [u8]>,
 }
 
-/// The same resource, borrowed.
 impl<'a> From<&'a Resource<'_>> for Resource<'a> {
+    /// Borrows the fields of a resource.
     fn from(resource: &'a Resource<'_>) -> Self {
         Resource {
             root: Cow::Borrowed(&resource.root),

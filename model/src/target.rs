@@ -2,18 +2,19 @@
 
 use permacode_format::{ExceptionEncoding, LineEncoding};
 
-/// Who runs the modules: one virtual machine, one bytecode version, one optimisation level (spec.md 5.4).
+/// The machine that modules are compiled for: a virtual machine, a bytecode version and an optimisation level
+/// (spec.md 5.4).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Target {
-    /// Name of the virtual machine, for example `cpython`: 1 to 16 bytes of ASCII.
+    /// Name of the virtual machine, for example `cpython`: 1 to 16 printable ASCII characters.
     pub vm: String,
-    /// The number that the machine itself uses to tell one bytecode version from another.
+    /// The number that identifies the bytecode version (CPython: the first four bytes of a `.pyc` file).
     pub bytecode_magic: u32,
     /// The exact version of the machine (CPython: `sys.hexversion`).
     pub vm_version: u32,
-    /// Optimisation level the modules were compiled at.
+    /// Optimisation level that the modules were compiled with.
     pub optimization: u8,
-    /// The tag in the names of compiled files, for example `cpython-311`; may be empty.
+    /// The tag in the names of compiled files, for example `cpython-311`. It may be empty.
     pub cache_tag: String,
     /// Size of one unit of bytecode in bytes.
     pub unit_size: u8,
@@ -21,12 +22,12 @@ pub struct Target {
     pub line_encoding: LineEncoding,
     /// How exception tables are encoded.
     pub exception_encoding: ExceptionEncoding,
-    /// Whether the files that the modules were made from do not change, so that nobody need look at them.
+    /// Whether the target is sealed: its source files never change, so nothing needs to check whether they did.
     pub sealed: bool,
 }
 
 impl Target {
-    /// A target at optimisation level 0, without a cache tag, whose tables only the machine can decode.
+    /// A target with optimisation level 0, an empty cache tag and private encodings of its tables. It is not sealed.
     ///
     /// ```
     /// use permacode_model::{LineEncoding, Target};

@@ -1,6 +1,6 @@
 //! Names of compiled files (`importlib.util.cache_from_source`).
 
-/// The part of the name of a compiled file that says its optimisation level: empty for level 0.
+/// The part of the name of a compiled file that gives the optimisation level. It is empty for level 0.
 ///
 /// ```
 /// assert_eq!(permacode_pyc::optimization_suffix(0), "");

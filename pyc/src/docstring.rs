@@ -1,4 +1,4 @@
-//! Which constant of a code object is a docstring.
+//! Finds the constant that is the docstring of a code object.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -14,7 +14,7 @@ pub(crate) struct Opcodes {
 }
 
 impl Opcodes {
-    /// `None` for anything but a final release: pre-releases renumber.
+    /// The numbers of a final release. `None` for a pre-release, which may number its instructions differently.
     pub(crate) fn of(version: Version) -> Option<Self> {
         let (load_const, store_name, extended_arg) = match version.minor() {
             _ if !version.is_final() => return None,
@@ -28,24 +28,25 @@ impl Opcodes {
     }
 }
 
-/// What has to be known of a code object.
+/// The facts about a code object that decide.
 pub(crate) struct Facts<'v> {
     pub(crate) flags: u32,
     pub(crate) name: &'v [u8],
-    /// Name of the code object whose constant it is.
+    /// Name of the parent.
     pub(crate) parent: Option<&'v [u8]>,
     pub(crate) bytecode: &'v [u8],
-    /// Number of `__doc__` among the names.
+    /// Index of `__doc__` among the names of the body of a module or class.
     pub(crate) doc_name: Option<usize>,
+    /// Number of constants.
     pub(crate) constants: usize,
 }
 
-/// The number of the constant that is the docstring. `is_text` tells whether a constant is a string.
+/// The index of the constant that is the docstring. `is_text` returns whether a constant is a string.
 pub(crate) fn docstring(version: Version, facts: &Facts<'_>, is_text: impl Fn(usize) -> bool) -> Option<u32> {
     let index = if facts.flags & flag::OPTIMIZED == 0 {
         stored(version, facts)?
     } else if version.minor() >= 14 {
-        // `PyFunction_New` looks at nothing else.
+        // `PyFunction_New` checks only this flag.
         if facts.flags & flag::HAS_DOCSTRING == 0 {
             return None;
         }
@@ -59,25 +60,28 @@ pub(crate) fn docstring(version: Version, facts: &Facts<'_>, is_text: impl Fn(us
     if index < facts.constants && is_text(index) { u32::try_from(index).ok() } else { None }
 }
 
-/// Longest name that is compared with others.
+/// Length in bytes of the longest name that is compared with others. Many code objects may share a longer one, and
+/// comparing it for each would take time out of proportion to the file.
 const MAX_COMPARED: usize = 1 << 16;
 
-/// Whether the first constant of a function is its docstring if it is a string (`PyFunction_New` up to 3.13). Lambdas begin
-/// with None; comprehensions, generator expressions and the scopes of type parameters begin with whatever they use first.
+/// Whether the first constant of a function, if it is a string, is its docstring (`PyFunction_New` up to 3.13).
+///
+/// `PyFunction_New` takes the first string of any function. But the first constant of a comprehension, a generator
+/// expression or a scope of type parameters is the first one that its code uses. A lambda has None there.
 fn may_have_docstring(facts: &Facts<'_>) -> bool {
     const TYPE_PARAMETERS: &[u8] = b"<generic parameters of ";
     if facts.name.starts_with(b"<") {
         return false;
     }
-    // In the scope for the type parameters of X, code objects of other names than X are bounds of a variable.
+    // The scope for the type parameters of X contains X itself and the bounds of its type variables. Bounds are named
+    // after their variables and have no docstring.
     match facts.parent.and_then(|parent| parent.strip_prefix(TYPE_PARAMETERS)) {
-        // What is longer is not compared: names may be shared by many code objects.
         Some(of) => of.len() > MAX_COMPARED || of.strip_suffix(b">") == Some(facts.name),
         None => true,
     }
 }
 
-/// The constant that the body of a module or class loads and stores in `__doc__` first.
+/// The constant that the body of a module or class stores as `__doc__`. Only the first store counts.
 fn stored(version: Version, facts: &Facts<'_>) -> Option<usize> {
     let opcodes = Opcodes::of(version)?;
     let doc_name = facts.doc_name?;
@@ -87,7 +91,7 @@ fn stored(version: Version, facts: &Facts<'_>) -> Option<usize> {
         let argument = high << 8 | usize::from(low);
         high = 0;
         if opcode == opcodes.extended_arg {
-            // Wraps for more than three prefixes, which no compiler writes.
+            // Keeps the low 24 bits. No compiler writes more than three prefixes, so nothing is lost.
             high = argument & 0xFF_FFFF;
         } else if opcode == opcodes.store_name && argument == doc_name {
             return loaded;

@@ -1,10 +1,10 @@
-//! The one error type of this crate.
+//! The error type of this crate.
 
 use std::fmt;
 
 use crate::version::Foreign;
 
-/// A `.pyc` file that cannot be read, or a module that cannot be written as one.
+/// Why a `.pyc` file could not be read, or why a module could not be written as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
@@ -27,8 +27,8 @@ impl Error {
         &self.kind
     }
 
-    /// Where: a byte offset in the file that was read. For a module that cannot be written, the length of what had been
-    /// written up to there, header included, or zero if nothing had.
+    /// The offset of the fault in bytes from the start of the file. For a module that cannot be written, the number of
+    /// bytes that were written before the fault, including the header. It is zero if nothing was written.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
@@ -47,16 +47,16 @@ impl std::error::Error for Error {}
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The input ends before what it announces.
+    /// The file ends in the middle of a value.
     Truncated {
-        /// Bytes that were expected.
+        /// Number of bytes that the value needs from here on.
         wanted: u64,
-        /// Bytes that are left.
+        /// Number of bytes that are left.
         available: u64,
     },
-    /// Bytes follow the value.
+    /// Bytes follow the code object of the module.
     TrailingBytes {
-        /// How many.
+        /// Number of these bytes.
         count: u64,
     },
     /// The first four bytes are not those of any `.pyc` file.
@@ -66,14 +66,14 @@ pub enum ErrorKind {
     },
     /// Compiled by another implementation of Python, or by a version of CPython that is not supported.
     Foreign(Foreign),
-    /// The flags of the header have bits that CPython does not know (it accepts 0, 1 and 3).
+    /// The header has flags other than 0, 1 and 3, which are the values that CPython accepts.
     HeaderFlags {
         /// The flags.
         flags: u32,
     },
-    /// A type byte that marshal does not know, or not yet in this version.
+    /// A type byte that the marshal of this version of CPython does not define.
     UnknownType {
-        /// The type byte, without the flag that makes it referable.
+        /// The type byte without `FLAG_REF`.
         found: u8,
     },
     /// A count or length is negative.
@@ -81,22 +81,22 @@ pub enum ErrorKind {
         /// The count.
         count: i32,
     },
-    /// An integer is not in the one form that marshal writes.
+    /// An integer is not in the form that marshal writes.
     Integer {
-        /// What is wrong with it.
+        /// What is wrong, as a clause about the integer.
         problem: &'static str,
     },
-    /// Text that should be a floating point number is not.
+    /// The text of a floating point number does not have the form of one.
     FloatText,
-    /// A string is not UTF-8, even if lone surrogates are admitted.
+    /// A string is not generalised UTF-8: UTF-8 in which surrogates may occur.
     Encoding,
-    /// A null where a value is needed.
+    /// A null in place of a value.
     UnexpectedNull,
     /// A reference to a value that does not exist.
     Reference {
         /// The number of the value.
         index: u32,
-        /// How many there are so far.
+        /// Number of values before this point that references can refer to.
         count: u64,
     },
     /// A value that contains itself.
@@ -106,18 +106,18 @@ pub enum ErrorKind {
         /// The greatest depth that is allowed.
         limit: u32,
     },
-    /// A field of a code object, or what the file holds as a whole, has the wrong type.
+    /// A field of a code object, or the value in the file, has the wrong type.
     WrongType {
-        /// Which field.
+        /// The field.
         field: &'static str,
-        /// The type it should have.
+        /// The type that it must have.
         expected: &'static str,
-        /// The type it has.
+        /// The type that it has.
         found: &'static str,
     },
     /// A number in a code object is negative.
     NegativeField {
-        /// Which field.
+        /// The field.
         field: &'static str,
         /// Its value.
         value: i32,
@@ -129,14 +129,14 @@ pub enum ErrorKind {
         /// Number of kinds.
         kinds: u64,
     },
-    /// The module cannot be expressed as a `.pyc` file of this version.
+    /// The module is inconsistent, or a `.pyc` file of this version cannot express it.
     Model {
-        /// Why not.
+        /// The requirement that it does not meet.
         problem: &'static str,
     },
-    /// Something is longer or more than marshal can express.
+    /// A part of the file or module exceeds a limit of marshal or of this crate.
     TooLarge {
-        /// What.
+        /// The part, with its verb: `an integer is`.
         what: &'static str,
     },
 }
@@ -145,36 +145,36 @@ impl fmt::Display for ErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Truncated { wanted, available } => {
-                write!(f, "{wanted} bytes wanted, {available} available: the file is cut off")
+                write!(f, "{wanted} bytes needed, but only {available} left: the file is cut off")
             }
-            Self::TrailingBytes { count } => write!(f, "{count} bytes follow the value"),
+            Self::TrailingBytes { count } => write!(f, "{count} bytes follow the end of the module"),
             Self::NotPyc { found } => {
-                write!(f, "no .pyc file: it starts with the bytes {}", found.escape_ascii())
+                write!(f, "not a .pyc file: it starts with the bytes {}", found.escape_ascii())
             }
             Self::Foreign(foreign) => foreign.fmt(f),
             Self::HeaderFlags { flags } => {
-                write!(f, "the header has the flags {flags:#x}, expected 0 (timestamp), 1 or 3 (hash of the source)")
+                write!(f, "the flags of the header are {flags:#x}, expected 0 (timestamp), 1 or 3 (hash of the source)")
             }
             Self::UnknownType { found } => {
                 write!(f, "unknown marshal type '{}' ({found:#04x})", found.escape_ascii())
             }
-            Self::NegativeCount { count } => write!(f, "a count of {count}, expected zero or more"),
-            Self::Integer { problem } => write!(f, "not an integer as marshal writes it: {problem}"),
-            Self::FloatText => f.write_str("text that is no floating point number where one was expected"),
-            Self::Encoding => f.write_str("a string that is not UTF-8"),
-            Self::UnexpectedNull => f.write_str("a null where a value was expected"),
+            Self::NegativeCount { count } => write!(f, "a count is {count}, expected zero or more"),
+            Self::Integer { problem } => write!(f, "an integer is not in the form that marshal writes: {problem}"),
+            Self::FloatText => f.write_str("the text of a floating point number is not a number"),
+            Self::Encoding => f.write_str("a string is not UTF-8"),
+            Self::UnexpectedNull => f.write_str("found a null, expected a value"),
             Self::Reference { index, count } => {
-                write!(f, "a reference to value {index}, but there are only {count} so far")
+                write!(f, "a reference to value {index}, but only {count} values can be referred to so far")
             }
-            Self::Cycle => f.write_str("a reference to a value from within itself"),
-            Self::TooDeep { limit } => write!(f, "values nested more than {limit} deep"),
-            Self::WrongType { field, expected, found } => write!(f, "{field}: {expected} expected, {found} found"),
+            Self::Cycle => f.write_str("a value contains a reference to itself"),
+            Self::TooDeep { limit } => write!(f, "values are nested more than {limit} levels deep"),
+            Self::WrongType { field, expected, found } => write!(f, "{field} is {found}, expected {expected}"),
             Self::NegativeField { field, value } => write!(f, "{field} is {value}, expected zero or more"),
             Self::LocalKinds { names, kinds } => {
-                write!(f, "{names} names of local variables, but {kinds} kinds")
+                write!(f, "co_localsplusnames has {names} names, but co_localspluskinds has {kinds} kinds")
             }
             Self::Model { problem } => write!(f, "the module cannot be written as a .pyc file: {problem}"),
-            Self::TooLarge { what } => write!(f, "{what} too large for marshal"),
+            Self::TooLarge { what } => write!(f, "{what} too large"),
         }
     }
 }

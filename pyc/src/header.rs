@@ -15,33 +15,33 @@ use crate::{
 /// Length of a header in bytes.
 pub const HEADER_LEN: usize = 16;
 
-/// Bit of the flags: the header holds a hash of the source, not its time and size.
+/// Bit of the flags: the header has a hash of the source instead of its modification time and size.
 const FLAG_HASH: u32 = 1;
-/// Bit of the flags: the hash is compared with the source when the module is imported.
+/// Bit of the flags: CPython compares the hash with the source when it imports the module.
 const FLAG_CHECK_SOURCE: u32 = 2;
 
-/// How CPython finds out whether a `.pyc` file still belongs to its source (`py_compile.PycInvalidationMode`).
+/// How CPython decides whether a `.pyc` file is up to date (`py_compile.PycInvalidationMode`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Validation {
-    /// By the time of the last change and the size of the source, both modulo 2³².
+    /// By the modification time and the size of the source, both modulo 2³².
     Timestamp {
-        /// Seconds since 1970.
+        /// Modification time in seconds since 1970.
         mtime: u32,
         /// Size in bytes.
         size: u32,
     },
-    /// By [`source_hash`] of the source.
+    /// By the [`source_hash`] of the source.
     CheckedHash([u8; 8]),
-    /// Not at all; the hash is only for other tools.
+    /// Not at all: CPython takes the file as up to date. The hash is for other tools.
     UncheckedHash([u8; 8]),
 }
 
 /// The header of a `.pyc` file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Header {
-    /// Who compiled it.
+    /// The version of CPython that compiled the file.
     pub version: Version,
-    /// How it is compared with its source.
+    /// How CPython decides whether the file is up to date.
     pub validation: Validation,
 }
 
@@ -49,7 +49,8 @@ impl Header {
     /// Reads the header at the start of a `.pyc` file.
     ///
     /// # Errors
-    /// For a magic number of anything but CPython 3.8 to 3.15, flags that CPython does not know, and less than 16 bytes.
+    /// If the magic number is not one of CPython 3.8 to 3.15, if CPython does not accept the flags, or if the file has
+    /// less than 16 bytes.
     pub fn decode(pyc: &[u8]) -> Result<Self, Error> {
         let available = pyc.len() as u64;
         let truncated = |wanted| Error::new(ErrorKind::Truncated { wanted, available }, 0);
@@ -88,8 +89,8 @@ impl Header {
     }
 }
 
-/// The hash of a source text, as `_imp.source_hash` gives it: SipHash with the magic number as key, 2-4 up to CPython 3.10
-/// and 1-3 from 3.11 on (`_Py_KeyedHash` in `Python/pyhash.c`).
+/// The hash of a source text that `_imp.source_hash` returns. It is SipHash-2-4 up to CPython 3.10 and SipHash-1-3 from
+/// 3.11 on, with the magic number as the key (`_Py_KeyedHash` in `Python/pyhash.c`).
 #[must_use]
 pub fn source_hash(version: Version, source: &[u8]) -> [u8; 8] {
     let key = u64::from(version.magic_token());
@@ -141,26 +142,27 @@ mod tests {
     #[test]
     fn errors_say_what_and_where() {
         let text = |pyc: &[u8]| Header::decode(pyc).unwrap_err().to_string();
-        assert_eq!(text(b"\xA7"), "4 bytes wanted, 1 available: the file is cut off (at offset 0x0)");
-        assert_eq!(text(b"\xA7\x0D\r\n\0"), "16 bytes wanted, 5 available: the file is cut off (at offset 0x0)");
-        assert_eq!(text(b"#!/bin/sh"), "no .pyc file: it starts with the bytes #!/b (at offset 0x0)");
+        assert_eq!(text(b"\xA7"), "4 bytes needed, but only 1 left: the file is cut off (at offset 0x0)");
+        assert_eq!(text(b"\xA7\x0D\r\n\0"), "16 bytes needed, but only 5 left: the file is cut off (at offset 0x0)");
+        assert_eq!(text(b"#!/bin/sh"), "not a .pyc file: it starts with the bytes #!/b (at offset 0x0)");
         for (old, magic) in
             [(b"\x01\x99\x99\0", "0x999901"), (b"\x02\x99\x99\0", "0x999902"), (b"\x03\x99\x99\0", "0x999903")]
         {
             assert_eq!(
                 text(old),
                 format!(
-                    "compiled by CPython 0.9 to 1.1 (magic number {magic}); supported are CPython 3.8 to 3.15 (at offset 0x0)"
+                    "compiled by CPython 0.9 to 1.1 (magic number {magic}); \
+                     expected CPython 3.8 to 3.15 (at offset 0x0)"
                 )
             );
         }
         assert_eq!(
             text(b"\xA7\x0D\r\n\x02\0\0\0\0\0\0\0\0\0\0\0"),
-            "the header has the flags 0x2, expected 0 (timestamp), 1 or 3 (hash of the source) (at offset 0x4)"
+            "the flags of the header are 0x2, expected 0 (timestamp), 1 or 3 (hash of the source) (at offset 0x4)"
         );
         assert_eq!(
             text(b"\x50\x01\r\n\0\0\0\0\0\0\0\0\0\0\0\0"),
-            "compiled by PyPy (Python 3.9) (magic number 336); supported are CPython 3.8 to 3.15 (at offset 0x0)"
+            "compiled by PyPy (Python 3.9) (magic number 336); expected CPython 3.8 to 3.15 (at offset 0x0)"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The exact version of an interpreter, as its `sys.hexversion` states it.
+/// The exact version of an interpreter: the number in its `sys.hexversion`.
 ///
 /// ```
 /// use permacode_pyc::HexVersion;
@@ -13,8 +13,8 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct HexVersion(pub u32);
 
-/// The version as CPython writes it. A number whose release level CPython does not define is shown in hexadecimal.
 impl fmt::Display for HexVersion {
+    /// The version as CPython writes it, or the number in hexadecimal if CPython does not define its release level.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [major, minor, micro, release] = self.0.to_be_bytes();
         let level = match release >> 4 {

@@ -1,4 +1,4 @@
-//! CPython's `.pyc` files, to and from the model of Permacode.
+//! Converts `.pyc` files of CPython to the model of Permacode and back.
 //!
 //! ```text
 //!                header                        model::Module
@@ -6,7 +6,7 @@
 //!         ◄──   of 3.8-3.10 or 3.11+      ◄──  of any version
 //! ```
 //!
-//! [`decode_pyc`] reads what CPython 3.8 to 3.15 write, [`encode_pyc`] writes it again:
+//! [`decode_pyc`] reads the files that CPython 3.8 to 3.15 write. [`encode_pyc`] writes such a file:
 //!
 //! ```
 //! use permacode_pyc::{Validation, decode_pyc, encode_pyc};
@@ -17,7 +17,7 @@
 //! assert_eq!(pyc.header.version.to_string(), "CPython 3.14");
 //! assert_eq!(pyc.module.codes.len(), 6);
 //!
-//! // The same module for a source that lies elsewhere, and that nothing has to be compared with.
+//! // The same module with another path of its source, and without a check against the source.
 //! pyc.header.validation = Validation::UncheckedHash([0; 8]);
 //! let again = encode_pyc(&pyc.module, &pyc.header, b"/usr/lib/python3.14/features_314.py")?;
 //! assert_eq!(decode_pyc(&again)?.module.codes.len(), 6);
@@ -26,18 +26,21 @@
 //!
 //! # What is kept
 //!
-//! Everything that an interpreter could tell: every field of every code object, types and bits of constants, the order in which
-//! a frozenset was written, whether a string is interned, and which objects are one object. What was one object is one object
-//! again; equal immutable ones that were several may become one (bytes and tuples above all), mutable ones never do.
+//! The conversion keeps everything that a program can observe: every field of every code object, the types and bits of
+//! constants, the order of the items of a frozenset, whether a string is interned, and the identity of objects. One
+//! object stays one object. Equal immutable objects may be merged, for example bytes and tuples. Mutable objects never
+//! are.
 //!
-//! What a `.pyc` file stores although it follows from something else is derived: most qualified names from the name and the
-//! parent. Up to 3.10 those are constants of the parent, which become [`Leaf::Qualname`](permacode_model::Leaf::Qualname).
+//! The model derives most qualified names from the name and the parent, and does not store them. Up to 3.10, qualified
+//! names are constants of the parent. They become [`Leaf::Qualname`](permacode_model::Leaf::Qualname).
 //!
 //! # Hostile files
 //!
-//! Any bytes give a module or an [`Error`] that says what is wrong and where. Nothing recurses by what is in the file, memory
-//! is bounded by a multiple of its size, and a value that contains itself is an error. The module borrows its bytes and strings
-//! from the file. This is no proof that the bytecode is harmless: CPython itself trusts it.
+//! Any bytes yield a module or an [`Error`] with its offset. Values are decoded without recursion. The memory is at
+//! most a constant multiple of the size of the file. A value that contains itself is an error. The module borrows bytes
+//! and strings from the file.
+//!
+//! Bytecode is not checked. CPython trusts it, so harmful bytecode stays harmful.
 #![forbid(unsafe_code)]
 
 mod cache;

@@ -1,9 +1,9 @@
-//! Where CPython keeps installed packages, and what the roots of those folders are called.
+//! The folders in which CPython installs packages, and the names of their roots.
 
-/// The parts of the paths that CPython's `site` searches for installed packages.
+/// The folders for installed packages of one interpreter, described by the parts of their paths (module `site`).
 ///
-/// Each such folder has a root name that says its role and not its number, so an archive and the interpreter that
-/// imports from it agree on the folder even where the interpreter, or the environment, lies elsewhere:
+/// The root name of such a folder describes its role and not its path. So an archive can be used by an interpreter or a
+/// virtual environment at another path:
 ///
 /// ```
 /// use permacode_pyc::PackagesFolders;
@@ -13,7 +13,7 @@
 /// assert_eq!(debian.folder("local-dist-packages").as_deref(), Some(&b"/usr/local/lib/python3.11/dist-packages"[..]));
 /// ```
 ///
-/// A name is made of the parts of the folder's path, of which the usual ones are left out:
+/// A root name consists of the parts of the path. The usual value of a part adds nothing to the name:
 ///
 /// | part | in the path | in the name |
 /// |---|---|---|
@@ -31,25 +31,25 @@ pub struct PackagesFolders {
     pub prefix: Vec<u8>,
     /// `sys.exec_prefix`
     pub exec_prefix: Vec<u8>,
-    /// `sys.base_prefix`: in a virtual environment, that of the interpreter it was made from.
+    /// `sys.base_prefix`: in a virtual environment, the prefix of the interpreter that it was made from.
     pub base_prefix: Vec<u8>,
     /// `sys.base_exec_prefix`
     pub base_exec_prefix: Vec<u8>,
     /// `sys.platlibdir`
     pub platform_library: Vec<u8>,
-    /// `python3.11`; in a free-threaded build `python3.13t`.
+    /// `python3.11`, or `python3.13t` for a free-threaded build.
     pub version: Vec<u8>,
     /// `site.USER_SITE`, if it is known.
     pub user: Option<Vec<u8>>,
 }
 
 const SEPARATOR: u8 = std::path::MAIN_SEPARATOR as u8;
-/// Longer names before those they end with.
+/// A prefix of root names comes before its own prefixes, so that the longest match is found first.
 const PREFIXES: [&str; 4] = ["base-exec-", "base-", "exec-", ""];
 const USER: &str = "user-site-packages";
 
 impl PackagesFolders {
-    /// Those of an interpreter with one prefix.
+    /// The folders of an interpreter whose four prefixes are the same, without a folder of the user.
     #[must_use]
     pub fn new(prefix: &str, platform_library: &str, version: &str) -> Self {
         let prefix = prefix.as_bytes().to_vec();
@@ -64,7 +64,7 @@ impl PackagesFolders {
         }
     }
 
-    /// The folder that a root stands for, if the root is one of packages.
+    /// The folder of a root. `None` if the root is not one of installed packages.
     #[must_use]
     pub fn folder(&self, root: &str) -> Option<Vec<u8>> {
         if root == USER {
@@ -89,19 +89,20 @@ impl PackagesFolders {
         is_kind.then(|| join(prefix, &[local, library, version, kind.as_bytes()]))
     }
 
-    /// The root of a folder as `sys.path` has it, if it is one of packages.
+    /// The root of a folder, given as in `sys.path`. `None` if it is not a folder of installed packages.
     #[must_use]
     pub fn root(&self, folder: &[u8]) -> Option<String> {
         self.roots().find(|root| self.folder(root).as_deref() == Some(folder))
     }
 
-    /// The rest of a name that begins with the library of the platform, where that is another one than `lib`.
+    /// The rest of a name that starts with the library of the platform. `None` if the name does not, or if that library
+    /// is `lib`, which adds nothing to names.
     fn after_library<'n>(&self, name: &'n str) -> Option<&'n str> {
         let library = std::str::from_utf8(&self.platform_library).ok().filter(|library| *library != "lib")?;
         name.strip_prefix(library)?.strip_prefix('-')
     }
 
-    /// All names that there can be, the shortest of each folder first.
+    /// All possible root names. Of the names of one folder, the shortest comes first.
     fn roots(&self) -> impl Iterator<Item = String> {
         let library = String::from_utf8_lossy(&self.platform_library).into_owned() + "-";
         let libraries = if library == "lib-" { vec![String::new()] } else { vec![String::new(), library] };
@@ -141,7 +142,7 @@ mod tests {
             assert_eq!(folders.root(folder.as_bytes()).as_deref(), Some(*root), "{folder}");
             assert_eq!(folders.folder(root).as_deref(), Some(folder.as_bytes()), "{root}");
         }
-        // No two names that are given away stand for one folder, and each leads back.
+        // `root` chooses one name for each folder, and `folder` maps it back.
         for root in folders.roots() {
             let Some(folder) = folders.folder(&root) else { continue };
             let chosen = folders.root(&folder).unwrap();

@@ -1,4 +1,4 @@
-//! Versions of CPython and the magic numbers by which their `.pyc` files are told apart.
+//! The versions of CPython, and the magic numbers of their `.pyc` files.
 //!
 //! The numbers come from the history in `Include/internal/pycore_magic_number.h` (before 3.14:
 //! `Lib/importlib/_bootstrap_external.py`).
@@ -9,18 +9,18 @@ use permacode_model::{ExceptionEncoding, LineEncoding, Target};
 
 /// A version of CPython whose `.pyc` files this crate can read and write: 3.8 to 3.15.
 ///
-/// Compares by minor version first.
+/// Versions are ordered by minor version, then by magic number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Version {
     minor: u8,
     magic: u16,
 }
 
-/// Minor version, the first magic number with the layout of its final release, the number of the final release, and the last
-/// number that can belong to it.
+/// For each version: the minor version, the first magic number whose files have the layout of the final release, the
+/// magic number of the final release, and the last magic number of the version.
 ///
-/// Numbers before the first one have other fields (3.8.0a1 has no positional-only parameters, 3.11.0a6 no location table).
-/// 3.15 counts from 3650 (and 3.16 from 3700): every number up to the next version is taken to be 3.15.
+/// Earlier pre-releases have other fields: 3.8.0a1 has no positional-only parameters, and 3.11.0a6 has no location
+/// table. The numbers of 3.15 start at 3650 and those of 3.16 at 3700, so 3699 is the last one that 3.15 can use.
 const VERSIONS: [(u8, u16, u16, u16); 8] = [
     (8, 3410, 3413, 3413),
     (9, 3420, 3425, 3425),
@@ -32,17 +32,16 @@ const VERSIONS: [(u8, u16, u16, u16); 8] = [
     (15, 3650, 3666, 3699),
 ];
 
-/// Magic numbers of PyPy for the versions of Python that this crate serves for CPython (`pypy_incremental_magic` in
-/// `pypy/interpreter/pycode.py`).
+/// Magic numbers of PyPy for Python 3.8 and later (`pypy_incremental_magic` in `pypy/interpreter/pycode.py`).
 const PYPY: [(u16, &str); 4] = [(256, "3.8"), (336, "3.9"), (384, "3.10"), (416, "3.11")];
 
-/// Magic numbers of CPython 0.9.4 to 1.1, which have no line break at their end (`MAGIC` in `Python/import.c`).
+/// Magic numbers of CPython 0.9.4 to 1.1, which do not end in a line break (`MAGIC` in `Python/import.c`).
 const OLD: [u32; 6] = [0x0094_9494, 0x0099_BE2A, 0x0099_BE3A, 0x0099_9901, 0x0099_9902, 0x0099_9903];
 
-const SUPPORTED: &str = "supported are CPython 3.8 to 3.15";
+const SUPPORTED: &str = "expected CPython 3.8 to 3.15";
 
 impl Version {
-    /// The final release of Python 3.`minor`, if it is one of 3.8 to 3.15.
+    /// The final release of CPython 3.`minor`. `None` if that is not one of 3.8 to 3.15.
     #[must_use]
     pub fn of_minor(minor: u8) -> Option<Self> {
         VERSIONS.iter().find(|version| version.0 == minor).map(|&(minor, _, magic, _)| Version { minor, magic })
@@ -51,7 +50,7 @@ impl Version {
     /// The version with this magic number.
     ///
     /// # Errors
-    /// Says who else the number belongs to, as far as that is known.
+    /// If the number does not belong to CPython 3.8 to 3.15. The error names the implementation, if it is known.
     pub fn of_magic(magic: u16) -> Result<Self, Foreign> {
         VERSIONS
             .iter()
@@ -60,9 +59,8 @@ impl Version {
             .ok_or(Foreign { magic: token(magic) })
     }
 
-    /// The version that a target is for.
-    ///
-    /// `None` if its machine is not CPython or its magic number not one of those that [`Version::of_magic`] knows.
+    /// The version of a target. `None` if its machine is not CPython, or if its magic number is not one of
+    /// [`Version::of_magic`].
     #[must_use]
     pub fn of_target(target: &Target) -> Option<Self> {
         if target.vm != VM {
@@ -83,25 +81,27 @@ impl Version {
         self.magic
     }
 
-    /// The magic number as it starts a `.pyc` file, read as one little-endian number (`PYC_MAGIC_NUMBER_TOKEN`).
+    /// The first four bytes of a `.pyc` file as a little-endian number: magic number and line break
+    /// (`PYC_MAGIC_NUMBER_TOKEN`).
     #[must_use]
     pub fn magic_token(self) -> u32 {
         token(self.magic)
     }
 
-    /// Whether this is the number of a final release: instruction numbers are known only for those.
+    /// Whether this is the magic number of a final release. This crate knows instruction numbers only for final
+    /// releases.
     #[must_use]
     pub fn is_final(self) -> bool {
         Self::of_minor(self.minor) == Some(self)
     }
 
-    /// The cache tag in the names of its compiled files: `cpython-311` (`sys.implementation.cache_tag`).
+    /// The cache tag in the names of compiled files, for example `cpython-311` (`sys.implementation.cache_tag`).
     #[must_use]
     pub fn cache_tag(self) -> String {
         format!("cpython-3{}", self.minor)
     }
 
-    /// How its line tables are encoded.
+    /// The encoding of its line tables.
     #[must_use]
     pub fn line_encoding(self) -> LineEncoding {
         match self.minor {
@@ -111,21 +111,22 @@ impl Version {
         }
     }
 
-    /// How its exception tables are encoded.
+    /// The encoding of its exception tables.
     #[must_use]
     pub fn exception_encoding(self) -> ExceptionEncoding {
         if self.has_exception_table() { ExceptionEncoding::Table311 } else { ExceptionEncoding::Private }
     }
 
-    /// Whether code objects have the fields of 3.11: names and kinds of all variables in one list, a qualified name and an
-    /// exception table.
+    /// Whether code objects have the fields of 3.11: one list of all local variables and their kinds, a qualified name
+    /// and an exception table.
     pub(crate) fn has_exception_table(self) -> bool {
         self.minor >= 11
     }
 }
 
-/// The 16-bit magic number in the first four bytes of a `.pyc` file, read as one little-endian number. `None` if the bytes do
-/// not end in a line break, as those of every CPython since 1.2 do.
+/// The 16-bit magic number in `token`, the first four bytes of a `.pyc` file as a little-endian number.
+///
+/// `None` if the bytes do not end in a line break. Every CPython since 1.2 writes one.
 ///
 /// ```
 /// assert_eq!(permacode_pyc::magic_number(0x0A0D_0DA7), Some(3495));
@@ -137,7 +138,7 @@ pub fn magic_number(token: u32) -> Option<u16> {
     Some(u16::from_le_bytes([low, high]))
 }
 
-/// A magic number as it starts a file.
+/// The first four bytes of a `.pyc` file as a little-endian number.
 fn token(magic: u16) -> u32 {
     let [low, high] = magic.to_le_bytes();
     u32::from_le_bytes([low, high, b'\r', b'\n'])
@@ -149,10 +150,10 @@ impl fmt::Display for Version {
     }
 }
 
-/// The name by which [`Target::vm`] calls CPython.
+/// The name of CPython in [`Target::vm`].
 pub const VM: &str = "cpython";
 
-/// The target for modules that CPython `version` compiled at an optimisation level.
+/// The target of modules that CPython `version` compiled at the level `optimization`.
 ///
 /// `hexversion` is the `sys.hexversion` of the interpreter.
 ///
@@ -177,7 +178,7 @@ pub fn target_for(version: Version, hexversion: u32, optimization: u8) -> Target
     }
 }
 
-/// A magic number that belongs to no supported version of CPython. `Display` names whose it is, where that is known.
+/// A magic number that is not one of CPython 3.8 to 3.15. `Display` names its implementation, if it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Foreign {
     /// The first four bytes of the file, read as one little-endian number.
@@ -185,7 +186,7 @@ pub struct Foreign {
 }
 
 impl Foreign {
-    /// Whose a file is that begins with these bytes, if that was before magic numbers ended in a line break.
+    /// The magic number of a file that starts with these bytes, if CPython 0.9 to 1.1 wrote it.
     pub(crate) fn of_old(magic: [u8; 4]) -> Option<Self> {
         let magic = u32::from_le_bytes(magic);
         OLD.contains(&magic).then_some(Foreign { magic })

@@ -29,7 +29,7 @@ fn every_prefix_is_an_error() {
         longer.push(b'N');
         assert_eq!(
             decode_pyc(&longer).unwrap_err().to_string(),
-            format!("1 bytes follow the value (at offset {:#x})", file.len())
+            format!("1 bytes follow the end of the module (at offset {:#x})", file.len())
         );
     }
 }
@@ -136,16 +136,16 @@ fn nested_code_objects_stop_at_the_depth_of_marshal() {
         assert!(try_all(&pyc(minor, &bytes)));
         bytes = code(&[b")\x02N", &*bytes].concat(), b")\0", old);
         let error = decode_pyc(&pyc(minor, &bytes)).unwrap_err().to_string();
-        assert!(error.starts_with("values nested more than 2000 deep"), "{error}");
+        assert!(error.starts_with("values are nested more than 2000 levels deep"), "{error}");
     }
 }
 
 #[test]
 fn fields_of_the_wrong_type_are_named() {
     let text = |bytes: &[u8]| decode_pyc(&pyc(13, bytes)).unwrap_err().to_string();
-    assert_eq!(text(b"N"), "the value in the file: a code object expected, None found (at offset 0x10)");
-    assert_eq!(text(&code(b"[\0\0\0\0", b")\0", false)), "co_consts: a tuple expected, a list found (at offset 0x10)");
-    assert_eq!(text(&code(b")\0", b")\x01N", false)), "co_names: a tuple of str expected, None found (at offset 0x10)");
+    assert_eq!(text(b"N"), "the value in the file is None, expected a code object (at offset 0x10)");
+    assert_eq!(text(&code(b"[\0\0\0\0", b")\0", false)), "co_consts is a list, expected a tuple (at offset 0x10)");
+    assert_eq!(text(&code(b")\0", b")\x01N", false)), "co_names is None, expected a tuple of str (at offset 0x10)");
     let mut bytes = code(b")\0", b")\0", false);
     bytes[1..5].fill(0xFF);
     assert_eq!(text(&bytes), "co_argcount is -1, expected zero or more (at offset 0x10)");
@@ -153,7 +153,7 @@ fn fields_of_the_wrong_type_are_named() {
     let bytes = code(b")\0", b")\0", false);
     let at = bytes.windows(4).enumerate().rfind(|(_, window)| *window == b")\0s\0").unwrap().0;
     let bytes = [&bytes[..at], b")\x01z\x01a", &bytes[at + 2..]].concat();
-    assert_eq!(text(&bytes), "1 names of local variables, but 0 kinds (at offset 0x10)");
+    assert_eq!(text(&bytes), "co_localsplusnames has 1 names, but co_localspluskinds has 0 kinds (at offset 0x10)");
 }
 
 fn reference() -> impl Strategy<Value = Ref> {

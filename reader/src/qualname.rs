@@ -7,7 +7,7 @@ use crate::{
 };
 use alloc::vec::Vec;
 use core::fmt;
-use permacode_format::{LOCAL_SEPARATOR, MAX_PARENTS, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, QualnameForm, Rule};
+use permacode_format::{MAX_PARENTS, MAX_QUALNAME_LEN, Rule};
 
 /// The qualified name of a code object, for example `JSONDecoder.decode` or `outer.<locals>.inner`.
 #[derive(Debug, Clone, Copy)]
@@ -98,15 +98,10 @@ impl<'a> Qualname<'a> {
 }
 
 pub(crate) fn step(code: Code<'_>) -> Result<Step<'_>> {
-    let separator = match code.qualname_form() {
-        QualnameForm::Name => return Ok(Step { last: code.name()?, before: None }),
-        QualnameForm::Explicit => {
-            let object = code.qualname_object()?;
-            let last = object.map_or_else(|| code.name(), |object| object.as_str(Rule::C10))?;
-            return Ok(Step { last, before: None });
-        }
-        QualnameForm::Member => MEMBER_SEPARATOR,
-        QualnameForm::Local => LOCAL_SEPARATOR,
+    let Some(separator) = code.qualname_form().separator() else {
+        let object = code.qualname_object()?;
+        let last = object.map_or_else(|| code.name(), |object| object.as_str(Rule::C10))?;
+        return Ok(Step { last, before: None });
     };
     match code.parent()? {
         Some(parent) => Ok(Step { last: code.name()?, before: Some((parent, separator)) }),

@@ -1,9 +1,7 @@
 //! Checks of targets, modules and resources that need only the model.
 
 use crate::{collect::CollectedCode, error::Error};
-use permacode_format::{
-    LOCAL_SEPARATOR, MAX_NAME_LEN, MAX_QUALNAME_LEN, MEMBER_SEPARATOR, NONE, digest, is_module_name, is_resource_name,
-};
+use permacode_format::{MAX_NAME_LEN, MAX_QUALNAME_LEN, NONE, digest, is_module_name, is_resource_name};
 use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Qualname, Resource, Source, Target};
 
 /// Checks the fields of a target.
@@ -60,7 +58,7 @@ fn source(owner: &str, source: &Source<'_>) -> Result<(), Error> {
 
 /// Checks the fields of one code object that are not references to objects.
 pub(crate) fn code(owner: &str, code: &Code<'_>, parent: Option<u32>) -> Result<(), Error> {
-    if parent.is_none() && matches!(code.qualname, Qualname::Member { .. } | Qualname::Local { .. }) {
+    if parent.is_none() && code.qualname.separator().is_some() {
         return Err(Error::invalid(
             owner,
             "the qualified name of the body cannot be derived, because it has no parent",
@@ -98,15 +96,16 @@ pub(crate) fn qualnames(module: &Module<'_>, codes: &[CollectedCode]) -> Result<
     // A parent comes after its children, so its length is known here before theirs.
     for (index, code) in codes.iter().enumerate().rev() {
         let model = &module.codes[code.model as usize];
-        let parent_len = code.parent.map_or(0, |parent| lens[parent as usize]);
-        let name = len_of(model.name)?;
-        let (len, is_derived) = match model.qualname {
-            Qualname::Name => (name, false),
-            Qualname::Explicit(object) => (len_of(object)?, false),
-            Qualname::Member { .. } => (parent_len + MEMBER_SEPARATOR.len() as u64 + name, true),
-            Qualname::Local { .. } => (parent_len + LOCAL_SEPARATOR.len() as u64 + name, true),
+        let separator = model.qualname.separator();
+        let len = match (model.qualname, separator) {
+            (Qualname::Explicit(object), _) => len_of(object)?,
+            (_, None) => len_of(model.name)?,
+            (_, Some(separator)) => {
+                let parent = code.parent.map_or(0, |parent| lens[parent as usize]);
+                parent + separator.len() as u64 + len_of(model.name)?
+            }
         };
-        if is_derived && len > u64::from(MAX_QUALNAME_LEN) {
+        if separator.is_some() && len > u64::from(MAX_QUALNAME_LEN) {
             let name = module.name.as_str();
             return Err(Error::limit(name, "bytes in a derived qualified name", len, MAX_QUALNAME_LEN.into()));
         }

@@ -366,7 +366,7 @@ fn reference_of_code(code: &Code<'_>, index: usize) -> Option<Ref> {
 
 /// Interns a string with the narrowest kind that holds it [O-4].
 pub(crate) fn intern_str(interner: &mut Interner, owner: &str, text: &Str<'_>) -> Result<Handle, Error> {
-    let kind = string_kind(&text.text).ok_or_else(|| Error::invalid(owner, "a string must be generalised UTF-8"))?;
+    let kind = string_kind(&text.text).map_err(|_| Error::invalid(owner, "a string must be generalised UTF-8"))?;
     Ok(interner.sized(kind, interned_flag(text.interned), &text.text))
 }
 

@@ -1,8 +1,7 @@
 //! How large modules are as `.pyc` files, without writing them.
 
-use permacode_format::{LOCAL_SEPARATOR, MEMBER_SEPARATOR};
 use permacode_pyc::{HEADER_LEN, Version};
-use permacode_reader::{Budget, Constant, Item, Leaf, Module, Object, QualnameForm, Result};
+use permacode_reader::{Budget, Constant, Item, Leaf, Module, Object, Result};
 
 /// Bytes that marshal takes for a reference to a value that it has written already, and for the kind and the length of a
 /// value: no value takes more besides what is in it.
@@ -127,17 +126,13 @@ impl PycSizes {
 fn qualnames(module: &Module<'_>) -> Result<Vec<(u64, bool)>> {
     let codes = module.codes();
     let mut lens = vec![(0, false); codes.len()];
-    // Parents come behind their children.
+    // A parent comes after its children, so its length is known here before theirs.
     for (number, code) in codes.enumerate().rev() {
         let code = code?;
-        let separator = match code.qualname_form() {
-            QualnameForm::Member => MEMBER_SEPARATOR,
-            QualnameForm::Local => LOCAL_SEPARATOR,
-            QualnameForm::Name | QualnameForm::Explicit => {
-                let name = code.qualname_object()?.map_or_else(|| code.name_object(), Ok)?;
-                lens[number] = (text_len(&name)?, false);
-                continue;
-            }
+        let Some(separator) = code.qualname_form().separator() else {
+            let name = code.qualname_object()?.map_or_else(|| code.name_object(), Ok)?;
+            lens[number] = (text_len(&name)?, false);
+            continue;
         };
         let parent = code.parent_id()?.and_then(|parent| parent.checked_sub(module.first_code()));
         let before = parent.and_then(|parent| lens.get(parent as usize)).map_or(0, |(len, _)| *len);

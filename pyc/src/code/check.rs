@@ -1,4 +1,5 @@
-//! The fields of marshalled code objects: their types, and what the two layouts (up to 3.10, from 3.11 on) have in common.
+//! Checks the types of the fields of marshalled code objects, and gives the two layouts (up to 3.10, and from 3.11 on)
+//! one form.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
@@ -9,20 +10,23 @@ use permacode_format::{Container, local_kind};
 
 use super::flag;
 use crate::{
-    Version, docstring,
+    HEADER_LEN, Version, docstring,
     error::{Error, ErrorKind},
     marshal::{Code, Items, NodeId, Value, Values, field},
 };
 
-/// Lists of code objects may be shared in a file, but not in the model: this many entries for a byte of the file are allowed.
-/// (In standard libraries there is less than one for ten bytes.)
+/// The most entries that the lists of all code objects may have together, for each byte of the file.
+///
+/// A file can share one long list between many code objects, but the model copies it for each. Without a limit, a small
+/// file could fill the memory. Standard libraries have less than one entry for ten bytes.
 const ENTRIES_PER_BYTE: usize = 16;
 
 pub(super) fn wrong_type(field: &'static str, expected: &'static str, found: &'static str, offset: usize) -> Error {
     Error::new(ErrorKind::WrongType { field, expected, found }, offset)
 }
 
-/// A code object whose fields have been found to have the right types.
+/// A code object whose fields have the right types. The values of `filename`, `name`, `qualname`, `names` and `locals`
+/// are strings.
 pub(super) struct Checked<'a> {
     pub(super) arg_count: u32,
     pub(super) posonly_count: u32,
@@ -34,7 +38,7 @@ pub(super) struct Checked<'a> {
     pub(super) bytecode: Cow<'a, [u8]>,
     pub(super) constants: Items,
     pub(super) names: Items,
-    /// One list from 3.11 on; before, local variables, cells and free variables.
+    /// From 3.11 on, one list and two empty ones. Up to 3.10, local variables, cells and free variables.
     pub(super) locals: [Items; 3],
     pub(super) local_kinds: Cow<'a, [u8]>,
     pub(super) filename: NodeId,
@@ -44,7 +48,7 @@ pub(super) struct Checked<'a> {
     pub(super) exception_table: Cow<'a, [u8]>,
 }
 
-/// Checks all code objects, in the order of their numbers. `size` is that of the file.
+/// Checks all code objects, and returns them in the order of their numbers. `size` is the size of the file in bytes.
 pub(super) fn check<'a>(values: &Values<'a>, size: usize, version: Version) -> Result<Vec<Checked<'a>>, Error> {
     let mut budget = size.saturating_mul(ENTRIES_PER_BYTE);
     let mut codes = Vec::new();
@@ -115,7 +119,8 @@ fn check_code<'a>(values: &Values<'a>, code: &Code, version: Version) -> Result<
     })
 }
 
-/// Kinds of local variables, cells and free variables, so many of each. Most code objects have only local variables, and few.
+/// The local kinds that 3.11 would state for these numbers of local variables, cells and free variables. Most code
+/// objects have a few local variables and nothing else, so those kinds are borrowed.
 fn old_kinds<'a>([locals, cells, free]: [usize; 3]) -> Cow<'a, [u8]> {
     static LOCALS: [u8; 32] = [local_kind::LOCAL; 32];
     if let (0, 0, Some(kinds)) = (cells, free, LOCALS.get(..locals)) {
@@ -125,7 +130,7 @@ fn old_kinds<'a>([locals, cells, free]: [usize; 3]) -> Cow<'a, [u8]> {
     Cow::Owned(kinds.iter().flat_map(|&(kind, count)| std::iter::repeat_n(kind, count)).collect())
 }
 
-/// The fields of a code object by number and name.
+/// Typed access to the fields of a code object. A field has a number ([`field`]) and a name for errors.
 struct Fields<'v, 'a> {
     values: &'v Values<'a>,
     ids: &'v [NodeId],
@@ -181,12 +186,18 @@ impl<'a> Fields<'_, 'a> {
     }
 }
 
-/// The text of a string, and whether it is interned.
-pub(super) fn text<'v>(values: &'v Values<'_>, id: NodeId) -> (&'v [u8], bool) {
-    match values.value(id) {
-        Value::Leaf(Leaf::Str(Str { text, interned })) => (text, *interned),
-        _ => (&[], false),
+/// The text of a string and whether it is interned. `None` for a value of another type.
+pub(super) fn string<'v>(value: &'v Value<'_>) -> Option<(&'v [u8], bool)> {
+    match value {
+        Value::Leaf(Leaf::Str(Str { text, interned })) => Some((text, *interned)),
+        _ => None,
     }
+}
+
+/// The text of a string and whether it is interned. A value of another type is an error.
+pub(super) fn text<'v>(values: &'v Values<'_>, id: NodeId) -> Result<(&'v [u8], bool), Error> {
+    let value = values.value(id);
+    string(value).ok_or_else(|| wrong_type("a name", "a str", value.type_name(), HEADER_LEN))
 }
 
 impl Checked<'_> {
@@ -197,20 +208,22 @@ impl Checked<'_> {
         codes: &[Checked<'_>],
         parent: Option<u32>,
         version: Version,
-    ) -> Option<u32> {
+    ) -> Result<Option<u32>, Error> {
         let constants = values.items(self.constants);
         let is_function = self.flags & flag::OPTIMIZED != 0;
-        let doc_name = || values.items(self.names).iter().position(|&id| text(values, id).0 == b"__doc__");
+        let is_doc = |id: NodeId| string(values.value(id)).is_some_and(|(text, _)| text == b"__doc__");
+        let doc_name = || values.items(self.names).iter().position(|&id| is_doc(id));
+        let parent = parent.and_then(|parent| codes.get(parent as usize));
         let facts = docstring::Facts {
             flags: self.flags,
-            name: text(values, self.name).0,
-            parent: parent.and_then(|parent| codes.get(parent as usize)).map(|code| text(values, code.name).0),
+            name: text(values, self.name)?.0,
+            parent: parent.map(|code| text(values, code.name)).transpose()?.map(|(name, _)| name),
             bytecode: &self.bytecode,
             doc_name: if is_function { None } else { doc_name() },
             constants: constants.len(),
         };
-        docstring::docstring(version, &facts, |index| {
-            constants.get(index).is_some_and(|&id| matches!(values.value(id), Value::Leaf(Leaf::Str(..))))
-        })
+        Ok(docstring::docstring(version, &facts, |index| {
+            constants.get(index).is_some_and(|&id| string(values.value(id)).is_some())
+        }))
     }
 }

@@ -1,20 +1,22 @@
-//! The texts of qualified names that the model derives.
+//! The texts of derived qualified names, from the model.
 
 use std::borrow::Cow;
 
 use permacode_model::{Leaf, Module, Object, Qualname, Ref, Str};
 
-use super::qualname::{LOCALS, MAX_DERIVED, MEMBER};
+use super::qualname::MAX_DERIVED;
 use crate::error::{Error, ErrorKind};
 
-/// Bytes of derived qualified names that one module may have. In standard libraries it is a few hundred kilobytes.
+/// The most bytes of derived qualified names that one module may have. Without a limit, a small model could describe
+/// gigabytes, because code objects can share long names. Modules of standard libraries stay below a few hundred
+/// kilobytes.
 const MAX_DERIVED_TOTAL: usize = 1 << 26;
 
 pub(super) fn too_long() -> Error {
     Error::new(ErrorKind::TooLarge { what: "derived qualified names are" }, 0)
 }
 
-/// The string at an index of the objects of a module.
+/// The string object at an index of [`Module::objects`].
 pub(super) fn text_of<'m, 'a>(module: &'m Module<'a>, object: u32) -> Result<&'m Str<'a>, Error> {
     match module.objects.get(object as usize) {
         Some(Object::Leaf(Leaf::Str(string))) => Ok(string),
@@ -27,7 +29,7 @@ pub(super) struct DerivedNames<'m, 'a> {
     module: &'m Module<'a>,
     parents: Vec<Option<u32>>,
     texts: Vec<Option<Cow<'m, [u8]>>>,
-    /// The length of all derived names together.
+    /// The sum of the lengths of all derived names.
     total: usize,
 }
 
@@ -36,12 +38,13 @@ impl<'m, 'a> DerivedNames<'m, 'a> {
         DerivedNames { module, parents: parents(module), texts: vec![None; module.codes.len()], total: 0 }
     }
 
-    /// The qualified name of a code object. Goes up to the first ancestor whose name is known, and down again.
+    /// The qualified name of a code object. The loop goes up to the nearest ancestor whose qualified name is known, and
+    /// then derives the names on the way down.
     pub(super) fn of(&mut self, index: u32) -> Result<Cow<'m, [u8]>, Error> {
         let module = self.module;
         let mut path = vec![index];
         let (mut text, at) = loop {
-            let Some(&at) = path.last() else { return Err(Error::model("no code object")) };
+            let Some(&at) = path.last() else { return Err(Error::model("a code object is missing")) };
             if let Some(known) = &self.texts[at as usize] {
                 path.pop();
                 break (known.clone(), at);
@@ -52,10 +55,10 @@ impl<'m, 'a> DerivedNames<'m, 'a> {
                 Qualname::Explicit(object) => object,
                 Qualname::Member { .. } | Qualname::Local { .. } => {
                     let parent = self.parents[at as usize].ok_or_else(|| {
-                        Error::model("a qualified name derives from a parent, but there is not exactly one")
+                        Error::model("a code object with a derived qualified name must have exactly one parent")
                     })?;
                     if path.len() > module.codes.len() {
-                        return Err(Error::model("a value contains itself"));
+                        return Err(Error::model("a code object must not contain itself"));
                     }
                     path.push(parent);
                     continue;
@@ -67,7 +70,7 @@ impl<'m, 'a> DerivedNames<'m, 'a> {
         self.texts[at as usize] = Some(text.clone());
         while let Some(next) = path.pop() {
             let code = &module.codes[next as usize];
-            let separator = if matches!(code.qualname, Qualname::Local { .. }) { LOCALS } else { MEMBER };
+            let separator = code.qualname.separator().unwrap_or_default().as_bytes();
             let name = &*text_of(module, code.name)?.text;
             let len = text.len() + separator.len() + name.len();
             self.total += len;
@@ -81,7 +84,7 @@ impl<'m, 'a> DerivedNames<'m, 'a> {
     }
 }
 
-/// The one code object that has each code object among its constants.
+/// For each code object, the only code object that has it as a constant. `None` if there is not exactly one.
 fn parents(module: &Module<'_>) -> Vec<Option<u32>> {
     const MANY: u32 = u32::MAX;
     let mut parents = vec![None; module.codes.len()];

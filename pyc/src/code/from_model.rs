@@ -1,7 +1,7 @@
-//! The model to marshalled code objects.
+//! The conversion from the model to marshalled code objects.
 //!
-//! The model has lists where code objects have tuples. Equal lists become one tuple, since equal immutable values are united.
-//! Mutable values and code objects stay as they are in the model: never united, never divided.
+//! The lists of the model become tuples. Equal immutable values become one value, so equal lists become one tuple. Each
+//! mutable value and each code object of the model becomes exactly one value.
 
 use std::{borrow::Cow, collections::HashMap};
 
@@ -20,13 +20,14 @@ use crate::{
     text,
 };
 
-/// The values of the body of `module` and everything it holds. Code objects without a file name of their own get `filename`.
+/// The values of the body of `module` and of everything that it reaches. Code objects without a file name of their own
+/// get `filename`.
 pub(crate) fn from_model<'m>(
     module: &'m Module<'_>,
     filename: &'m [u8],
     version: Version,
 ) -> Result<Values<'m>, Error> {
-    let body = module.body.ok_or_else(|| Error::model("it has no body"))?;
+    let body = module.body.ok_or_else(|| Error::model("the module must have a body"))?;
     let mut pool = Pool::default();
     let interned = module.filename.as_ref().is_some_and(|path| path.path.interned);
     let filename = pool.string(Cow::Borrowed(filename), interned)?;
@@ -44,10 +45,15 @@ pub(crate) fn from_model<'m>(
     Ok(builder.pool.into_values())
 }
 
+/// Error: a value of the model contains itself.
+const CYCLE: &str = "a value must not contain itself";
+/// Error: a qualified name that no code object has as a constant.
+const STRAY_QUALNAME: &str = "a derived qualified name must be a constant of a code object";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     New,
-    /// Its parts are being made.
+    /// The parts of the value are being made.
     Open,
     Done(NodeId),
 }
@@ -65,7 +71,7 @@ struct Builder<'m, 'a> {
     objects: Vec<State>,
     codes: Vec<State>,
     qualnames: DerivedNames<'m, 'a>,
-    /// Qualified names that are constants, by code object and whether they are interned.
+    /// The values of [`Leaf::Qualname`], by the code object that they name and whether they are interned.
     qualname_constants: HashMap<(u32, bool), NodeId>,
 }
 
@@ -77,7 +83,7 @@ impl<'m, 'a> Builder<'m, 'a> {
             match task {
                 Task::Enter(reference) => match self.state(reference)? {
                     State::Done(_) => {}
-                    State::Open => return Err(Error::model("a value contains itself")),
+                    State::Open => return Err(Error::model(CYCLE)),
                     State::New => {
                         self.set(reference, State::Open);
                         tasks.push(Task::Leave(reference));
@@ -108,7 +114,7 @@ impl<'m, 'a> Builder<'m, 'a> {
         tasks.extend(parts.iter().rev().filter(|&&part| !self.is_qualname(part)).map(|&part| Task::Enter(part)));
     }
 
-    /// Qualified names have no value of their own: it depends on the code object whose constant they are.
+    /// Whether an object is a [`Leaf::Qualname`]. Such an object has a different value in each list of constants.
     fn is_qualname(&self, reference: Ref) -> bool {
         let Ref::Object(index) = reference else { return false };
         matches!(self.module.objects.get(index as usize), Some(Object::Leaf(Leaf::Qualname { .. })))
@@ -119,7 +125,7 @@ impl<'m, 'a> Builder<'m, 'a> {
             Ref::Object(index) => self.objects.get(index as usize),
             Ref::Code(index) => self.codes.get(index as usize),
         };
-        state.copied().ok_or_else(|| Error::model("a reference to an object that does not exist"))
+        state.copied().ok_or_else(|| Error::model("a reference must be to an object or code object of the module"))
     }
 
     fn set(&mut self, reference: Ref, state: State) {
@@ -132,8 +138,8 @@ impl<'m, 'a> Builder<'m, 'a> {
     fn done(&self, reference: Ref) -> Result<NodeId, Error> {
         match self.state(reference)? {
             State::Done(id) => Ok(id),
-            _ if self.is_qualname(reference) => Err(Error::model("a qualified name outside of a list of constants")),
-            _ => Err(Error::model("a value contains itself")),
+            _ if self.is_qualname(reference) => Err(Error::model(STRAY_QUALNAME)),
+            _ => Err(Error::model(CYCLE)),
         }
     }
 
@@ -143,21 +149,21 @@ impl<'m, 'a> Builder<'m, 'a> {
             Object::Leaf(leaf) => leaf,
             Object::Container(container, items) => {
                 let items = items.iter().map(|&item| self.done(item)).collect::<Result<Vec<_>, _>>()?;
-                return Ok(self.pool.container(*container, items));
+                return self.pool.container(*container, items);
             }
         };
         match leaf {
-            Leaf::Int(bytes) => Ok(self.pool.leaf(Leaf::Int(Cow::Borrowed(text::shortest(bytes))))),
-            Leaf::Bytes(bytes) => Ok(self.pool.bytes(bytes)),
+            Leaf::Int(bytes) => self.pool.leaf(Leaf::Int(Cow::Borrowed(text::shortest(bytes)))),
+            Leaf::Bytes(bytes) => self.pool.bytes(bytes),
             Leaf::Str(Str { text, interned }) => self.pool.string(Cow::Borrowed(text), *interned),
-            Leaf::Qualname { .. } => Err(Error::model("a qualified name outside of a list of constants")),
-            &Leaf::Float(bits) => Ok(self.pool.leaf(Leaf::Float(bits))),
-            &Leaf::Complex(real, imaginary) => Ok(self.pool.leaf(Leaf::Complex(real, imaginary))),
-            Leaf::None => Ok(self.pool.leaf(Leaf::None)),
-            Leaf::False => Ok(self.pool.leaf(Leaf::False)),
-            Leaf::True => Ok(self.pool.leaf(Leaf::True)),
-            Leaf::Ellipsis => Ok(self.pool.leaf(Leaf::Ellipsis)),
-            Leaf::StopIteration => Ok(self.pool.leaf(Leaf::StopIteration)),
+            Leaf::Qualname { .. } => Err(Error::model(STRAY_QUALNAME)),
+            &Leaf::Float(bits) => self.pool.leaf(Leaf::Float(bits)),
+            &Leaf::Complex(real, imaginary) => self.pool.leaf(Leaf::Complex(real, imaginary)),
+            Leaf::None => self.pool.leaf(Leaf::None),
+            Leaf::False => self.pool.leaf(Leaf::False),
+            Leaf::True => self.pool.leaf(Leaf::True),
+            Leaf::Ellipsis => self.pool.leaf(Leaf::Ellipsis),
+            Leaf::StopIteration => self.pool.leaf(Leaf::StopIteration),
         }
     }
 
@@ -173,7 +179,7 @@ impl<'m, 'a> Builder<'m, 'a> {
 
     fn strings(&mut self, indices: impl IntoIterator<Item = u32>) -> Result<NodeId, Error> {
         let items = indices.into_iter().map(|index| self.string_object(index)).collect::<Result<Vec<_>, _>>()?;
-        Ok(self.pool.container(Container::Tuple, items))
+        self.pool.container(Container::Tuple, items)
     }
 
     fn qualname_constant(&mut self, child: u32, interned: bool) -> Result<NodeId, Error> {
@@ -199,14 +205,16 @@ impl<'m, 'a> Builder<'m, 'a> {
             };
             items.push(if let Some(&Object::Leaf(Leaf::Qualname { constant, interned })) = object {
                 let Some(&Ref::Code(child)) = code.constants.get(constant as usize) else {
-                    return Err(Error::model("the qualified name of a constant that is no code object"));
+                    return Err(Error::model(
+                        "a derived qualified name must refer to a constant that is a code object",
+                    ));
                 };
                 self.qualname_constant(child, interned)?
             } else {
                 self.done(reference)?
             });
         }
-        Ok(self.pool.container(Container::Tuple, items))
+        self.pool.container(Container::Tuple, items)
     }
 
     fn code(&mut self, index: u32) -> Result<NodeId, Error> {
@@ -219,15 +227,15 @@ impl<'m, 'a> Builder<'m, 'a> {
             Some(object) => self.string_object(object)?,
             None => self.filename,
         };
-        let bytecode = self.pool.bytes(&code.bytecode);
-        let line_table = self.pool.bytes(&code.line_table);
+        let bytecode = self.pool.bytes(&code.bytecode)?;
+        let line_table = self.pool.bytes(&code.line_table)?;
         if code.locals.len() != code.local_kinds.len() {
-            return Err(Error::model("names and kinds of local variables differ in number"));
+            return Err(Error::model("there must be one kind for each local variable"));
         }
         let mut local_count = 0;
         let fields = if self.version.has_exception_table() {
             if code.local_count.is_some() {
-                return Err(Error::model("a number of local variables of its own needs CPython 3.10 or earlier"));
+                return Err(Error::model("a stated number of local variables needs CPython 3.10 or earlier"));
             }
             let qualname = match code.qualname {
                 Qualname::Name => name,
@@ -238,16 +246,16 @@ impl<'m, 'a> Builder<'m, 'a> {
                 }
             };
             let locals = self.strings(code.locals.iter().copied())?;
-            let kinds = self.pool.bytes(&code.local_kinds);
-            let exception_table = self.pool.bytes(&code.exception_table);
+            let kinds = self.pool.bytes(&code.local_kinds)?;
+            let exception_table = self.pool.bytes(&code.exception_table)?;
             vec![bytecode, constants, names, locals, kinds, filename, name, qualname, line_table, exception_table]
         } else {
             if !code.exception_table.is_empty() {
-                return Err(Error::model("an exception table needs CPython 3.11"));
+                return Err(Error::model("an exception table needs CPython 3.11 or later"));
             }
             let known = [local_kind::LOCAL, local_kind::CELL, local_kind::FREE];
             if code.local_kinds.iter().any(|kind| !known.contains(kind)) {
-                return Err(Error::model("a local variable of more than one kind needs CPython 3.11"));
+                return Err(Error::model("a local variable of more than one kind needs CPython 3.11 or later"));
             }
             let of_kind = |kind| {
                 let both = code.locals.iter().zip(&*code.local_kinds);
@@ -274,10 +282,10 @@ impl<'m, 'a> Builder<'m, 'a> {
             fields: Items::EMPTY,
             offset: 0,
         };
-        Ok(self.pool.code(&fields, code))
+        self.pool.code(&fields, code)
     }
 }
 
 fn number(number: u32) -> Result<i32, Error> {
-    i32::try_from(number).map_err(|_| Error::model("a number of a code object exceeds 31 bits"))
+    i32::try_from(number).map_err(|_| Error::model("a count in a code object must be less than 2^31"))
 }

@@ -1,4 +1,4 @@
-//! Code objects, between marshalled values and the model.
+//! Code objects: conversions between marshalled values and the model.
 
 mod check;
 mod derived;
@@ -13,8 +13,9 @@ pub(crate) use to_model::to_model;
 
 /// Flags of a code object (`Include/cpython/code.h`).
 pub(crate) mod flag {
-    /// Local variables are in slots: functions, lambdas, comprehensions, scopes of type parameters; not modules and classes.
+    /// `CO_OPTIMIZED`: local variables are in slots. Functions, lambdas, comprehensions and scopes of type parameters
+    /// have this flag. The bodies of modules and classes do not.
     pub(crate) const OPTIMIZED: u32 = 0x1;
-    /// The first constant is the docstring (since 3.14).
+    /// `CO_HAS_DOCSTRING`: the first constant is the docstring (3.14 and later).
     pub(crate) const HAS_DOCSTRING: u32 = 0x400_0000;
 }

@@ -1,18 +1,18 @@
-//! Which code object has a code object among its constants.
+//! The parent of a code object: the code object that has it as a constant.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use super::check::Checked;
 use crate::marshal::{Value, Values};
 
-/// The code object that has a code object among its constants.
+/// The parent of a code object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Parent {
-    /// No code object, or only one that has it inside another constant.
+    /// The body of the module, or a code object that occurs only in a container.
     None,
-    /// This code object; the first index among its constants.
+    /// The number of the only parent, and the first index of the code object among its constants.
     One(u32, usize),
-    /// Several: nothing can be derived.
+    /// Several code objects have it as a constant. Its qualified name cannot be derived.
     Many,
 }
 

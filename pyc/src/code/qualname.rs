@@ -1,28 +1,27 @@
-//! How the qualified name of a code object follows from that of the code object whose constant it is
-//! (`compiler_set_qualname` in `Python/compile.c`).
+//! Finds out how each qualified name derives from the qualified name of the parent (`compiler_set_qualname` in
+//! `Python/compile.c`).
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use std::collections::HashSet;
 
-use permacode_model::{Leaf, Object, Qualname, Str};
+use permacode_model::{Leaf, Object, Qualname};
 
 use super::{
-    check::{Checked, text},
+    check::{Checked, string, text},
     flag,
     parent::Parent,
 };
-use crate::marshal::{Items, NodeId, Value, Values};
+use crate::{
+    error::Error,
+    marshal::{Items, NodeId, Value, Values},
+};
 
-/// Longer qualified names are not derived but stored; up to 3.10, where a code object has none, its name stands for it.
+/// The greatest length in bytes of a derived qualified name. From 3.11 on, longer ones are stored. Up to 3.10, a code
+/// object has no qualified name, so one that would be longer is recorded as [`Qualname::Name`].
 pub(crate) const MAX_DERIVED: usize = permacode_format::MAX_QUALNAME_LEN as usize;
 
-/// Stands between the name of a function and the names in it.
-pub(crate) const LOCALS: &[u8] = permacode_format::LOCAL_SEPARATOR.as_bytes();
-/// Stands between the name of a class and the names in it.
-pub(crate) const MEMBER: &[u8] = permacode_format::MEMBER_SEPARATOR.as_bytes();
-
-/// How a name follows from the parent.
+/// The derivable forms of [`Qualname`], without the interned flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Name,
@@ -32,11 +31,7 @@ pub(crate) enum Form {
 
 impl Form {
     pub(crate) fn separator(self) -> Option<&'static [u8]> {
-        match self {
-            Self::Name => None,
-            Self::Member => Some(MEMBER),
-            Self::Local => Some(LOCALS),
-        }
+        self.with(false).separator().map(str::as_bytes)
     }
 
     pub(crate) fn with(self, interned: bool) -> Qualname {
@@ -48,12 +43,14 @@ impl Form {
     }
 }
 
-/// What `text` leaves for the parent's qualified name if a name in the parent is named this way.
+/// The qualified name that the parent must have if `text` is the qualified name in `form` of a code object named
+/// `name`. `None` if `text` cannot be that.
 pub(crate) fn parent_part<'t>(text: &'t [u8], form: Form, name: &[u8]) -> Option<&'t [u8]> {
     text.strip_suffix(name)?.strip_suffix(form.separator()?)
 }
 
-/// The chain of forms and names by which qualified names are derived where code objects do not hold them (up to 3.10).
+/// The form, name and parent of each code object. Up to 3.10, code objects do not hold their qualified names, and this
+/// takes their place.
 #[derive(Debug, Default)]
 pub(crate) struct Chain<'t> {
     links: Vec<Option<Link<'t>>>,
@@ -77,7 +74,7 @@ impl<'t> Chain<'t> {
         }
     }
 
-    /// Whether `text` is the qualified name of a code object of this name, if it is named this way in `parent`.
+    /// Whether `text` is the qualified name in `form` of a code object named `name` in `parent`.
     pub(crate) fn matches(&self, text: &[u8], form: Form, name: &[u8], parent: u32) -> bool {
         if text.len() > MAX_DERIVED {
             return false;
@@ -88,7 +85,7 @@ impl<'t> Chain<'t> {
             if link.form == Form::Name {
                 return rest == link.name;
             }
-            // Each round but that of an unknown parent shortens the text.
+            // Each round shortens the text by a separator, so the loop ends even if the links form a cycle.
             let Some(part) = parent_part(rest, link.form, link.name) else { return false };
             let Some(&Some(next)) = self.links.get(link.parent as usize) else { return false };
             rest = part;
@@ -97,15 +94,15 @@ impl<'t> Chain<'t> {
     }
 }
 
-/// How each code object is named.
+/// The qualified names of all code objects of a module.
 pub(super) struct Qualnames {
     forms: Vec<Name>,
-    /// Constants that are qualified names: number of the code object, index of the constant, index of the code object whose
-    /// name it is, interned.
+    /// Constants that are qualified names of other constants. Each entry has the number of the code object, the index
+    /// of the constant, the index of the constant whose qualified name it is, and whether it is interned. Sorted.
     constants: Vec<(u32, usize, u32, bool)>,
 }
 
-/// One of them.
+/// One qualified name: a form that the model derives, or a string value.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Name {
     Derived(Qualname),
@@ -113,50 +110,57 @@ pub(super) enum Name {
 }
 
 fn set(lens: &mut [usize], number: u32, len: usize) {
-    if let Some(place) = lens.get_mut(number as usize) {
-        *place = len;
+    if let Some(slot) = lens.get_mut(number as usize) {
+        *slot = len;
     }
 }
 
 impl Qualnames {
-    /// From 3.11 on: a code object holds its qualified name.
-    pub(super) fn read(values: &Values<'_>, codes: &[Checked<'_>], parents: &[Parent]) -> Self {
+    /// The qualified names from 3.11 on, where each code object holds its own.
+    pub(super) fn read(values: &Values<'_>, codes: &[Checked<'_>], parents: &[Parent]) -> Result<Self, Error> {
         let form = |code: &Checked<'_>, parent: Parent| {
-            let Some(id) = code.qualname else { return Name::Derived(Qualname::Name) };
-            let ((name, name_interned), (qualname, interned)) = (text(values, code.name), text(values, id));
+            let Some(id) = code.qualname else { return Ok(Name::Derived(Qualname::Name)) };
+            let ((name, name_interned), (qualname, interned)) = (text(values, code.name)?, text(values, id)?);
             if id == code.name {
-                return Name::Derived(Qualname::Name);
+                return Ok(Name::Derived(Qualname::Name));
             }
             if qualname.len() > MAX_DERIVED {
-                return Name::Explicit(id);
+                return Ok(Name::Explicit(id));
             }
             if name == qualname && name_interned == interned {
-                return Name::Derived(Qualname::Name);
+                return Ok(Name::Derived(Qualname::Name));
             }
             let parent = parent.one().and_then(|parent| codes.get(parent as usize)).and_then(|code| code.qualname);
-            let Some(parent) = parent else { return Name::Explicit(id) };
-            let parent = text(values, parent).0;
-            [Form::Member, Form::Local]
+            let Some(parent) = parent else { return Ok(Name::Explicit(id)) };
+            let (parent, _) = text(values, parent)?;
+            Ok([Form::Member, Form::Local]
                 .into_iter()
                 .find(|&form| parent_part(qualname, form, name) == Some(parent))
-                .map_or(Name::Explicit(id), |form| Name::Derived(form.with(interned)))
+                .map_or(Name::Explicit(id), |form| Name::Derived(form.with(interned))))
         };
-        let forms = codes.iter().zip(parents).map(|(code, &parent)| form(code, parent)).collect();
-        Qualnames { forms, constants: Vec::new() }
+        let forms =
+            codes.iter().zip(parents).map(|(code, &parent)| form(code, parent)).collect::<Result<_, Error>>()?;
+        Ok(Qualnames { forms, constants: Vec::new() })
     }
 
-    /// Up to 3.10: the qualified name is a constant of the parent, the one after the code object (`compiler_make_closure`);
-    /// that of a class is a constant of the class itself, the first one (`compiler_class`).
-    pub(super) fn derive(values: &Values<'_>, codes: &[Checked<'_>], parents: &[Parent], root: u32) -> Self {
+    /// The qualified names up to 3.10. The qualified name of a function is the constant of its parent that follows the
+    /// code object (`compiler_make_closure`). The qualified name of a class is the first constant of the class
+    /// (`compiler_class`).
+    pub(super) fn derive(
+        values: &Values<'_>,
+        codes: &[Checked<'_>],
+        parents: &[Parent],
+        root: u32,
+    ) -> Result<Self, Error> {
         let mut chain = Chain::new(codes.len());
         let mut lens = vec![0usize; codes.len()];
         let mut forms = vec![Name::Derived(Qualname::Name); codes.len()];
         let mut constants = Vec::new();
         let string = |id: Option<&NodeId>| string(values.value(*id?));
-        // Parents have higher numbers than what is in them.
+        // A parent has a higher number than its children, so its qualified name is known first.
         for (number, code) in codes.iter().enumerate().rev() {
             let number = number as u32;
-            let name = text(values, code.name).0;
+            let (name, _) = text(values, code.name)?;
             let Some(&Parent::One(parent, index)) = parents.get(number as usize) else {
                 chain.set(number, Form::Name, name, number);
                 set(&mut lens, number, name.len());
@@ -188,10 +192,10 @@ impl Qualnames {
             }
             set(&mut lens, number, len);
             chain.set(number, form, name, parent);
-            // A name that is not interned could not be told from one that is, but nothing asks for it up to 3.10.
+            // A code object without a witness gets `false`. Up to 3.10, nothing reads this flag.
             let interned = found.is_some_and(|(_, interned)| interned);
-            if let Some(place) = forms.get_mut(number as usize) {
-                *place = Name::Derived(form.with(interned));
+            if let Some(slot) = forms.get_mut(number as usize) {
+                *slot = Name::Derived(form.with(interned));
             }
             if let (Some((form, interned)), false) = (found, is_class)
                 && form != Form::Name
@@ -200,23 +204,29 @@ impl Qualnames {
             }
         }
         constants.sort_unstable();
-        Qualnames { forms, constants }
+        Ok(Qualnames { forms, constants })
     }
 
     pub(super) fn name(&self, code: u32) -> Name {
         self.forms.get(code as usize).copied().unwrap_or(Name::Derived(Qualname::Name))
     }
 
-    /// What stands for a constant that is the qualified name of another one.
+    /// The [`Leaf::Qualname`] that replaces the constant `index` of a code object. `None` if the constant is not
+    /// replaced.
     pub(super) fn constant<'a>(&self, code: u32, index: usize) -> Option<Object<'a>> {
         let at = self.constants.binary_search_by_key(&(code, index), |&(code, index, ..)| (code, index)).ok()?;
         let &(.., constant, interned) = self.constants.get(at)?;
         Some(Object::Leaf(Leaf::Qualname { constant, interned }))
     }
 
-    /// Leaves docstrings as they are, even if one happens to read like a name; and names that are constants for another reason
-    /// as well, since those are one object.
-    pub(super) fn keep(&mut self, values: &Values<'_>, codes: &[Checked<'_>], docstrings: &[Option<u32>]) {
+    /// Removes from the constants to replace those that must stay strings: docstrings, and strings with a second use in
+    /// a constant or a container. Both uses must remain one object.
+    pub(super) fn keep_plain_strings(
+        &mut self,
+        values: &Values<'_>,
+        codes: &[Checked<'_>],
+        docstrings: &[Option<u32>],
+    ) {
         self.constants.retain(|&(code, index, ..)| {
             let docstring = docstrings.get(code as usize).copied().flatten();
             docstring.is_none_or(|docstring| docstring as usize != index)
@@ -231,7 +241,7 @@ impl Qualnames {
             let plain = indices.filter(|&index| self.constant(code, index).is_none());
             others.extend(plain.filter_map(|index| constant(code, index).and_then(string)));
         }
-        // The lists of constants are containers as well.
+        // The lists of constants are tuples, too, but `plain` covers them.
         let lists: HashSet<Items> = codes.iter().map(|code| code.constants).collect();
         for id in values.ids() {
             if let Value::Container(_, items) = values.value(id)
@@ -243,13 +253,6 @@ impl Qualnames {
         self.constants.retain(|&(code, index, ..)| {
             constant(code, index).and_then(string).is_none_or(|text| !others.contains(&text))
         });
-    }
-}
-
-fn string<'v>(value: &'v Value<'_>) -> Option<(&'v [u8], bool)> {
-    match value {
-        Value::Leaf(Leaf::Str(Str { text, interned })) => Some((&**text, *interned)),
-        _ => None,
     }
 }
 

@@ -1,11 +1,11 @@
-//! Marshalled code objects to the model.
+//! The conversion from marshalled code objects to the model.
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use permacode_model::{Code, Container, Leaf, Module, ModuleKind, Object, Path, Qualname, Ref, Str};
 
 use super::{
-    check::{Checked, check, text, wrong_type},
+    check::{Checked, check, string, wrong_type},
     parent::parents,
     qualname::{Name, Qualnames},
 };
@@ -15,7 +15,7 @@ use crate::{
     marshal::{Items, NodeId, Value, Values},
 };
 
-/// The module whose body is the last value of `values`. The values took `size` bytes in the file.
+/// The module whose body is the root of `values`. `size` is the size of the file in bytes.
 pub(crate) fn to_model<'a>(values: Values<'a>, size: usize, version: Version) -> Result<Module<'a>, Error> {
     let body = match values.root().map(|id| values.value(id)) {
         Some(&Value::Code(body)) => body,
@@ -27,16 +27,16 @@ pub(crate) fn to_model<'a>(values: Values<'a>, size: usize, version: Version) ->
     let codes = check(&values, size, version)?;
     let parents = parents(&values, &codes);
     let mut qualnames = if version.has_exception_table() {
-        Qualnames::read(&values, &codes, &parents)
+        Qualnames::read(&values, &codes, &parents)?
     } else {
-        Qualnames::derive(&values, &codes, &parents, body)
+        Qualnames::derive(&values, &codes, &parents, body)?
     };
     let docstrings: Vec<Option<u32>> = codes
         .iter()
         .zip(&parents)
         .map(|(code, parent)| code.docstring(&values, &codes, parent.one(), version))
-        .collect();
-    qualnames.keep(&values, &codes, &docstrings);
+        .collect::<Result<_, Error>>()?;
+    qualnames.keep_plain_strings(&values, &codes, &docstrings);
     let (filename, filenames) = filenames(&values, &codes, body)?;
 
     let mut arena = Arena { refs: vec![None; values.len()], values, objects: Vec::new() };
@@ -55,9 +55,10 @@ pub(crate) fn to_model<'a>(values: Values<'a>, size: usize, version: Version) ->
     })
 }
 
-/// The file name of the module, and the file names of code objects that differ from it. The module has the file name of its
-/// body: when a module is loaded from another place, CPython renames the body and each code object of the same file name
-/// (`_imp._fix_co_filename`).
+/// The file name of the module, and for each code object its file name if it differs.
+///
+/// The module has the file name of its body. CPython does the same: when a `.pyc` file has moved, it changes the file
+/// name of the body, and of each code object that has the same file name as the body (`_imp._fix_co_filename`).
 fn filenames<'a>(
     values: &Values<'a>,
     codes: &[Checked<'a>],
@@ -68,10 +69,10 @@ fn filenames<'a>(
         return Err(wrong_type("co_filename", "a str", "another value", HEADER_LEN));
     };
     let name = name.clone();
-    // Each name is compared once: many code objects may share a long one.
+    // Many code objects may share one long name. This compares each name once.
     let mut known = vec![None; values.len()];
     let mut same = |id: NodeId| {
-        let equal = || id == module || text(values, id) == text(values, module);
+        let equal = || id == module || string(values.value(id)) == string(values.value(module));
         known.get_mut(id.index()).is_some_and(|known| *known.get_or_insert_with(equal))
     };
     let others = codes.iter().map(|code| Some(code.filename).filter(|&id| !same(id))).collect();
@@ -95,10 +96,10 @@ struct Frame {
     refs: Vec<Ref>,
 }
 
-/// A value that was looked at.
+/// The result of [`Arena::step`].
 enum Step {
     Done(Ref),
-    /// Its items come first.
+    /// The value is a container. Its items must be converted first.
     Open(Frame),
 }
 
@@ -156,7 +157,7 @@ impl<'a> Arena<'a> {
         }
     }
 
-    /// The object or code object that a value becomes. Keeps its own stack.
+    /// The object or code object that a value becomes. An explicit stack replaces recursion.
     fn reference(&mut self, id: NodeId) -> Ref {
         let mut stack: Vec<Frame> = Vec::new();
         let mut step = self.step(id);
@@ -175,7 +176,7 @@ impl<'a> Arena<'a> {
         }
     }
 
-    /// Looks at a value.
+    /// Converts a value unless it is a container that is not yet converted.
     fn step(&mut self, id: NodeId) -> Step {
         if let Some(&Some(reference)) = self.refs.get(id.index()) {
             return Step::Done(reference);
@@ -185,14 +186,15 @@ impl<'a> Arena<'a> {
             &mut Value::Container(container, items) => {
                 return Step::Open(Frame { id, container, items, refs: Vec::with_capacity(items.len()) });
             }
-            // The value is not looked at again.
+            // `refs` now answers for this value, so its bytes can be moved out.
             Value::Leaf(leaf) => Object::Leaf(std::mem::replace(leaf, Leaf::None)),
         };
         let index = self.push(object);
         self.done(id, Ref::Object(index))
     }
 
-    /// Converts the remaining items of a container. Stops at an item that has items itself.
+    /// Converts the remaining items of a container, and then the container. Stops at an item that is a container and
+    /// not yet converted: pushes `frame` onto the stack and returns that item as [`Step::Open`].
     fn fill(&mut self, mut frame: Frame, stack: &mut Vec<Frame>) -> Step {
         while let Some(&item) = self.values.items(frame.items).get(frame.refs.len()) {
             match self.step(item) {
@@ -208,8 +210,8 @@ impl<'a> Arena<'a> {
     }
 
     fn done(&mut self, id: NodeId, reference: Ref) -> Step {
-        if let Some(place) = self.refs.get_mut(id.index()) {
-            *place = Some(reference);
+        if let Some(slot) = self.refs.get_mut(id.index()) {
+            *slot = Some(reference);
         }
         Step::Done(reference)
     }

@@ -1,11 +1,11 @@
-//! Bytes to values (`r_object` in `Python/marshal.c`).
+//! Decodes marshalled bytes to values (`r_object` in `Python/marshal.c`).
 
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
 use permacode_model::{Leaf, Str};
 use std::borrow::Cow;
 
-use permacode_format::Container;
+use permacode_format::{Container, string_kind};
 
 use super::{Code, Items, NodeId, Value, Values};
 use super::{FLAG_REF, FROZEN_DICT_SINCE, MAX_DEPTH, SLICE_SINCE, code_fields, field, tag};
@@ -15,10 +15,10 @@ use crate::{
     text,
 };
 
-/// Decodes the one value that fills `input` from `start` to its end. Offsets in errors count from the start of `input`.
+/// Decodes the value that takes `input` from `start` to the end. Offsets in errors count from the start of `input`.
 pub(crate) fn decode(input: &[u8], start: usize, version: Version) -> Result<Values<'_>, Error> {
     let rest = input.get(start..).unwrap_or_default();
-    // A value takes a byte or more, so with this no count of values, items or references exceeds 32 bits.
+    // Each value has at least one byte, so this limits the numbers of values, items and references to 32 bits.
     if u32::try_from(rest.len()).is_err() {
         return Err(Error::new(ErrorKind::TooLarge { what: "a file of 4 GiB or more is" }, start));
     }
@@ -26,7 +26,6 @@ pub(crate) fn decode(input: &[u8], start: usize, version: Version) -> Result<Val
         rest,
         end: input.len(),
         version,
-        // A value takes about 20 bytes in a standard library.
         values: Values::default(),
         refs: Vec::new(),
         frames: Vec::new(),
@@ -38,21 +37,21 @@ pub(crate) fn decode(input: &[u8], start: usize, version: Version) -> Result<Val
 
 /// A value whose parts are being read.
 struct Frame {
-    what: What,
-    /// Its number in `refs`.
+    kind: FrameKind,
+    /// Index of the value in `refs`, if it has `FLAG_REF`.
     slot: Option<usize>,
-    /// Where its parts start in `pending`.
+    /// Index in `pending` of its first part.
     first: usize,
-    /// How many parts it has; a mapping goes on until a null.
+    /// Number of its parts. [`usize::MAX`] for a mapping whose final null has not been read.
     count: usize,
 }
 
-enum What {
+enum FrameKind {
     Container(Container),
     Code(Box<Code>),
 }
 
-/// What one type byte started.
+/// The result of reading one type byte and the data after it.
 enum Step {
     Value(NodeId),
     Open(Frame),
@@ -64,10 +63,10 @@ struct Decoder<'a> {
     end: usize,
     version: Version,
     values: Values<'a>,
-    /// Values that can be referred to; `None`: still being read.
+    /// The values with `FLAG_REF`, by number. `None` while the parts of the value are being read.
     refs: Vec<Option<NodeId>>,
     frames: Vec<Frame>,
-    /// The parts of all open frames, one frame after the other.
+    /// The parts that have been read, of all open frames, outermost frame first.
     pending: Vec<NodeId>,
     singletons: [Option<NodeId>; 5],
 }
@@ -87,7 +86,7 @@ impl<'a> Decoder<'a> {
                 Step::Value(id) => self.pending.push(id),
                 Step::Open(frame) => self.frames.push(frame),
                 Step::Null => match self.frames.last_mut() {
-                    // A null ends a mapping, if it stands where a key would.
+                    // A null in place of a key ends a mapping.
                     Some(frame)
                         if frame.count == usize::MAX && self.pending.len().wrapping_sub(frame.first) % 2 == 0 =>
                     {
@@ -107,14 +106,14 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    /// Makes values of the frames whose parts are complete.
+    /// Makes the values of all frames whose parts are complete.
     fn close_frames(&mut self) -> Result<(), Error> {
         while let Some(frame) = self.frames.last_mut() {
             let have = self.pending.len().saturating_sub(frame.first);
             if have < frame.count {
-                if have == field::LINE_TABLE && matches!(frame.what, What::Code(_)) {
+                if have == field::LINE_TABLE && matches!(frame.kind, FrameKind::Code(_)) {
                     let line = self.i32()?;
-                    if let Some(Frame { what: What::Code(code), .. }) = self.frames.last_mut() {
+                    if let Some(Frame { kind: FrameKind::Code(code), .. }) = self.frames.last_mut() {
                         code.first_line = line;
                     }
                 }
@@ -122,11 +121,11 @@ impl<'a> Decoder<'a> {
             }
             let Some(frame) = self.frames.pop() else { break };
             let parts = self.pending.drain(frame.first..);
-            let id = match frame.what {
-                What::Container(container) => self.values.push_container(container, parts),
-                What::Code(mut code) => {
-                    code.fields = self.values.push_items(parts);
-                    self.values.push_code(*code)
+            let id = match frame.kind {
+                FrameKind::Container(container) => self.values.push_container(container, parts)?,
+                FrameKind::Code(mut code) => {
+                    code.fields = self.values.push_items(parts)?;
+                    self.values.push_code(*code)?
                 }
             };
             self.fill(frame.slot, id);
@@ -135,7 +134,7 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Reserves a number for a value, if it has one. Numbers are given in the order in which values start.
+    /// Reserves a number for a value with `FLAG_REF`. Values are numbered in the order in which they start.
     fn reserve(&mut self, flag: bool) -> Option<usize> {
         flag.then(|| {
             self.refs.push(None);
@@ -149,27 +148,29 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    fn leaf(&mut self, flag: bool, value: Value<'a>) -> Step {
-        let id = self.values.push(value);
+    fn leaf(&mut self, flag: bool, leaf: Leaf<'a>) -> Result<Step, Error> {
+        let id = self.values.push(Value::Leaf(leaf))?;
         if flag {
             self.refs.push(Some(id));
         }
-        Step::Value(id)
+        Ok(Step::Value(id))
     }
 
-    /// One of the values that exist once; these never have a number.
-    fn singleton(&mut self, index: usize, value: Value<'a>) -> Step {
-        let known = self.singletons.get(index).copied().flatten();
-        let id = known.unwrap_or_else(|| self.values.push(value));
-        if let Some(place) = self.singletons.get_mut(index) {
-            *place = Some(id);
+    /// A value of which the interpreter has only one. CPython gives it no number, even if it has `FLAG_REF`.
+    fn singleton(&mut self, index: usize, leaf: Leaf<'a>) -> Result<Step, Error> {
+        let id = match self.singletons.get(index).copied().flatten() {
+            Some(id) => id,
+            None => self.values.push(Value::Leaf(leaf))?,
+        };
+        if let Some(slot) = self.singletons.get_mut(index) {
+            *slot = Some(id);
         }
-        Step::Value(id)
+        Ok(Step::Value(id))
     }
 
-    fn open(&mut self, flag: bool, what: What, count: usize) -> Step {
+    fn open(&mut self, flag: bool, kind: FrameKind, count: usize) -> Step {
         let slot = self.reserve(flag);
-        Step::Open(Frame { what, slot, first: self.pending.len(), count })
+        Step::Open(Frame { kind, slot, first: self.pending.len(), count })
     }
 
     fn step(&mut self) -> Result<Step, Error> {
@@ -179,11 +180,11 @@ impl<'a> Decoder<'a> {
         let kind = byte & !FLAG_REF;
         Ok(match kind {
             tag::NULL => Step::Null,
-            tag::NONE => self.singleton(0, Value::Leaf(Leaf::None)),
-            tag::FALSE => self.singleton(1, Value::Leaf(Leaf::False)),
-            tag::TRUE => self.singleton(2, Value::Leaf(Leaf::True)),
-            tag::ELLIPSIS => self.singleton(3, Value::Leaf(Leaf::Ellipsis)),
-            tag::STOP_ITERATION => self.singleton(4, Value::Leaf(Leaf::StopIteration)),
+            tag::NONE => self.singleton(0, Leaf::None)?,
+            tag::FALSE => self.singleton(1, Leaf::False)?,
+            tag::TRUE => self.singleton(2, Leaf::True)?,
+            tag::ELLIPSIS => self.singleton(3, Leaf::Ellipsis)?,
+            tag::STOP_ITERATION => self.singleton(4, Leaf::StopIteration)?,
             tag::REF => {
                 let [a, b, c, d] = self.array()?;
                 let index = u32::from_le_bytes([a, b, c, d]);
@@ -198,67 +199,58 @@ impl<'a> Decoder<'a> {
             }
             tag::INT => {
                 let bytes = self.bytes(4)?;
-                self.leaf(flag, Value::Leaf(Leaf::Int(Cow::Borrowed(text::shortest(bytes)))))
+                self.leaf(flag, Leaf::Int(Cow::Borrowed(text::shortest(bytes))))?
             }
             tag::INT64 => {
                 let bytes = self.bytes(8)?;
-                self.leaf(flag, Value::Leaf(Leaf::Int(Cow::Borrowed(text::shortest(bytes)))))
+                self.leaf(flag, Leaf::Int(Cow::Borrowed(text::shortest(bytes))))?
             }
             tag::LONG => {
                 let int = self.long()?;
-                self.leaf(flag, Value::Leaf(Leaf::Int(int)))
+                self.leaf(flag, Leaf::Int(int))?
             }
             tag::BINARY_FLOAT => {
                 let bits = u64::from_le_bytes(self.array()?);
-                self.leaf(flag, Value::Leaf(Leaf::Float(bits)))
+                self.leaf(flag, Leaf::Float(bits))?
             }
             tag::FLOAT => {
                 let bits = self.float_text()?;
-                self.leaf(flag, Value::Leaf(Leaf::Float(bits)))
+                self.leaf(flag, Leaf::Float(bits))?
             }
             tag::BINARY_COMPLEX => {
                 let (real, imaginary) = (u64::from_le_bytes(self.array()?), u64::from_le_bytes(self.array()?));
-                self.leaf(flag, Value::Leaf(Leaf::Complex(real, imaginary)))
+                self.leaf(flag, Leaf::Complex(real, imaginary))?
             }
             tag::COMPLEX => {
                 let (real, imaginary) = (self.float_text()?, self.float_text()?);
-                self.leaf(flag, Value::Leaf(Leaf::Complex(real, imaginary)))
+                self.leaf(flag, Leaf::Complex(real, imaginary))?
             }
             tag::BYTES => {
                 let bytes = self.long_bytes()?;
-                self.leaf(flag, Value::Leaf(Leaf::Bytes(Cow::Borrowed(bytes))))
+                self.leaf(flag, Leaf::Bytes(Cow::Borrowed(bytes)))?
             }
             tag::SHORT_ASCII | tag::SHORT_ASCII_INTERNED => {
                 let len = self.u8()?;
                 let bytes = self.bytes(len.into())?;
                 self.leaf(
                     flag,
-                    Value::Leaf(Leaf::Str(Str {
-                        text: text::from_latin1(bytes),
-                        interned: kind == tag::SHORT_ASCII_INTERNED,
-                    })),
-                )
+                    Leaf::Str(Str { text: text::from_latin1(bytes), interned: kind == tag::SHORT_ASCII_INTERNED }),
+                )?
             }
             tag::ASCII | tag::ASCII_INTERNED => {
                 let bytes = self.long_bytes()?;
                 self.leaf(
                     flag,
-                    Value::Leaf(Leaf::Str(Str {
-                        text: text::from_latin1(bytes),
-                        interned: kind == tag::ASCII_INTERNED,
-                    })),
-                )
+                    Leaf::Str(Str { text: text::from_latin1(bytes), interned: kind == tag::ASCII_INTERNED }),
+                )?
             }
             tag::UNICODE | tag::INTERNED => {
                 let bytes = self.long_bytes()?;
-                if let Err(index) = text::check(bytes) {
+                if let Err(index) = string_kind(bytes) {
                     let start = self.offset().saturating_sub(bytes.len());
                     return Err(Error::new(ErrorKind::Encoding, start.saturating_add(index)));
                 }
-                self.leaf(
-                    flag,
-                    Value::Leaf(Leaf::Str(Str { text: Cow::Borrowed(bytes), interned: kind == tag::INTERNED })),
-                )
+                self.leaf(flag, Leaf::Str(Str { text: Cow::Borrowed(bytes), interned: kind == tag::INTERNED }))?
             }
             tag::SMALL_TUPLE => {
                 let count = usize::from(self.u8()?);
@@ -274,28 +266,30 @@ impl<'a> Decoder<'a> {
                 };
                 self.open_sequence(flag, container, count)?
             }
-            tag::DICT => self.open(flag, What::Container(Container::Dict), usize::MAX),
+            tag::DICT => self.open(flag, FrameKind::Container(Container::Dict), usize::MAX),
             tag::FROZEN_DICT if self.version.minor() >= FROZEN_DICT_SINCE => {
-                self.open(flag, What::Container(Container::FrozenDict), usize::MAX)
+                self.open(flag, FrameKind::Container(Container::FrozenDict), usize::MAX)
             }
-            tag::SLICE if self.version.minor() >= SLICE_SINCE => self.open(flag, What::Container(Container::Slice), 3),
+            tag::SLICE if self.version.minor() >= SLICE_SINCE => {
+                self.open(flag, FrameKind::Container(Container::Slice), 3)
+            }
             tag::CODE => {
                 let code = self.code_numbers(at)?;
-                self.open(flag, What::Code(Box::new(code)), code_fields(self.version))
+                self.open(flag, FrameKind::Code(Box::new(code)), code_fields(self.version))
             }
             found => return Err(Error::new(ErrorKind::UnknownType { found }, at)),
         })
     }
 
     fn open_sequence(&mut self, flag: bool, container: Container, count: usize) -> Result<Step, Error> {
-        // Every item takes a byte or more: a count that cannot be is an error here, not after reading what there is.
+        // Each item has at least one byte. This refuses an impossible count before any item is read.
         if count > self.rest.len() {
             return Err(self.truncated(count));
         }
-        Ok(self.open(flag, What::Container(container), count))
+        Ok(self.open(flag, FrameKind::Container(container), count))
     }
 
-    /// The numbers with which a code object begins.
+    /// The plain numbers at the start of a code object.
     fn code_numbers(&mut self, offset: usize) -> Result<Code, Error> {
         let (arg_count, posonly_count, kwonly_count) = (self.i32()?, self.i32()?, self.i32()?);
         let local_count = if self.version.has_exception_table() { 0 } else { self.i32()? };
@@ -313,7 +307,7 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// An integer of any size: digits of 15 bits, the sign in the count (`r_PyLong`).
+    /// An integer of any size (`r_PyLong`): 15-bit digits. A negative number of digits means a negative integer.
     fn long(&mut self) -> Result<Cow<'a, [u8]>, Error> {
         let at = self.offset();
         let count = self.i32()?;

@@ -1,7 +1,7 @@
-//! Values to bytes (`w_object` in `Python/marshal.c`, marshal version 4 and later).
+//! Encodes values as marshalled bytes (`w_object` in `Python/marshal.c`, marshal version 4 and later).
 //!
-//! CPython flags a value if its reference count says that others may refer to it, and refers to what it has flagged. Here a
-//! value is flagged if it is used twice: the same references, without the flags that nothing needs.
+//! CPython sets `FLAG_REF` on each value whose reference count is above one, even if no reference in the file follows.
+//! This encoder sets it only on values that occur at least twice. A decoder makes the same objects from both.
 
 use permacode_format::Container;
 use permacode_model::{Leaf, Str};
@@ -13,7 +13,7 @@ use crate::{
     text,
 };
 
-/// Appends the value that `values` describe.
+/// Appends the bytes of the root of `values` to `out`.
 pub(crate) fn encode(values: &Values<'_>, version: Version, out: &mut Vec<u8>) -> Result<(), Error> {
     let mut uses = vec![0u8; values.len()];
     for part in values.ids().flat_map(|id| values.parts(id)) {
@@ -48,7 +48,7 @@ struct Encoder<'v, 'a, 'o> {
     uses: Vec<u8>,
     slots: Vec<u32>,
     next_slot: u32,
-    /// What is still to be written, last first.
+    /// The parts to write, in reverse order.
     tasks: Vec<Task>,
     out: &'o mut Vec<u8>,
 }
@@ -84,7 +84,7 @@ impl Encoder<'_, '_, '_> {
                 self.out.extend_from_slice(&slot.to_le_bytes());
                 return Ok(());
             }
-            // The number is taken before the parts are written, as the reader gives it before it reads them.
+            // A decoder numbers a value before its parts, so the encoder must, too.
             self.slots[id.index()] = self.next_slot;
             self.next_slot += 1;
             flag = FLAG_REF;
@@ -111,7 +111,7 @@ impl Encoder<'_, '_, '_> {
             }
             Value::Leaf(Leaf::Str(Str { text, interned })) => self.string(flag, text, *interned)?,
             Value::Leaf(Leaf::Qualname { .. }) => {
-                return Err(self.error(ErrorKind::Model { problem: "a qualified name outside of a list of constants" }));
+                return Err(self.error(ErrorKind::Model { problem: "a derived qualified name must be a string here" }));
             }
             Value::Container(container, items) => self.container(flag, *container, values.items(*items), depth)?,
             Value::Code(code) => {
@@ -152,14 +152,15 @@ impl Encoder<'_, '_, '_> {
             Container::FrozenSet => (tag::FROZEN_SET, true),
             Container::Dict => (tag::DICT, false),
             Container::FrozenDict => {
-                since(self.version, FROZEN_DICT_SINCE, "a frozendict needs CPython 3.15")
+                since(self.version, FROZEN_DICT_SINCE, "a frozendict needs CPython 3.15 or later")
                     .map_err(|kind| self.error(kind))?;
                 (tag::FROZEN_DICT, false)
             }
             Container::Slice => {
-                since(self.version, SLICE_SINCE, "a slice needs CPython 3.14").map_err(|kind| self.error(kind))?;
+                since(self.version, SLICE_SINCE, "a slice needs CPython 3.14 or later")
+                    .map_err(|kind| self.error(kind))?;
                 if items.len() != 3 {
-                    let problem = "a slice has start, stop and step";
+                    let problem = "a slice must have three items: start, stop and step";
                     return Err(self.error(ErrorKind::Model { problem }));
                 }
                 self.out.push(tag::SLICE | flag);
@@ -172,7 +173,7 @@ impl Encoder<'_, '_, '_> {
             self.size(items.len())?;
         } else {
             if !items.len().is_multiple_of(2) {
-                return Err(self.error(ErrorKind::Model { problem: "a mapping has a key without a value" }));
+                return Err(self.error(ErrorKind::Model { problem: "a mapping must have one value for each key" }));
             }
             self.tasks.push(Task::Null);
         }
@@ -189,7 +190,7 @@ impl Encoder<'_, '_, '_> {
         let (digits, negative) = text::int_to_digits(bytes);
         self.out.push(tag::LONG | flag);
         let count = i32::try_from(digits.len())
-            .map_err(|_| self.error(ErrorKind::TooLarge { what: "an integer of that many digits is" }))?;
+            .map_err(|_| self.error(ErrorKind::TooLarge { what: "an integer of 2^31 digits or more is" }))?;
         self.out.extend_from_slice(&(if negative { -count } else { count }).to_le_bytes());
         self.out.extend_from_slice(digits.as_flattened());
         Ok(())

@@ -1,4 +1,4 @@
-//! marshal, the serialisation of `.pyc` files (`Python/marshal.c`), between bytes and an arena of values.
+//! Decodes and encodes marshal, the serialisation in `.pyc` files (`Python/marshal.c`). Values are in an arena.
 
 mod decode;
 mod encode;
@@ -11,7 +11,7 @@ pub(crate) use value::{Code, Items, NodeId, Value, Values, field};
 /// The greatest depth of nested values (`MAX_MARSHAL_STACK_DEPTH`).
 pub(crate) const MAX_DEPTH: u32 = 2000;
 
-/// The bit of a type byte that gives the value a number to refer to it by (`FLAG_REF`).
+/// The bit of a type byte that gives the value a number, so that `TYPE_REF` can refer to it.
 const FLAG_REF: u8 = 0x80;
 
 /// Type bytes (`TYPE_NULL` and so on).
@@ -23,7 +23,7 @@ mod tag {
     pub(super) const STOP_ITERATION: u8 = b'S';
     pub(super) const ELLIPSIS: u8 = b'.';
     pub(super) const INT: u8 = b'i';
-    /// Not written by any of our versions, but read by all.
+    /// CPython 3.8 to 3.15 read this type but never write it.
     pub(super) const INT64: u8 = b'I';
     pub(super) const LONG: u8 = b'l';
     pub(super) const FLOAT: u8 = b'f';
@@ -51,12 +51,13 @@ mod tag {
     pub(super) const CODE: u8 = b'c';
 }
 
-/// The first minor version that marshals slices.
+/// The first minor version that can marshal slices.
 const SLICE_SINCE: u8 = 14;
-/// The first minor version that marshals frozen dictionaries.
+/// The first minor version that can marshal frozen dictionaries.
 const FROZEN_DICT_SINCE: u8 = 15;
 
-/// How many values a code object of this version consists of; its first line stands before number [`field::LINE_TABLE`].
+/// Number of values in a code object of this version. The first line, a plain number, comes before value
+/// [`field::LINE_TABLE`].
 fn code_fields(version: crate::Version) -> usize {
     if version.has_exception_table() { field::EXCEPTION_TABLE + 1 } else { field::LINE_TABLE + 1 }
 }

@@ -172,9 +172,9 @@ fn depth_is_that_of_marshal() {
     assert_eq!(failure(&nested(2001)), (ErrorKind::TooDeep { limit: 2000 }, 4000));
 
     let mut values = Values::default();
-    let mut id = values.push(Value::Leaf(Leaf::None));
+    let mut id = values.push(Value::Leaf(Leaf::None)).unwrap();
     for _ in 0..2000 {
-        id = values.push_container(Container::Tuple, [id]);
+        id = values.push_container(Container::Tuple, [id]).unwrap();
     }
     let error = encode(&values, version(15), &mut Vec::new()).unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::TooDeep { limit: 2000 });
@@ -254,21 +254,21 @@ fn is_singleton(value: &Value<'_>) -> bool {
 
 fn build(makes: Vec<Make>) -> Values<'static> {
     let mut values = Values::default();
-    let mut made = vec![values.push(Value::Leaf(Leaf::None))];
+    let mut made = vec![values.push(Value::Leaf(Leaf::None)).unwrap()];
     for make in makes {
         made.push(match make {
             // Singletons are made once, as when reading.
             Make::Leaf(value) => match made.iter().find(|&&id| is_singleton(&value) && *values.value(id) == value) {
                 Some(&known) => known,
-                None => values.push(value),
+                None => values.push(value).unwrap(),
             },
             Make::Container(container, parts) => {
                 let parts: Vec<_> = parts.iter().map(|part| *part.get(&made)).collect();
-                values.push_container(container, parts)
+                values.push_container(container, parts).unwrap()
             }
         });
     }
-    values.push_container(Container::Tuple, made);
+    values.push_container(Container::Tuple, made).unwrap();
     values
 }
 

@@ -1,11 +1,13 @@
-//! An arena of marshalled values.
+//! The arena of marshalled values.
 //!
-//! Values refer to each other by number. What is one object in the stream is one value here, however often it is referred to,
-//! and the parts of a value come before the value: there are no cycles, and nothing needs recursion.
+//! Values refer to their parts by number. An object of the file is one value, even if many references lead to it. The
+//! parts of a value come before the value. So there are no cycles, and no code needs recursion.
 
 use permacode_model::{Container, Leaf};
 
-/// The number of a value.
+use crate::error::{Error, ErrorKind};
+
+/// The number of a value in a [`Values`]. [`Values::push`] makes it, so it is never out of range in the same arena.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub(crate) struct NodeId(u32);
 
@@ -15,7 +17,7 @@ impl NodeId {
     }
 }
 
-/// A run of numbers in [`Values`].
+/// A list of values: a range of the list of all items in [`Values`], which made it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Items {
     start: u32,
@@ -23,7 +25,7 @@ pub(crate) struct Items {
 }
 
 impl Items {
-    /// None at all.
+    /// The empty list.
     pub(crate) const EMPTY: Items = Items { start: 0, len: 0 };
 
     pub(crate) fn len(self) -> usize {
@@ -34,16 +36,16 @@ impl Items {
 /// One value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Value<'a> {
-    /// A value that holds no others. Marshal has no [`Leaf::Qualname`].
+    /// A value without parts. Marshal has no [`Leaf::Qualname`].
     Leaf(Leaf<'a>),
-    /// Keys and values of a mapping alternate.
+    /// A container. Keys and values of a mapping alternate.
     Container(Container, Items),
-    /// The number of a [`Code`].
+    /// A code object, by its number for [`Values::code`].
     Code(u32),
 }
 
 impl Value<'_> {
-    /// The type, as error messages call it.
+    /// The type for error messages.
     pub(crate) fn type_name(&self) -> &'static str {
         match self {
             Self::Leaf(leaf) => match leaf {
@@ -71,8 +73,8 @@ impl Value<'_> {
     }
 }
 
-/// Numbers of the fields of [`Code::fields`], in the order in which marshal writes them. Both layouts (up to 3.10, from 3.11
-/// on) have the first line after the first eight of them.
+/// Indexes in [`Code::fields`], in the order in which marshal writes the fields. In both layouts (up to 3.10, and from
+/// 3.11 on), the first line comes after the first eight fields.
 pub(crate) mod field {
     pub(crate) const BYTECODE: usize = 0;
     pub(crate) const CONSTANTS: usize = 1;
@@ -101,24 +103,24 @@ pub(crate) mod field {
     pub(crate) const EXCEPTION_TABLE: usize = 9;
 }
 
-/// The numbers and fields of a code object.
+/// A code object: its plain numbers and the values of its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Code {
     pub(crate) arg_count: i32,
     pub(crate) posonly_count: i32,
     pub(crate) kwonly_count: i32,
-    /// `co_nlocals`; always zero from 3.11 on, where it is not written.
+    /// `co_nlocals` up to 3.10. Zero from 3.11 on, where marshal does not write it.
     pub(crate) local_count: i32,
     pub(crate) stack_size: i32,
     pub(crate) flags: i32,
     pub(crate) first_line: i32,
-    /// The values, numbered by [`field`].
+    /// The values at the indexes of [`field`].
     pub(crate) fields: Items,
-    /// Where the code object starts in the input.
+    /// Offset of the code object in the file.
     pub(crate) offset: usize,
 }
 
-/// The arena. The last value is the whole.
+/// The arena. The last value is the root.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Values<'a> {
     nodes: Vec<Value<'a>>,
@@ -136,12 +138,11 @@ impl<'a> Values<'a> {
         self.nodes.len()
     }
 
-    /// Every number, parts before what they are parts of.
+    /// The numbers of all values, in order. The parts of a value come before it.
     pub(crate) fn ids(&self) -> impl DoubleEndedIterator<Item = NodeId> + use<> {
         (0..self.nodes.len() as u32).map(NodeId)
     }
 
-    /// Numbers are made by [`Self::push`] only, so they are never out of range; the same holds for [`Items`] and codes.
     pub(crate) fn value(&self, id: NodeId) -> &Value<'a> {
         &self.nodes[id.index()]
     }
@@ -155,7 +156,7 @@ impl<'a> Values<'a> {
         &self.codes[code as usize]
     }
 
-    /// The values that a value consists of.
+    /// The parts of a value: items of a container, fields of a code object.
     pub(crate) fn parts(&self, id: NodeId) -> &[NodeId] {
         match *self.value(id) {
             Value::Container(_, items) => self.items(items),
@@ -164,34 +165,60 @@ impl<'a> Values<'a> {
         }
     }
 
-    /// A value, to move its bytes out.
     pub(crate) fn value_mut(&mut self, id: NodeId) -> &mut Value<'a> {
         &mut self.nodes[id.index()]
     }
 
-    pub(crate) fn push(&mut self, value: Value<'a>) -> NodeId {
-        // Inputs are bounded well below 2^32 values by `decode` and by the counts in the model.
-        let id = NodeId(u32::try_from(self.nodes.len()).expect("fewer than 2^32 values"));
+    /// Adds a value.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLarge`] for more than 2^32 values. [`decode`](super::decode) refuses such a file earlier, but a
+    /// model can have code objects with that many items.
+    pub(crate) fn push(&mut self, value: Value<'a>) -> Result<NodeId, Error> {
+        let id = NodeId(narrow(self.nodes.len())?);
         self.nodes.push(value);
-        id
+        Ok(id)
     }
 
-    pub(crate) fn push_items(&mut self, items: impl IntoIterator<Item = NodeId>) -> Items {
+    /// Adds a list of values. The errors are those of [`Values::push`].
+    pub(crate) fn push_items(&mut self, items: impl IntoIterator<Item = NodeId>) -> Result<Items, Error> {
         let start = self.items.len();
         self.items.extend(items);
-        let len = self.items.len() - start;
-        let narrow = |number| u32::try_from(number).expect("fewer than 2^32 items");
-        Items { start: narrow(start), len: narrow(len) }
+        Ok(Items { start: narrow(start)?, len: narrow(self.items.len() - start)? })
     }
 
-    pub(crate) fn push_container(&mut self, container: Container, items: impl IntoIterator<Item = NodeId>) -> NodeId {
-        let items = self.push_items(items);
+    /// Adds a container. The errors are those of [`Values::push`].
+    pub(crate) fn push_container(
+        &mut self,
+        container: Container,
+        items: impl IntoIterator<Item = NodeId>,
+    ) -> Result<NodeId, Error> {
+        let items = self.push_items(items)?;
         self.push(Value::Container(container, items))
     }
 
-    pub(crate) fn push_code(&mut self, code: Code) -> NodeId {
-        let number = u32::try_from(self.codes.len()).expect("fewer than 2^32 code objects");
+    /// Adds a code object. The errors are those of [`Values::push`].
+    pub(crate) fn push_code(&mut self, code: Code) -> Result<NodeId, Error> {
+        let number = narrow(self.codes.len())?;
         self.codes.push(code);
         self.push(Value::Code(number))
+    }
+}
+
+/// A number of values, items or code objects in 32 bits.
+fn narrow(number: usize) -> Result<u32, Error> {
+    u32::try_from(number).map_err(|_| Error::new(ErrorKind::TooLarge { what: "a module of 2^32 values is" }, 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn more_than_32_bits_of_values_are_an_error() {
+        assert_eq!(narrow(u32::MAX as usize), Ok(u32::MAX));
+        let error = narrow(u32::MAX as usize + 1).unwrap_err();
+        assert_eq!(error.to_string(), "a module of 2^32 values is too large (at offset 0x0)");
     }
 }

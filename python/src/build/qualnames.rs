@@ -1,7 +1,7 @@
 //! Qualified names of the code objects of a module, which mostly follow from those of their parents.
 
 use hashbrown::HashMap;
-use permacode_format::{LOCAL_SEPARATOR, MAX_QUALNAME_LEN, MEMBER_SEPARATOR};
+use permacode_format::MAX_QUALNAME_LEN;
 use permacode_reader::{Code, Item, List, QualnameForm};
 use pyo3::prelude::*;
 

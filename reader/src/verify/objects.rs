@@ -128,7 +128,7 @@ fn check_form(offset: u64, constant: &Constant<'_>, kind: ObjectKind) -> Result<
             let what = "the length of an integer that has a shorter form";
             Err(Error::value(Rule::O3, offset, what, bytes.len() as u64))
         }
-        Constant::Leaf(Leaf::Str(text)) if string_kind(&text.bytes()) != Some(kind) => {
+        Constant::Leaf(Leaf::Str(text)) if string_kind(&text.bytes()) != Ok(kind) => {
             Err(Error::value(Rule::O4, offset, "the kind of a string that needs another kind", kind as u8))
         }
         _ => Ok(()),
