@@ -5,7 +5,7 @@ use crate::{U32, record::record};
 /// Base-2 logarithm of [`CHUNK_LEN`] [H-8].
 pub const CHUNK_LOG2: u8 = 12;
 
-/// Length in bytes of a chunk: the part of a section that has a CRC of its own [K-1].
+/// Length in bytes of a chunk. A section is divided into chunks, and each chunk has a CRC [K-1].
 pub const CHUNK_LEN: u64 = 1 << CHUNK_LOG2;
 
 record! {
@@ -26,18 +26,18 @@ pub fn crc32(bytes: &[u8]) -> u32 {
     crc32fast::hash(bytes)
 }
 
-/// The same CRC over bytes that come in pieces.
+/// Computes the CRC of [`crc32`] over several pieces of bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Crc32(crc32fast::Hasher);
 
 impl Crc32 {
-    /// The CRC of no bytes.
+    /// Starts without any bytes.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next piece.
+    /// Adds the next piece.
     pub fn update(&mut self, bytes: &[u8]) {
         self.0.update(bytes);
     }
@@ -49,9 +49,9 @@ impl Crc32 {
     }
 }
 
-/// The CRC of a header, computed with zeros in place of its own field, bytes 24 to 27 [H-5].
+/// The CRC of a header, computed with zeros in place of the CRC itself, which is bytes 24 to 27 [H-5].
 ///
-/// `header` is the whole header. In one shorter than 28 bytes nothing is replaced.
+/// `header` is the whole header. If it has less than 28 bytes, nothing is replaced by zeros.
 #[must_use]
 pub fn header_crc(header: &[u8]) -> u32 {
     let mut crc = Crc32::new();

@@ -25,9 +25,9 @@ record! {
         16 name_count: U16,
         /// Number of locals: local variables, cells and free variables.
         18 local_count: U16,
-        /// Slots of the operand stack.
+        /// Number of slots of the operand stack.
         20 stack_size: U16,
-        /// Number of positional parameters, positional-only ones included.
+        /// Number of positional parameters, including positional-only ones.
         22 arg_count: u8,
         /// Number of positional-only parameters.
         23 posonly_count: u8,
@@ -81,7 +81,8 @@ record! {
         28 kwonly_count: U32,
         /// Index of the docstring among its constants, or [`crate::NONE`] [C-7].
         32 docstring: U32,
-        /// Number of local variables that the machine states, or [`crate::NONE`]: count the locals of kind `LOCAL`.
+        /// Number of local variables that the machine states, or [`crate::NONE`] if it is the number of locals of kind
+        /// `LOCAL`.
         36 stated_local_count: U32,
         /// See [`CodeDetail::line_len`] [C-5].
         40 line_len: U32,
@@ -95,7 +96,7 @@ record! {
 }
 
 record! {
-    /// Where the signature of a code object lies (spec.md 5.12). Records are in the order of code ids [G-1].
+    /// The signature of a code object (spec.md 5.12). Records are in the order of code ids [G-1].
     pub struct SignatureRecord[12] in Signatures {
         /// Id of the code object [G-1].
         0 code: U32,
@@ -110,7 +111,7 @@ record! {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum QualnameForm {
-    /// It is the same object as the name.
+    /// The qualified name and the name are the same string object.
     Name = 0,
     /// `PARENT.NAME`
     Member = 1,
@@ -165,8 +166,8 @@ pub mod code_form {
     }
 }
 
-/// Bits of a local kind, the byte that says what kind of variable a local is (spec.md 5.9). CPython 3.11 and later keep
-/// the same bytes in `co_localspluskinds` (`Include/internal/pycore_code.h`, `CO_FAST_*`).
+/// Bits of a local kind, a byte that describes one local (spec.md 5.9). CPython 3.11 and later have the same bytes in
+/// `co_localspluskinds` (`CO_FAST_*` in `Include/internal/pycore_code.h`).
 pub mod local_kind {
     /// A positional parameter (CPython 3.14).
     pub const ARG_POS: u8 = 0x02;
@@ -184,7 +185,7 @@ pub mod local_kind {
     pub const FREE: u8 = 0x80;
 }
 
-/// What an item of a list refers to, by id.
+/// The id that an item refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum ItemRef {
     /// An object.
@@ -207,7 +208,7 @@ pub mod list_item {
     /// The bit of a wide item that is set for a code object.
     pub const WIDE_CODE: u32 = 0x8000_0000;
 
-    /// What a narrow item refers to, or `None` if the sum exceeds 32 bits [C-4].
+    /// The id that a narrow item refers to, or `None` if it would exceed 32 bits [C-4].
     #[must_use]
     #[inline]
     pub const fn decode_narrow(item: u16, object_base: u32, first_code: u32) -> Option<ItemRef> {
@@ -226,14 +227,14 @@ pub mod list_item {
         }
     }
 
-    /// What a wide item refers to.
+    /// The id that a wide item refers to.
     #[must_use]
     #[inline]
     pub const fn decode_wide(item: u32) -> ItemRef {
         if item & WIDE_CODE == 0 { ItemRef::Object(item) } else { ItemRef::Code(item & !WIDE_CODE) }
     }
 
-    /// The narrow item for this reference, if there is one.
+    /// The narrow item for an id. `None` if narrow items of the module do not reach the id.
     #[must_use]
     pub fn encode_narrow(item: ItemRef, object_base: u32, first_code: u32) -> Option<u16> {
         let (from, room, id) = match item {
@@ -245,7 +246,7 @@ pub mod list_item {
         from.checked_add(offset)
     }
 
-    /// The wide item for this reference, or `None` for ids of 2^31 and more, which no archive has [S-8].
+    /// The wide item for an id, or `None` for an id of 2^31 or more, which no archive has [S-8].
     #[must_use]
     pub const fn encode_wide(item: ItemRef) -> Option<u32> {
         match item {
@@ -271,7 +272,11 @@ mod tests {
         }
 
         #[test]
-        fn every_decoded_narrow_item_can_be_encoded(item: u16, object_base in 0u32..1 << 24, first_code in 0u32..1 << 24) {
+        fn every_narrow_item_of_a_plausible_module_is_encoded(
+            item: u16,
+            object_base in 0u32..1 << 24,
+            first_code in 0u32..1 << 24,
+        ) {
             let decoded = list_item::decode_narrow(item, object_base, first_code).unwrap();
             let again = list_item::encode_narrow(decoded, object_base, first_code).unwrap();
             prop_assert_eq!(list_item::decode_narrow(again, object_base, first_code), Some(decoded));

@@ -8,7 +8,7 @@ macro_rules! encodings {
         pub enum $type { $($(#[$doc])* $name = $value,)* }
 
         impl $type {
-            /// All of them, in the order of their numbers.
+            /// All encodings, in the order of their numbers.
             pub const ALL: &'static [$type] = &[$($type::$name),*];
 
             /// The encoding with this number.
@@ -17,7 +17,7 @@ macro_rules! encodings {
                 match number { $($value => Some(Self::$name),)* _ => None }
             }
 
-            /// Name, as `spec.md` gives it.
+            /// Name in `spec.md`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -29,7 +29,7 @@ macro_rules! encodings {
 encodings! {
     /// How the line tables of a target are encoded.
     LineEncoding {
-        /// There are none, or only the machine knows their encoding.
+        /// The target has no line tables, or only the machine knows their encoding.
         0 Private "private",
         /// Pairs of (bytecode increment, line increment) of CPython 3.6 to 3.9 (`Objects/lnotab_notes.txt`).
         1 Lnotab "lnotab",
@@ -43,7 +43,7 @@ encodings! {
 encodings! {
     /// How the exception tables of a target are encoded.
     ExceptionEncoding {
-        /// There are none, or only the machine knows their encoding.
+        /// The target has no exception tables, or only the machine knows their encoding.
         0 Private "private",
         /// The exception table of CPython 3.11 and later (`InternalDocs/exception_handling.md`).
         1 Table311 "exception-table-3.11",

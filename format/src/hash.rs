@@ -1,6 +1,6 @@
-//! The two hashes of the format, both from the public specification of XXH3.
+//! The two hashes of the format: XXH3-64 and XXH3-128.
 
-/// Hash of a name under the seed of an index: XXH3-64 with a seed (spec.md 5.6).
+/// Hash of a name with the seed of an index: XXH3-64 (spec.md 5.6).
 #[must_use]
 #[inline]
 pub fn name_hash(name: &[u8], seed: u64) -> u64 {
@@ -9,7 +9,7 @@ pub fn name_hash(name: &[u8], seed: u64) -> u64 {
 
 /// Digest of a source: XXH3-128 without a seed, as 16 bytes little-endian [M-7].
 ///
-/// It tells a changed file from an unchanged one. It does not resist an attacker who wants two files to have the same
+/// It detects changes of a file. It gives no protection against an attacker, who could make two files with the same
 /// digest.
 #[must_use]
 pub fn digest(bytes: &[u8]) -> [u8; 16] {

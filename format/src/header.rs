@@ -4,7 +4,8 @@ use crate::{U32, U64, record::record};
 
 /// First eight bytes of every archive of every version [H-1].
 ///
-/// The first byte is outside ASCII and the last two are a line break, so a transfer as text damages them visibly.
+/// The first byte is not ASCII and the last two are a line break. A transfer that treats the file as text changes them,
+/// so a reader detects such damage.
 pub const MAGIC: [u8; 8] = *b"\x89PERMA\r\n";
 
 /// The version of the format that this crate describes [H-2].
@@ -63,7 +64,7 @@ record! {
         40 section_count: U32,
         /// CRC-32 of the section table [S-2].
         44 table_crc: U32,
-        /// Bytecode is aligned to `1 << code_align_log2` bytes, at most a page [H-8].
+        /// Base-2 logarithm of the alignment of bytecode in bytes, at most [`PAGE_LOG2`] [H-8].
         48 code_align_log2: u8,
         /// [`PAGE_LOG2`] [H-8].
         49 page_log2: u8,

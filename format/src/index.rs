@@ -1,14 +1,14 @@
 //! The name index: a perfect hash whose slots hold fingerprints (spec.md 5.6).
 //!
-//! A name is hashed once. The high half of the hash selects a bucket. The pilot of the bucket, one byte, leads each
-//! name of the bucket to a slot of its own. The slot holds a fingerprint of the hash and the length of the name, so an
-//! absent name is nearly always refused without comparing any name. The slot also says where the name lies, so a lookup
-//! compares it without reading a record.
+//! A lookup hashes the name once. The high half of the hash selects a bucket. The bucket has a pilot of one byte. Hash
+//! and pilot together select a slot, and each name has a slot of its own. The slot holds a fingerprint of the hash and
+//! the length of the name, so the lookup of an absent name nearly always ends without a comparison of names. The slot
+//! also holds the offset of the name, so the lookup compares names before it reads a record.
 
 use crate::{U16, U32, U64, record::record};
 
 record! {
-    /// Where an index lies in the index section (spec.md 5.6).
+    /// The position of one index in the index section (spec.md 5.6).
     pub struct IndexHeader[24] {
         /// Seed of the name hash.
         0 seed: U64,
@@ -44,7 +44,7 @@ pub const fn bucket_of(hash: u64, bucket_count: u32) -> u32 {
     (((hash >> 32) * bucket_count as u64) >> 32) as u32
 }
 
-/// The slot of a hash under the pilot of its bucket, one of `slot_count` (spec.md 5.6).
+/// The slot of a hash with the pilot of its bucket, one of `slot_count` (spec.md 5.6).
 #[must_use]
 #[inline]
 pub const fn slot_of(hash: u64, pilot: u8, slot_count: u32) -> u32 {

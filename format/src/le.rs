@@ -9,7 +9,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 macro_rules! little_endian {
     ($($(#[$doc:meta])* $name:ident($int:ty, $len:literal);)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Pod, Zeroable)]
+        #[derive(
+            Clone, Copy, PartialEq, Eq, Hash, Default,
+            FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned, Pod, Zeroable,
+        )]
         #[repr(transparent)]
         pub struct $name([u8; $len]);
 

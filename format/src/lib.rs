@@ -1,7 +1,7 @@
 //! On-disk records of the Permacode archive (`.perma`): the part of `spec.md` that types can express.
 //!
-//! This crate defines *what the bytes are*: records, section kinds, object kinds, flags, limits, checksums and the name
-//! hash. It reads no file and allocates nothing. [`permacode-reader`] turns the records into views, and
+//! This crate defines the meaning of the bytes: records, section kinds, object kinds, flags, limits, checksums and the
+//! name hash. It reads no file and allocates nothing. [`permacode-reader`] turns the records into views, and
 //! [`permacode-writer`] lays them out. Both use the same structs, and a test compares the structs with the tables of
 //! `spec.md`.
 //!
@@ -29,7 +29,7 @@
 //! [`permacode-writer`]: https://docs.rs/permacode-writer
 #![no_std]
 #![forbid(unsafe_code)]
-// The derives of the cast crates make hidden types without Debug; every type written here has it.
+// The derives of zerocopy and bytemuck make hidden types without Debug. Every type in this source implements it.
 #![allow(missing_debug_implementations)]
 
 mod checksum;

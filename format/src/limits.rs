@@ -3,7 +3,8 @@
 /// Most sections in a section table [S-1].
 pub const MAX_SECTIONS: u32 = 256;
 
-/// Greatest depth of a container [O-6]. It is the highest limit that CPython's own marshal has on any system.
+/// Greatest depth of a container [O-6]: the limit of CPython's marshal (`MAX_MARSHAL_STACK_DEPTH`), which is lower on
+/// some systems.
 pub const MAX_DEPTH: u32 = 2000;
 
 /// Most parents above a code object [C-6]. The limit is the same because code objects nest through constants.
@@ -20,10 +21,12 @@ pub const MAX_NAME_LEN: u32 = 65_535;
 /// and files.
 pub const MAX_U32_SECTION: u64 = 1 << 32;
 
-/// Most bytes of constants, and of docstrings [S-8]. One bit of an entry says in which of the two an object lies.
+/// Most bytes of constants, and of docstrings [S-8]. An object entry has 31 bits for the offset: the other bit selects
+/// one of the two sections.
 pub const MAX_POOL: u64 = 1 << 31;
 
-/// An archive has fewer objects, and fewer code objects, than this [S-8]. One bit of a wide item says which it is.
+/// An archive has fewer objects, and fewer code objects, than this [S-8]. A wide item has 31 bits for the id: the other
+/// bit distinguishes objects and code objects.
 pub const MAX_IDS: u32 = 1 << 31;
 
 /// Most items that the lists of all code objects hold together, for each byte of the archive [C-9].

@@ -2,7 +2,7 @@
 
 use crate::{I64, U32, U64, record::record};
 
-/// Value of a field for an id or an index that means "none".
+/// Value of an id or index field that refers to nothing.
 pub const NONE: u32 = u32::MAX;
 
 record! {
@@ -18,23 +18,23 @@ record! {
         12 first_code: U32,
         /// Number of its code objects [M-3]. The last one is the body, which runs when the module is loaded.
         16 code_count: U32,
-        /// First object id of its window: the objects that its narrow list items reach from here on [M-4].
+        /// Object base: the first object id of its window, which its narrow list items reach [M-4].
         20 object_base: U32,
         /// String object: the file name of its code objects. Only a namespace package may have [`NONE`] [M-5].
         24 filename: U32,
-        /// String object: the root that the file name is relative to, or [`NONE`]: it is used verbatim [M-5].
+        /// String object: the root that the file name is relative to, or [`NONE`] if the file name is verbatim [M-5].
         28 filename_root: U32,
-        /// String object: the path of the source, or [`NONE`]: there is no source [M-6].
+        /// String object: the path of the source, or [`NONE`] if the archive has no source of the module [M-6].
         32 source_path: U32,
-        /// String object: the root of that path, or [`NONE`]: the path is used verbatim [M-6].
+        /// String object: the root of that path, or [`NONE`] if the path is verbatim [M-6].
         36 source_root: U32,
-        /// Offset of its text in the sources section, with `SOURCE_TEXT` [M-6].
+        /// Offset of the source text in the sources section. It has a meaning only with `SOURCE_TEXT` [M-6].
         40 source_offset: U64,
         /// Size of the source in bytes [M-6].
         48 source_size: U64,
         /// [`crate::digest`] of the source [M-7].
         56 source_digest: [u8; 16],
-        /// Modification time of the source in seconds since 1970, with `SOURCE_MTIME`.
+        /// Modification time of the source in seconds since 1970. It has a meaning only with `SOURCE_MTIME`.
         72 source_mtime: I64,
     }
 }

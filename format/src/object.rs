@@ -3,7 +3,7 @@
 use crate::{SectionKind, U32, record::record};
 
 record! {
-    /// One entry of the objects section: where the object with this id lies [O-1].
+    /// One entry of the objects section, at the index of the object id: the position of the object [O-1].
     pub struct ObjectEntry[4] in Objects {
         /// Offset in the constants section, or with [`ObjectEntry::COLD`] in the docstrings section.
         0 place: U32,
@@ -11,10 +11,10 @@ record! {
 }
 
 impl ObjectEntry {
-    /// This bit says that the object lies in the docstrings section instead of the constants section.
+    /// The bit that is set if the object lies in the docstrings section, and clear if it lies in the constants section.
     pub const COLD: u32 = 0x8000_0000;
 
-    /// The entry of an object at `offset` of its section; `None` for an offset of 2^31 and more.
+    /// The entry of an object at `offset` of its section. `None` for an offset of 2^31 or more.
     #[must_use]
     pub const fn new(offset: u32, is_cold: bool) -> Option<Self> {
         match (offset & Self::COLD, is_cold) {
@@ -43,17 +43,17 @@ impl ObjectEntry {
 pub mod object_flag {
     /// The bits that hold the [`super::ObjectKind`].
     pub const KIND: u8 = 0x1F;
-    /// A string or qualified name: it is interned.
+    /// Of a string or qualified name: it is interned.
     pub const INTERNED: u8 = 0x20;
-    /// A container: its items take four bytes instead of two.
+    /// Of a container: its items have four bytes instead of two.
     pub const WIDE: u8 = 0x20;
-    /// A container: code objects can be reached through it, and a bound follows [O-7].
+    /// Of a container: it reaches code objects, and its bound follows [O-7].
     pub const CODE: u8 = 0x40;
 }
 
 macro_rules! object_kinds {
     ($($(#[$doc:meta])* $value:literal $name:ident $text:literal $flags:literal;)*) => {
-        /// What an object is: the low five bits of its first byte (spec.md 5.11).
+        /// The kind of an object: the low five bits of its first byte (spec.md 5.11).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum ObjectKind { $($(#[$doc])* $name = $value,)* }
@@ -69,13 +69,13 @@ macro_rules! object_kinds {
                 match number { $($value => Some(Self::$name),)* _ => None }
             }
 
-            /// Name, as `spec.md` gives it.
+            /// Name in `spec.md`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
 
-            /// Bits of [`object_flag`] that an object of this kind may carry [O-2].
+            /// Bits of [`object_flag`] that an object of this kind may have [O-2].
             #[must_use]
             #[inline]
             pub const fn allowed_flags(self) -> u8 {
@@ -128,9 +128,9 @@ object_kinds! {
     22 Slice "slice" 0x60;
 }
 
-/// The value of an object that holds no others. `B` holds bytes, `S` a string.
+/// The value of an object without items. `B` is the type of bytes, `S` the type of strings.
 ///
-/// Readers, models and encoders share this type and differ in what owns the bytes.
+/// Each crate of the project chooses `B` and `S`: borrowed in the reader, `Cow` in the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Leaf<B, S> {
     /// The absent value.
@@ -187,7 +187,7 @@ impl<B, S> Leaf<B, S> {
     }
 }
 
-/// The kinds of objects that hold others.
+/// The kinds of objects with items.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Container {
     /// An immutable sequence.
@@ -236,7 +236,7 @@ impl Container {
         }
     }
 
-    /// Whether it can change at run time: such values are never merged.
+    /// Whether the value can change at run time. Such values are never merged.
     #[must_use]
     pub const fn is_mutable(self) -> bool {
         matches!(self, Self::List | Self::Set | Self::Dict)
@@ -259,7 +259,8 @@ pub mod container_item {
     /// Lowest narrow item that counts backwards from the container.
     pub const BACK: u16 = 0x8000;
 
-    /// The object id that a narrow item of the container `own` refers to, or `None` if it would be negative [O-6].
+    /// The object id that a narrow item of the container with id `own` refers to, or `None` if it would be negative
+    /// [O-6].
     #[must_use]
     #[inline]
     pub const fn decode_narrow(item: u16, own: u32) -> Option<u32> {
@@ -269,7 +270,7 @@ pub mod container_item {
         own.checked_sub((item - BACK) as u32 + 1)
     }
 
-    /// The narrow item of the container `own` for object `id`, if there is one.
+    /// The narrow item of the container with id `own` for object `id`. `None` if narrow items do not reach the object.
     #[must_use]
     pub fn encode_narrow(id: u32, own: u32) -> Option<u16> {
         if id < BACK as u32 {

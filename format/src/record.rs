@@ -1,4 +1,4 @@
-//! A description of every on-disk record, so that a test can compare `spec.md` with the structs.
+//! Descriptions of all on-disk records. A test compares them with the tables of `spec.md`.
 
 /// One field of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Layout {
     pub name: &'static str,
     /// Size in bytes.
     pub len: usize,
-    /// Fields in order, without holes.
+    /// Fields in order, without gaps.
     pub fields: &'static [Field],
 }
 

@@ -5,17 +5,17 @@ use crate::{U32, U64, record::record};
 record! {
     /// One resource (spec.md 5.7). The records of a target are in the order of their names.
     pub struct ResourceRecord[32] in Resources {
-        /// Offset in the names section of the name: the root, a slash, the path below the root [N-1].
+        /// Offset of the name `ROOT/PATH` in the names section [N-1].
         0 name_offset: U32,
         /// Length of the name in bytes [N-1, N-2].
         4 name_len: U32,
-        /// Length in bytes of the root, which the name starts with.
+        /// Length of the root in bytes.
         8 root_len: U32,
         /// See [`resource_flag`].
         12 flags: U32,
         /// Offset of its bytes in the files section.
         16 data_offset: U64,
-        /// Number of its bytes.
+        /// Length of its bytes.
         24 data_len: U64,
     }
 }

@@ -1,8 +1,8 @@
-//! The rules of `spec.md` about bytes. An error names the one that is broken.
+//! The rules of `spec.md` about the bytes of an archive. Each error about bytes names the broken rule.
 
 macro_rules! rules {
     ($($name:ident $id:literal $text:literal;)*) => {
-        /// One rule of `spec.md`; its id stands in square brackets there.
+        /// One rule of `spec.md`, where its id is in square brackets.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Rule {$(

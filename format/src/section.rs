@@ -18,7 +18,8 @@ record! {
         16 len: U64,
         /// CRC-32 of the section [S-9].
         24 crc: U32,
-        /// Index of the CRC of its first chunk; [`crate::NONE`] for the checksums section itself [K-1].
+        /// Index in the checksums section of the CRC of its first chunk. [`crate::NONE`] for the checksums section
+        /// [K-1].
         28 first_chunk: U32,
     }
 }
@@ -31,18 +32,18 @@ pub mod section_flag {
     pub const KNOWN: u32 = REQUIRED;
 }
 
-/// Lowest private kind. Private kinds belong to the virtual machines: this format gives them no meaning, and a reader
-/// skips those that it does not know unless they are marked as required.
+/// Lowest private kind. Virtual machines can use private kinds for their own data. A reader skips a section of an
+/// unknown kind, unless the section is marked as required.
 pub const PRIVATE_SECTIONS: u32 = 0x8000_0000;
 
-/// When the bytes of a section are needed. Each group starts on a page of its own [S-4].
+/// A group of sections that are needed at the same time. Each group starts on a page of its own [S-4].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Group {
-    /// To find a module or a resource by its name.
+    /// Needed to find a module or a resource by its name.
     Lookup,
-    /// To run code.
+    /// Needed to run code.
     Hot,
-    /// Only when a caller asks for them.
+    /// Needed only for introspection, tracebacks, sources and resources.
     Cold,
 }
 
@@ -73,7 +74,7 @@ macro_rules! layout {
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $value:literal $name:ident $text:literal $group:ident $of:ident;)*) => {
-        /// What a section holds (spec.md 5.3). Writers place sections in the order of these numbers.
+        /// The kind of a section (spec.md 5.3). The writer places sections in the order of these numbers.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum SectionKind { $($(#[$doc])* $name = $value,)* }
@@ -88,7 +89,7 @@ macro_rules! kinds {
                 match number { $($value => Some(Self::$name),)* _ => None }
             }
 
-            /// Name, as `spec.md` gives it.
+            /// Name in `spec.md`.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
@@ -100,19 +101,19 @@ macro_rules! kinds {
                 match self { $(Self::$name => Group::$group,)* }
             }
 
-            /// Length of one record in bytes; 1 for a section that is not an array of records [S-8].
+            /// Length in bytes of one record or unit. 1 for a section of plain bytes [S-8].
             #[must_use]
             pub const fn record_len(self) -> u64 {
                 match self { $(Self::$name => size_of::<element!($of)>() as u64,)* }
             }
 
-            /// The layout of its records; `None` for a section of bytes or of plain numbers.
+            /// The layout of its records. `None` for a section of plain bytes or units.
             #[must_use]
             pub const fn layout(self) -> Option<&'static Layout> {
                 match self { $(Self::$name => layout!($of),)* }
             }
 
-            /// Most bytes that the section may have [S-8].
+            /// Greatest length of the section in bytes [S-8].
             #[must_use]
             pub const fn max_len(self) -> u64 {
                 match self {
@@ -156,7 +157,7 @@ kinds! {
     11 Bytecode "bytecode" Hot bytes;
     /// [`crate::CodeDetail`]s, one for each code record.
     12 Details "details" Cold CodeDetail;
-    /// Objects that only serve as docstrings, one directly after the other.
+    /// Objects that are used only as docstrings, one directly after the other.
     13 Docstrings "docstrings" Cold bytes;
     /// Line tables and exception tables.
     14 Tables "tables" Cold bytes;

@@ -44,7 +44,7 @@ record! {
 
 /// Bits of [`TargetRecord::flags`] [T-7].
 pub mod target_flag {
-    /// The files that the modules were made from do not change, so nothing needs to check whether they did.
+    /// The source files of the target never change, so nothing needs to check whether they did.
     pub const SEALED: u32 = 1;
     /// All bits that this version knows.
     pub const KNOWN: u32 = SEALED;

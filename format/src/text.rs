@@ -1,4 +1,4 @@
-//! Checks of text and integers that writers and verifiers share (spec.md 5.5, 5.7, 5.11).
+//! Checks of strings, integers and names that writers and verifiers share (spec.md 5.5, 5.7, 5.11).
 
 use crate::ObjectKind;
 
@@ -49,7 +49,7 @@ pub const fn is_shortest_int(bytes: &[u8]) -> bool {
     }
 }
 
-/// Whether this can be the name of a module: it has no NUL and no empty component between its dots [N-3].
+/// Whether `name` is valid as the name of a module: no NUL character, and no empty component between dots [N-3].
 ///
 /// ```
 /// use permacode_format::is_module_name;
@@ -60,7 +60,8 @@ pub fn is_module_name(name: &str) -> bool {
     !name.contains('\0') && !name.split('.').any(str::is_empty)
 }
 
-/// Whether this can be the name of a resource: a relative path that stays below its start [N-4].
+/// Whether `name` is valid as the name of a resource: a relative path without NUL bytes and without empty, `.` or `..`
+/// components [N-4].
 ///
 /// ```
 /// use permacode_format::is_resource_name;

@@ -3,9 +3,9 @@
 /// Most bytes of a varint.
 pub const MAX_VARINT_LEN: usize = 5;
 
-/// Reads the varint at the start of `bytes`: its value, and how many bytes it has.
+/// Reads the varint at the start of `bytes`. Returns its value and its length in bytes.
 ///
-/// `None` if the bytes end too early, if the value exceeds 32 bits, or if the form is not the shortest [O-2].
+/// `None` if the bytes end too early, if the value exceeds 32 bits, or if a shorter form exists [O-2].
 #[must_use]
 #[inline]
 pub fn read_varint(bytes: &[u8]) -> Option<(u32, usize)> {
@@ -29,7 +29,7 @@ pub fn read_varint(bytes: &[u8]) -> Option<(u32, usize)> {
     None
 }
 
-/// Writes a varint in the shortest form: a buffer, and how many of its bytes count.
+/// Encodes a varint in the shortest form. Returns a buffer and the number of bytes in use, from its start.
 #[must_use]
 pub fn write_varint(mut value: u32) -> ([u8; MAX_VARINT_LEN], usize) {
     let mut bytes = [0; MAX_VARINT_LEN];
@@ -46,7 +46,7 @@ pub fn write_varint(mut value: u32) -> ([u8; MAX_VARINT_LEN], usize) {
     (bytes, len)
 }
 
-/// How many bytes the varint of a value has.
+/// Length in bytes of the varint of a value.
 #[must_use]
 pub fn varint_len(value: u32) -> usize {
     write_varint(value).1
@@ -59,7 +59,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn written_varints_read_back(value: u32, tail in proptest::collection::vec(any::<u8>(), 0..4)) {
+        fn a_written_varint_is_read_again(value: u32, tail in proptest::collection::vec(any::<u8>(), 0..4)) {
             let (bytes, len) = write_varint(value);
             let mut all = bytes[..len].to_vec();
             all.extend(tail);

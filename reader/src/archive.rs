@@ -13,8 +13,8 @@ use permacode_format::{CodeRecord, ObjectEntry, SectionKind, TargetRecord};
 
 /// An archive over any storage: a mapping, a slice, a `&'static [u8]`, a [`crate::Block`].
 ///
-/// Opening reads the header and the section table only, allocates nothing, and takes the same time for ten modules as for ten
-/// thousand. Ranges and ids are checked at each access. Checksums are checked after [`Archive::checked`].
+/// Opening reads only the header and the section table. It allocates nothing, and its time does not depend on the
+/// number of modules. Each access checks ranges and ids. Chunk checksums are checked only after [`Archive::checked`].
 /// [`Archive::verify`] checks everything at once.
 ///
 /// ```
@@ -41,10 +41,10 @@ pub struct Archive<D> {
 }
 
 impl<D: AsRef<[u8]>> Archive<D> {
-    /// Opens the archive that `data` holds from its first to its last byte.
+    /// Opens an archive. `data` must be exactly the archive.
     ///
     /// # Errors
-    /// If header or section table break a rule (`[H-*]`, `[S-1]` to `[S-4]`, `[S-6]` to `[S-8]`, `[S-10]`).
+    /// If the header or the section table breaks a rule (`[H-*]`, `[S-1]` to `[S-4]`, `[S-6]` to `[S-8]`, `[S-10]`).
     pub fn open(data: D) -> Result<Self> {
         let layout = Layout::read(PermaBytes::from(data.as_ref()), true)?;
         Ok(Archive { data, layout })
@@ -53,16 +53,17 @@ impl<D: AsRef<[u8]>> Archive<D> {
     /// Opens the archive at the start of `data` and ignores the bytes after it.
     ///
     /// # Errors
-    /// As [`Archive::open`].
+    /// The errors of [`Archive::open`].
     pub fn open_prefix(data: D) -> Result<Self> {
         let layout = Layout::read(PermaBytes::from(data.as_ref()), false)?;
         Ok(Archive { data, layout })
     }
 
-    /// From now on, each chunk is compared with its checksum when it is first touched, once per `Archive`.
+    /// Turns on the check of chunks: each chunk is compared with its checksum before a byte of it is first used.
     ///
-    /// Every accessor can then fail with `[K-1]`, and no damaged byte is handed out. The check costs about half a
-    /// microsecond for each chunk of 4 KiB, and one bit of memory. The chunks of the targets are checked at once.
+    /// Every accessor can then fail with `[K-1]`, and none returns a damaged byte. The check costs about half a
+    /// microsecond and one bit of memory for each chunk of 4 KiB that is used. This call checks the chunks of the
+    /// targets.
     ///
     /// ```
     /// # use permacode_model::*;
@@ -107,7 +108,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
         &self.data
     }
 
-    /// The sections of the archive, in the order of their kinds. Empty sections are left out.
+    /// The sections of the archive with at least one byte, in the order of their kinds.
     pub fn sections(&self) -> impl Iterator<Item = Section> + '_ {
         let section = |kind: &SectionKind| {
             let place = self.layout.place(*kind);
@@ -147,9 +148,9 @@ impl<D: AsRef<[u8]>> Archive<D> {
         self.view().count::<CodeRecord>()
     }
 
-    /// The object with this id, if there is one.
+    /// The object with this id, if it exists.
     ///
-    /// Code objects in it cannot be read, because their module is not known: each gives
+    /// The object does not know a module. So a code object in a container fails with
     /// [`crate::ErrorKind::NeedsModule`].
     #[must_use]
     pub fn object(&self, id: u32) -> Option<Object<'_>> {
@@ -166,7 +167,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
 /// A section of an archive; see [`Archive::sections`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Section {
-    /// What it holds.
+    /// Kind of the section.
     pub kind: SectionKind,
     /// Offset from the start of the archive, in bytes.
     pub offset: u64,
@@ -176,10 +177,10 @@ pub struct Section {
 
 #[cfg(feature = "std")]
 impl Archive<crate::Block> {
-    /// Copies a file into memory and opens the archive in it. Later changes of the file have no effect.
+    /// Copies a file into memory and opens it as an archive. Later changes of the file have no effect.
     ///
     /// # Errors
-    /// As [`Archive::open`], and those of the system.
+    /// The errors of [`Archive::open`], and [`crate::ErrorKind::Io`] if the file cannot be read.
     pub fn read(path: impl AsRef<std::path::Path>) -> Result<Self> {
         Archive::open(crate::Block::read(path)?)
     }
@@ -187,13 +188,14 @@ impl Archive<crate::Block> {
 
 #[cfg(feature = "mmap")]
 impl Archive<crate::Mapping> {
-    /// Maps a file and opens the archive in it. [`Archive::read`] is the safe way, at the cost of a copy.
+    /// Maps a file and opens it as an archive. [`Archive::read`] is the safe alternative, which copies the file.
     ///
     /// # Errors
-    /// As [`Archive::open`], and those of the system.
+    /// The errors of [`Archive::open`], and [`crate::ErrorKind::Io`] if the file cannot be mapped.
     ///
     /// # Safety
-    /// As [`crate::Mapping::open`]: no process may write into the file or truncate it while it is mapped.
+    /// The requirement of [`crate::Mapping::open`]: no process may write into the file or truncate it while it is
+    /// mapped.
     #[allow(unsafe_code)]
     pub unsafe fn map(path: impl AsRef<std::path::Path>) -> Result<Self> {
         // SAFETY: the caller makes the same promise.

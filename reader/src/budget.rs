@@ -1,4 +1,4 @@
-//! A limit on walking: lists and objects can be shared, and in a hostile archive they can overlap (spec.md 9).
+//! A limit on the work of a walk. Lists can be shared, and in a hostile archive objects can overlap (spec.md 9).
 
 use crate::{
     error::{Error, Result},
@@ -9,11 +9,11 @@ use crate::{
 };
 use permacode_format::{LIST_BUDGET, Rule, SectionKind};
 
-/// The work that is left for a walk over more than one code object.
+/// The work that is left for a walk over several code objects.
 ///
-/// A few bytes can state that a thousand code objects share a list of a million items. A valid archive does not [C-9]; an archive
-/// that nobody has verified may. A caller takes each list and each container from a budget before expanding it. Work and memory then
-/// stay in proportion to the archive, whatever it holds.
+/// In a small archive, a thousand code objects can share a list of a million items. Rule [C-9] forbids that, but an
+/// archive that is not verified can break the rule. A program that walks such an archive takes each list and each
+/// object from a budget before it visits the items. Its work and memory then stay in proportion to the archive.
 #[derive(Debug, Clone)]
 pub struct Budget {
     items: u64,
@@ -37,10 +37,10 @@ impl Budget {
         }
     }
 
-    /// Takes the list of a code object. Take each list once.
+    /// Takes the list of a code object. Call it once for each code object.
     ///
     /// # Errors
-    /// `[C-9]`
+    /// `[C-9]` if the lists taken have more items than rule [C-9] allows.
     pub fn take_list(&mut self, list: &List<'_>) -> Result<()> {
         let len = list.len() as u64;
         match self.items.checked_sub(len) {
@@ -50,10 +50,10 @@ impl Budget {
         Ok(())
     }
 
-    /// Takes an object. Take each object once.
+    /// Takes an object. Call it at most once for each object.
     ///
     /// # Errors
-    /// `[O-1]` if all objects taken are longer than their sections, which means that some overlap; and the errors of
+    /// `[O-1]` if the objects taken have more bytes than their sections, so that some overlap. The errors of
     /// [`Object::constant`].
     pub fn take_object(&mut self, object: &Object<'_>) -> Result<()> {
         let len = object.own_bytes()?.len_u64();

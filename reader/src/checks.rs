@@ -1,4 +1,4 @@
-//! Checksums of chunks, checked when a chunk is first touched (spec.md 5.14).
+//! The check of chunks when they are first used (spec.md 5.14).
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -10,9 +10,10 @@ use core::mem::offset_of;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use permacode_format::{CHUNK_LEN, CHUNK_LOG2, ChunkCrc, Rule, SectionEntry, SectionKind, crc32};
 
-/// One bit for each chunk of the archive, set when its checksum was found to match.
+/// One bit for each chunk of the archive. It is set when the CRC of the chunk has matched.
 ///
-/// Two threads may check the same chunk. They come to the same answer, since the bytes do not change.
+/// Two threads may check the same chunk. Both get the same result, because the bytes do not change. So relaxed atomic
+/// operations are enough.
 #[derive(Debug)]
 pub(crate) struct Checks(Box<[AtomicUsize]>);
 
@@ -41,14 +42,14 @@ impl Checks {
 }
 
 impl View<'_> {
-    /// Checks those chunks of a range of a section that were not checked before. Does nothing unless the archive was opened
-    /// with [`crate::Archive::checked`] [K-1].
+    /// Checks the chunks of a range of a section, except those that were checked before [K-1]. Does nothing without
+    /// [`crate::Archive::checked`].
     #[inline]
     pub(crate) fn touch(self, kind: SectionKind, start: u64, len: u64) -> Result<()> {
         self.touch_from(kind, self.layout.place(kind).chunks_before, start, len)
     }
 
-    /// The same for a caller that keeps the number of chunks before the section.
+    /// Like [`View::touch`], for a caller that knows the number of chunks before the section.
     #[inline]
     pub(crate) fn touch_from(self, kind: SectionKind, before: u64, start: u64, len: u64) -> Result<()> {
         let (Some(checks), Some(last)) = (&self.layout.checks, len.checked_sub(1)) else { return Ok(()) };
@@ -92,7 +93,7 @@ impl View<'_> {
         Ok(())
     }
 
-    /// Offset in the archive of the field that states the first CRC of a section, for errors.
+    /// Offset in the archive of the field `first_chunk` of a section, for errors.
     fn first_chunk_offset(self, kind: SectionKind) -> u64 {
         let entries = self.section_table().unwrap_or_default();
         let index = entries.iter().position(|entry| entry.kind.get() == kind as u32);

@@ -15,7 +15,7 @@ use permacode_format::{
     CodeDetail, CodeRecord, NO_DOCSTRING, NONE, QualnameForm, Rule, SectionKind, SignatureRecord, WideCode, code_form,
 };
 
-/// One code object of a module. Making a `Code` touches its own record only; everything else is read when asked for.
+/// One code object of a module. Making a `Code` reads only its record. Each method reads what it returns.
 ///
 /// ```
 /// # use permacode_model::{Code, Module, ModuleKind, Object, Path, Ref, Str, Target};
@@ -27,7 +27,8 @@ use permacode_format::{
 /// #     constants: vec![Ref::Object(3), Ref::Object(4)], names: vec![2], ..Code::default() };
 /// # let body = Code { name: 0, bytecode: (&b"run\0"[..]).into(), constants: vec![Ref::Code(0)], ..Code::default() };
 /// # writer.add_module(target, &Module { name: "tool".into(), kind: ModuleKind::Module, objects: vec![text("<module>"),
-/// #     text("double"), text("len"), text("Twice the value."), Object::Leaf(permacode_model::Leaf::Int((&[2u8][..]).into()))],
+/// #     text("double"), text("len"), text("Twice the value."),
+/// #     Object::Leaf(permacode_model::Leaf::Int((&[2u8][..]).into()))],
 /// #     codes: vec![double, body], body: Some(1),
 /// #     filename: Some(Path { root: None, path: Str::plain("tool.py") }), source: None })?;
 /// # let bytes = writer.plan()?.to_bytes();
@@ -55,7 +56,7 @@ pub struct Code<'a> {
     wide: Option<&'a WideCode>,
 }
 
-/// The parts of a code object that are needed only when an exception is raised or somebody asks.
+/// The parts of a code object that are needed only for tracebacks, exceptions and introspection.
 #[derive(Debug, Clone, Copy)]
 pub struct Cold<'a> {
     /// First line in the source.
@@ -125,7 +126,7 @@ impl<'a> Code<'a> {
         self.record.flags.get()
     }
 
-    /// Number of positional parameters, positional-only ones included.
+    /// Number of positional parameters, including positional-only ones.
     #[must_use]
     pub fn arg_count(&self) -> u32 {
         self.wide.map_or(self.record.arg_count.into(), |wide| wide.arg_count.get())
@@ -143,7 +144,7 @@ impl<'a> Code<'a> {
         self.wide.map_or(self.record.kwonly_count.into(), |wide| wide.kwonly_count.get())
     }
 
-    /// Slots of the operand stack.
+    /// Number of slots of the operand stack.
     #[must_use]
     pub fn stack_size(&self) -> u32 {
         self.wide.map_or(self.record.stack_size.get().into(), |wide| wide.stack_size.get())
@@ -161,7 +162,7 @@ impl<'a> Code<'a> {
         self.wide.map_or(self.record.local_count.get().into(), |wide| wide.local_count.get())
     }
 
-    /// Number of locals that the machine states, if it differs from the number that the kinds of its locals give.
+    /// Number of local variables that the machine states. `None` if it is the number of locals of kind `LOCAL`.
     #[must_use]
     pub fn stated_local_count(&self) -> Option<u32> {
         self.wide.map(|wide| wide.stated_local_count.get()).filter(|count| *count != NONE)
@@ -260,13 +261,13 @@ impl<'a> Code<'a> {
         list.qualname_index().map(|index| list.object(index, Rule::C10)).transpose()
     }
 
-    /// Its qualified name, put together on demand.
+    /// Its qualified name. The text of a derived one is assembled when it is used.
     #[must_use]
     pub fn qualname(&self) -> Qualname<'a> {
         Qualname::new(*self)
     }
 
-    /// Whether its qualified name is this one.
+    /// Whether its qualified name is `qualname`, which is generalised UTF-8. It allocates nothing.
     ///
     /// # Errors
     /// `[C-4]`, `[C-6]`, `[C-10]`
@@ -403,7 +404,7 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// First line, line table and exception table together: quicker than one by one.
+    /// First line, line table and exception table. One call is faster than three separate ones.
     ///
     /// # Errors
     /// `[C-1]`, `[C-5]`
@@ -457,7 +458,8 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// Its signature: UTF-8, meant to be JSON. Names and kinds of parameters are not in it; the code object has them.
+    /// Its signature: UTF-8, which should be JSON (spec.md 5.12). It does not repeat the names and kinds of parameters,
+    /// which the code object holds.
     ///
     /// # Errors
     /// `[G-2]`

@@ -1,6 +1,7 @@
-//! `Debug` for constants and views, within a budget.
+//! `Debug` for constants and views, with a limited length.
 //!
-//! A few hundred bytes of shared tuples can describe 2^60 values, and a thousand values can share one text of a gigabyte.
+//! Without a limit, the output could be endless: a few hundred bytes of shared tuples can stand for 2^60 values, and a
+//! thousand values can share one text of a gigabyte.
 
 use crate::{
     archive::Archive,
@@ -15,11 +16,11 @@ use alloc::vec::Vec;
 use core::fmt;
 use permacode_format::Container as ContainerKind;
 
-/// Constants that one value may expand to.
+/// The most values to show for one constant.
 const BUDGET: u32 = 1000;
-/// Bytes of a text, of bytes or of an integer that are shown within a constant.
+/// The most characters of a text, and the most bytes of a bytes object or integer, to show.
 const SHOWN: usize = 200;
-/// Levels of containers that are shown. The code recurses once per level.
+/// The most levels of containers to show. The code recurses once for each level.
 const LEVELS: u32 = 16;
 
 impl<D: AsRef<[u8]>> fmt::Debug for Archive<D> {
@@ -41,14 +42,14 @@ impl fmt::Debug for View<'_> {
 }
 
 impl fmt::Debug for Constant<'_> {
-    /// The value in the notation of Python; `...` stands for everything beyond the budget.
+    /// The value in the notation of Python, with `...` in place of values beyond the limit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_constant(f, Ok(*self), &mut BUDGET.clone(), LEVELS)
     }
 }
 
 impl fmt::Debug for Item<'_> {
-    /// The value in the notation of Python; `...` stands for everything beyond the budget.
+    /// The value in the notation of Python, with `...` in place of values beyond the limit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_item(f, Ok(*self), &mut BUDGET.clone(), LEVELS)
     }
@@ -146,7 +147,7 @@ fn write_container(
     f.write_str(close)
 }
 
-/// All bytes, or the first ones and how many there are.
+/// Writes all bytes, or the first ones and the number of all.
 fn write_bytes(f: &mut fmt::Formatter<'_>, bytes: &PermaBytes<'_>) -> fmt::Result {
     match bytes.slice(..SHOWN) {
         Some(first) if bytes.len() > SHOWN => write!(f, "{first:?}... <{} bytes>", bytes.len()),
@@ -154,7 +155,8 @@ fn write_bytes(f: &mut fmt::Formatter<'_>, bytes: &PermaBytes<'_>) -> fmt::Resul
     }
 }
 
-/// Decimal if 128 bits hold the value, else hexadecimal, or only the length if it is long.
+/// Writes an integer: in decimal if it fits 128 bits, otherwise in hexadecimal, and only its length if that is too
+/// long.
 fn write_int(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     let is_negative = bytes.last().is_some_and(|last| last & 0x80 != 0);
     let mut value = [if is_negative { 0xFF } else { 0 }; 16];

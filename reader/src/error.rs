@@ -1,4 +1,4 @@
-//! Errors: the rule that is broken, the offset, and what was found there.
+//! The error type of this crate.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -39,9 +39,9 @@ pub enum ErrorKind {
         /// The version it states.
         found: u32,
     },
-    /// Bits are set that a reader must know and this reader does not.
+    /// The header sets incompatible feature bits that this reader does not know.
     UnknownBits {
-        /// Those bits.
+        /// The unknown bits.
         found: u32,
     },
     /// A required section has a kind that this reader does not know.
@@ -49,7 +49,7 @@ pub enum ErrorKind {
         /// Its kind.
         kind: u32,
     },
-    /// The file is shorter or longer than it says.
+    /// The file is shorter or longer than its header states.
     WrongLength {
         /// Length in bytes that the header states.
         stated: u64,
@@ -62,7 +62,7 @@ pub enum ErrorKind {
         start: u64,
         /// Number of bytes or records.
         len: u64,
-        /// How many there are.
+        /// Number of bytes or records that exist.
         available: u64,
     },
     /// A checksum does not match the bytes.
@@ -72,14 +72,14 @@ pub enum ErrorKind {
         /// The checksum of the bytes.
         computed: u32,
     },
-    /// The rule does not allow a value.
+    /// A value breaks the rule.
     Value {
-        /// What has the value.
+        /// The thing that has the value, as a noun phrase.
         what: &'static str,
         /// The value.
         found: u64,
     },
-    /// The caller asked for a code object through an object that it did not reach through a module.
+    /// A code object was requested through an object that was not reached through a module.
     NeedsModule {
         /// The id of the code object.
         code: u32,
@@ -89,7 +89,7 @@ pub enum ErrorKind {
     Io {
         /// The file.
         path: std::path::PathBuf,
-        /// What the system said.
+        /// The error that the system reported.
         error: std::io::Error,
     },
 }
@@ -100,20 +100,20 @@ impl Error {
         Error(Box::new(Details { kind, rule: Some(rule), offset: Some(offset) }))
     }
 
-    /// `what` is `found`, and the rule does not allow that.
+    /// `what` has the value `found`, which breaks the rule.
     #[cold]
     pub(crate) fn value(rule: Rule, offset: u64, what: &'static str, found: impl Into<u64>) -> Self {
         Error::new(ErrorKind::Value { what, found: found.into() }, rule, offset)
     }
 
-    /// Item `index` was asked for, but there are only `available`.
+    /// Item `index` was requested, but only `available` items exist.
     #[cold]
     pub(crate) fn no_item(index: u32, available: u32, rule: Rule, offset: u64) -> Self {
         let kind = ErrorKind::OutOfBounds { start: index.into(), len: 1, available: available.into() };
         Error::new(kind, rule, offset)
     }
 
-    /// The caller asked for a code object where its module is not known.
+    /// The code object was requested where its module is not known.
     #[cold]
     pub(crate) fn needs_module(code: u32, offset: u64) -> Self {
         Error(Box::new(Details { kind: ErrorKind::NeedsModule { code }, rule: None, offset: Some(offset) }))
@@ -130,14 +130,14 @@ impl Error {
         &self.0.kind
     }
 
-    /// The rule of `spec.md` that is broken; `None` if the bytes are not at fault: the system refused, or the caller asked for
-    /// a code object without its module.
+    /// The rule of `spec.md` that the bytes break. `None` for [`ErrorKind::Io`] and [`ErrorKind::NeedsModule`], which
+    /// do not mean that the bytes are wrong.
     #[must_use]
     pub fn rule(&self) -> Option<Rule> {
         self.0.rule
     }
 
-    /// The offset of the fault in bytes from the start of the archive; `None` if the system refused.
+    /// The offset of the fault in bytes from the start of the archive. `None` for [`ErrorKind::Io`].
     #[must_use]
     pub fn offset(&self) -> Option<u64> {
         self.0.offset
@@ -150,8 +150,8 @@ impl fmt::Display for Error {
             ErrorKind::NotAnArchive => f.write_str("not a Permacode archive: the magic bytes are missing")?,
             ErrorKind::UnsupportedVersion { found } => write!(
                 f,
-                "the archive has format version {found}, but this reader knows version {FORMAT_VERSION}: use a reader of that \
-                 version, or bundle again"
+                "the archive has format version {found}, but this reader knows version {FORMAT_VERSION}: use a reader \
+                 of that version, or bundle again"
             )?,
             ErrorKind::UnknownBits { found } => {
                 write!(f, "the archive sets the unknown bits {found:#x}: use a newer reader")?;
@@ -162,7 +162,7 @@ impl fmt::Display for Error {
             ErrorKind::WrongLength { stated, found } if found < stated => {
                 write!(f, "the archive states a length of {stated} bytes, but only {found} are there: copy it again")?;
             }
-            // A caller may have stopped reading, so the real length is not known.
+            // The program may have read only a part of the rest, so this does not name the length that was found.
             ErrorKind::WrongLength { stated, .. } => {
                 write!(f, "the archive states a length of {stated} bytes, but more are there: copy it again")?;
             }
@@ -207,7 +207,7 @@ impl core::error::Error for Error {
 
 #[cfg(feature = "std")]
 impl From<Error> for std::io::Error {
-    /// Keeps the kind of a system error; anything else is invalid data.
+    /// Keeps the kind of an error of the system. Every other error becomes `InvalidData`.
     fn from(error: Error) -> Self {
         let kind = match error.kind() {
             ErrorKind::Io { error, .. } => error.kind(),

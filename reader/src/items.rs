@@ -10,10 +10,10 @@ use crate::{
 use core::{ops::Range, slice};
 use permacode_format::{CodeRecord, ItemRef, Rule, U16, U32, list_item};
 
-/// The list of a code object: its head, its locals, its constants and its names, in this order.
+/// The list of a code object: a head, the locals, the constants and the names, in this order.
 ///
-/// The head has the kinds of the locals ([`List::KINDS`]) and the name ([`List::NAME`]). If the code object has a qualified name or
-/// a file name of its own, they follow.
+/// The head is the kinds of the locals ([`List::KINDS`]) and the name ([`List::NAME`]). An explicit qualified name and
+/// a file name follow, if the code object has them.
 #[derive(Debug, Clone, Copy)]
 pub struct List<'a> {
     pub(crate) module: Module<'a>,
@@ -84,7 +84,7 @@ impl<'a> List<'a> {
         2usize.saturating_add(self.has_qualname.into()).saturating_add(self.has_filename.into())
     }
 
-    /// Number of all its items.
+    /// Number of its items.
     #[must_use]
     #[allow(clippy::len_without_is_empty, reason = "it always has a name")]
     pub fn len(&self) -> usize {
@@ -99,7 +99,7 @@ impl<'a> List<'a> {
         Items { module, code, narrow: narrow.unwrap_or_default(), wide: wide.unwrap_or_default(), offset, start }
     }
 
-    /// Which of its items are locals.
+    /// The indexes of the locals.
     #[must_use]
     #[inline]
     pub fn locals_range(&self) -> Range<usize> {
@@ -107,7 +107,7 @@ impl<'a> List<'a> {
         start..start.saturating_add(self.local_count)
     }
 
-    /// Which of its items are constants.
+    /// The indexes of the constants.
     #[must_use]
     #[inline]
     pub fn constants_range(&self) -> Range<usize> {
@@ -115,7 +115,7 @@ impl<'a> List<'a> {
         start..start.saturating_add(self.constant_count)
     }
 
-    /// Which of its items are names.
+    /// The indexes of the names.
     #[must_use]
     #[inline]
     pub fn names_range(&self) -> Range<usize> {
@@ -157,7 +157,7 @@ impl<'a> List<'a> {
         self.part(self.names_range())
     }
 
-    /// The object at `index`. If it is a code object: `rule`.
+    /// The object at `index`. If it is a code object, the error names `rule`.
     pub(crate) fn object(&self, index: usize, rule: Rule) -> Result<Object<'a>> {
         self.all().object(index, rule)
     }
@@ -171,16 +171,16 @@ impl<'a> Items<'a> {
         self.narrow.len().saturating_add(self.wide.len())
     }
 
-    /// Whether there are none.
+    /// Whether there are no items.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The id that an item refers to, for callers that cache by id.
+    /// The id that an item refers to, for programs with a cache by id.
     ///
-    /// Nothing is read, so there may be no object with this id. `None` if there is no such item, or if its id exceeds 32 bits;
-    /// [`Items::get`] tells which.
+    /// The object with this id may not exist, because this reads only the item. `None` if the item does not exist, or
+    /// if its id would exceed 32 bits. [`Items::get`] distinguishes the two.
     #[must_use]
     #[inline]
     pub fn reference(&self, index: usize) -> Option<ItemRef> {
@@ -216,7 +216,7 @@ impl<'a> Items<'a> {
         Error::value(Rule::C4, self.offset, "the number of an item with an id that exceeds 32 bits", number)
     }
 
-    /// An item; `None` after the last item.
+    /// The item at `index`. `None` after the last item.
     #[inline]
     pub fn get(&self, index: usize) -> Option<Result<Item<'a>>> {
         (index < self.len()).then(|| self.item(index))
@@ -246,13 +246,13 @@ impl<'a> Items<'a> {
         self.name(index)?.as_str(Rule::C10)
     }
 
-    /// The items in order as objects. A code object is an error [C-10]: use this for names and locals.
+    /// The items in order as objects, for names and locals. A code object is an error [C-10].
     #[must_use]
     pub fn objects(&self) -> Objects<'a> {
         Objects::new(*self, 0..self.len())
     }
 
-    /// The items in order as strings. Anything else is an error [C-10]: use this for names and locals.
+    /// The items in order as strings, for names and locals. Anything else is an error [C-10].
     #[must_use]
     pub fn strings(&self) -> Strings<'a> {
         Strings::new(*self, 0..self.len())

@@ -1,4 +1,4 @@
-//! Iterators over views that are reached by number.
+//! Iterators over views that have a method to get an element by its index.
 
 /// Makes an iterator type over `owner.at(index)` for the indexes `0..owner.count()`.
 macro_rules! indexed {

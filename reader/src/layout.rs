@@ -1,4 +1,4 @@
-//! Opening reads the header and the section table, and nothing else.
+//! Opening an archive: reads and checks the header and the section table.
 
 use crate::{
     checks::Checks,
@@ -12,26 +12,27 @@ use permacode_format::{
     Rule, SectionEntry, SectionKind, crc32, header_crc, incompat, section_flag,
 };
 
-/// Where the sections lie.
+/// The header fields that later reads need, and the ranges of the sections.
 #[derive(Debug)]
 pub(crate) struct Layout {
     pub(crate) file_len: u64,
     pub(crate) code_align_log2: u8,
     pub(crate) section_count: u32,
     pub(crate) chunk_count: u64,
-    /// `None`: the checksums of chunks are not checked.
+    /// The chunks that have been checked. `None` if chunks are not checked at all.
     pub(crate) checks: Option<Checks>,
     sections: [Place; SectionKind::ALL.len()],
 }
 
-/// Where a section lies. A section that the archive does not have is empty.
+/// The range of a section. A section that the archive does not have is empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Place {
     pub(crate) offset: u64,
     pub(crate) len: u64,
     /// Index of the CRC of its first chunk.
     pub(crate) first_chunk: u32,
-    /// Number of chunks in the sections before it. Chunks may share a CRC, but each chunk has its own number.
+    /// Number of chunks in the sections before it. Chunks are numbered through the archive for [`Checks`]: two sections
+    /// may share a CRC, but no two chunks share a number.
     pub(crate) chunks_before: u64,
 }
 
@@ -126,7 +127,7 @@ impl Layout {
         Ok(layout)
     }
 
-    /// The same layout, with checksums checked when a chunk is first touched.
+    /// The same layout with a check of each chunk when it is first used.
     pub(crate) fn with_checks(&self, checks: Checks) -> Layout {
         Layout { checks: Some(checks), ..*self }
     }
@@ -138,7 +139,7 @@ impl Layout {
 }
 
 impl<'a> View<'a> {
-    /// The section table. Opening checked that it lies in the file.
+    /// The section table. Opening has checked that it lies in the file.
     pub(crate) fn section_table(self) -> Result<&'a [SectionEntry]> {
         read_table(self.file(), self.layout.section_count).map(PermaBytes::records)
     }
@@ -154,7 +155,7 @@ fn read_table(file: PermaBytes<'_>, section_count: u32) -> Result<PermaBytes<'_>
     file.part(HEADER_LEN.into(), len, Rule::S1)
 }
 
-/// Checks the header. The part that every version has comes first, so that a reader can name the version that it refuses.
+/// Checks the header. The generic part comes first, so that an archive of another version is refused for its version.
 fn read_header(file: PermaBytes<'_>, is_whole: bool) -> Result<&Header> {
     let value = |rule, field: usize, what, found: u32| Err(Error::value(rule, field as u64, what, found));
     if file.as_slice().get(..MAGIC.len()) != Some(&MAGIC) {

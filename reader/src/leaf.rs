@@ -1,4 +1,4 @@
-//! Objects that hold no others (spec.md 5.11).
+//! Objects without items (spec.md 5.11).
 
 use crate::{
     error::Error,
@@ -8,10 +8,10 @@ use crate::{
 };
 use permacode_format::{ObjectEntry, ObjectKind, Rule, SectionKind, object_flag, read_varint};
 
-/// The value of an object that holds no others.
+/// The value of an object without items.
 pub type Leaf<'a> = permacode_format::Leaf<PermaBytes<'a>, Str<'a>>;
 
-/// A fast lookup of the objects that hold no others, by id; see [`crate::Module::leaves`].
+/// A fast lookup of leaves, which are objects without items, by id. [`crate::Module::leaves`] returns it.
 #[derive(Debug, Clone, Copy)]
 pub struct Leaves<'a> {
     entries: &'a [ObjectEntry],
@@ -30,9 +30,10 @@ impl<'a> Leaves<'a> {
         }
     }
 
-    /// The object with this id, if it holds no others.
+    /// The value of the object with this id.
     ///
-    /// `None` means that it is a container, is damaged, or does not exist. [`crate::Object::constant`] says which.
+    /// `None` means that the object is a container, is damaged, or does not exist. [`crate::Object::constant`]
+    /// distinguishes the three.
     #[must_use]
     #[inline]
     pub fn get(&self, id: u32) -> Option<Leaf<'a>> {
@@ -56,9 +57,9 @@ impl<'a> Leaves<'a> {
     }
 }
 
-/// Parses the bytes after the first byte of an object; returns the value and its length without the first byte.
+/// Parses the bytes after the first byte of a leaf. Returns the value and its length without the first byte.
 ///
-/// `None` if the kind holds other objects, or if the bytes end too early; [`error`] says what is wrong.
+/// `None` if the kind is that of a container, or if the bytes are invalid. [`error`] returns the reason.
 #[inline]
 pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: PermaBytes<'a>) -> Option<(Leaf<'a>, usize)> {
     let data = rest.as_slice();
@@ -91,7 +92,7 @@ pub(crate) fn parse<'a>(kind: ObjectKind, flags: u8, rest: PermaBytes<'a>) -> Op
     })
 }
 
-/// Why [`parse`] refused the bytes after the first byte of a leaf.
+/// The reason why [`parse`] refused the bytes after the first byte of a leaf.
 #[cold]
 pub(crate) fn error(kind: ObjectKind, rest: PermaBytes<'_>) -> Error {
     let needed = match kind {

@@ -5,14 +5,15 @@
 //!                   -> Resource     |  -> PermaBytes (bytecode, line table, exception table, signature)
 //! ```
 //!
-//! Opening is O(1) in the number of modules. Finding a module is one hash, one probe and one comparison. Everything else is read in
-//! place, when asked for. Any bytes given as an archive yield an error or a value: no method panics, and each access is checked.
-//! [`Code`] has an example that reaches bytecode. `permacode-writer` makes archives.
+//! The time to open an archive does not depend on the number of modules. A lookup of a module is one hash, one probe
+//! and one comparison. Everything else is read in place when a method asks for it. Each access is checked, so any bytes
+//! yield a value or an error, and no method panics. [`Code`] has an example that reaches bytecode. `permacode-writer`
+//! writes archives.
 //!
 //! # Features
 //!
-//! * `mmap` (default): `Mapping`, a mapped file. It is the only `unsafe` code of the crate.
-//! * `std` (implied by `mmap`): [`Block`], [`OwnedBytes`]. Without it the crate needs `core` and `alloc` only.
+//! * `mmap` (default): `Mapping`, a mapped file. It has the only `unsafe` code of the crate.
+//! * `std` (implied by `mmap`): [`Block`] and [`OwnedBytes`]. Without it, the crate needs only `core` and `alloc`.
 #![cfg_attr(not(any(test, feature = "std")), no_std)]
 #![cfg_attr(
     not(test),

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use std::{fs::File, io::Read, path::Path};
 
-/// A whole file mapped read-only. The descriptor is closed as soon as the file is mapped.
+/// A file that is mapped read-only as a whole. Its descriptor is closed after mapping.
 #[cfg(feature = "mmap")]
 #[derive(Debug)]
 pub struct Mapping(memmap2::Mmap);
@@ -13,12 +13,14 @@ impl Mapping {
     /// Maps a file.
     ///
     /// # Errors
-    /// Those of the system. An empty file cannot be mapped.
+    /// [`crate::ErrorKind::Io`] if the file cannot be opened or mapped, or is not a regular file. An empty file cannot
+    /// be mapped.
     ///
     /// # Safety
-    /// No process may write into the file or truncate it while it is mapped: the bytes of a `&[u8]` would change, and a
-    /// truncated page ends the process with a bus error. To replace the file by a rename, as the writer of this project does,
-    /// is fine. Where other users can write to the file, use [`Block::read`].
+    /// No process may write into the file or truncate it while it is mapped. A write changes the bytes of a `&[u8]`,
+    /// which is undefined behaviour. After a truncation, an access ends the process with a bus error. A program may
+    /// replace the file with a rename, as `permacode-writer` does. If other users can write to the file, use
+    /// [`Block::read`].
     #[allow(unsafe_code)]
     pub unsafe fn open(path: impl AsRef<Path>) -> Result<Mapping> {
         let path = path.as_ref();
@@ -37,7 +39,7 @@ impl AsRef<[u8]> for Mapping {
     }
 }
 
-/// Opens a regular file. Refuses folders, pipes and devices, since opening or reading a pipe can wait for ever.
+/// Opens a regular file. Refuses folders, pipes and devices: opening or reading a pipe could block forever.
 fn open_file(path: &Path) -> Result<File> {
     let metadata = std::fs::metadata(path).map_err(|error| Error::io(path, error))?;
     if !metadata.is_file() {
@@ -80,7 +82,7 @@ impl Block {
     /// Reads a whole file.
     ///
     /// # Errors
-    /// Those of the system.
+    /// [`crate::ErrorKind::Io`] if the file cannot be read, or is not a regular file.
     pub fn read(path: impl AsRef<Path>) -> Result<Block> {
         let path = path.as_ref();
         let failed = |error| Error::io(path, error);

@@ -1,4 +1,4 @@
-//! A module: its code objects and its source.
+//! A module: its name, code objects, file name and source.
 
 use crate::{
     code::Code,
@@ -39,16 +39,16 @@ pub struct Module<'a> {
     at: At<'a, ModuleRecord>,
 }
 
-/// A path below a named root, or a path as it is.
+/// A path, either relative to a named root or verbatim.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path<'a> {
-    /// Name of the root; `None`: the path is relative to no root.
+    /// Name of the root, for example `stdlib`. `None` if the path is verbatim.
     pub root: Option<Str<'a>>,
-    /// The path.
+    /// The path. With a root, it is relative and has `/` between its components.
     pub path: Str<'a>,
 }
 
-/// What the archive knows of the source of a module.
+/// Facts about the source file of a module.
 #[derive(Debug, Clone, Copy)]
 pub struct Source<'a> {
     /// Path of the source file.
@@ -57,11 +57,11 @@ pub struct Source<'a> {
     pub size: u64,
     /// XXH3-128 of its bytes, little-endian.
     pub digest: [u8; 16],
-    /// Modification time in seconds since 1970, if it was kept.
+    /// Modification time in seconds since 1970. `None` if the archive does not record it.
     pub mtime: Option<i64>,
     /// Whether the owner of the file may execute it.
     pub executable: bool,
-    /// Whether its text was kept: [`Module::source_text`].
+    /// Whether the archive holds its text, which [`Module::source_text`] returns.
     pub has_text: bool,
 }
 
@@ -84,7 +84,7 @@ impl<'a> Module<'a> {
         name_of(self.at)
     }
 
-    /// Full dotted name. Its components are not empty and have no NUL.
+    /// Full dotted name. It has no empty component and no NUL character.
     ///
     /// # Errors
     /// `[N-1]`, `[N-3]`
@@ -150,7 +150,8 @@ impl<'a> Module<'a> {
     /// All code objects. Children come before their parents, the body comes last.
     #[must_use]
     pub fn codes(&self) -> Codes<'a> {
-        // One more than there are gives the error of a count that is too large.
+        // A module may state more code objects than the archive has. The first one that does not exist yields the
+        // error, and then the iterator ends.
         let available = self.view().count::<CodeRecord>().saturating_add(1);
         Codes::new(*self, 0..self.code_count().min(available) as usize)
     }
@@ -160,10 +161,10 @@ impl<'a> Module<'a> {
         self.code(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
-    /// The code object with this qualified name, for example `JSONDecoder.decode`. If there are several, the one with the lowest
-    /// id, which comes first in the source; see [`Module::find_codes`].
+    /// The code object with this qualified name, for example `JSONDecoder.decode`. If there are several, the one with
+    /// the lowest id. [`Module::find_codes`] returns all.
     ///
-    /// The cost is one comparison of a name for each code object of the module.
+    /// The search compares one name for each code object of the module.
     ///
     /// # Errors
     /// `[M-3]`, `[C-*]`
@@ -183,13 +184,14 @@ impl<'a> Module<'a> {
         })
     }
 
-    /// The objects of its archive that hold no others, by id.
+    /// A fast lookup of the leaves of its archive by id.
     #[must_use]
     pub fn leaves(&self) -> Leaves<'a> {
         Leaves::of(self.view())
     }
 
-    /// The file name that its code objects report, unless they have their own; `None` for a namespace package.
+    /// The file name of its code objects, except for those with a file name of their own. `None` for a namespace
+    /// package.
     ///
     /// # Errors
     /// `[M-5]`
@@ -198,7 +200,7 @@ impl<'a> Module<'a> {
         self.path([self.at.filename, self.at.filename_root], Rule::M5, fields)
     }
 
-    /// What the archive knows of its source.
+    /// Facts about its source file. `None` if the archive does not record them.
     ///
     /// # Errors
     /// `[M-6]`
@@ -214,7 +216,8 @@ impl<'a> Module<'a> {
         Ok(Some(Source { path, size, digest, mtime, executable, has_text: flags & module_flag::SOURCE_TEXT != 0 }))
     }
 
-    /// Text of the source, if it was kept. [`Module::source`] does not touch the text, since importers call it for each module.
+    /// The text of its source. `None` if the archive does not hold it. [`Module::source`] does not read the text,
+    /// because importers call it for each module.
     ///
     /// # Errors
     /// `[M-6]`
@@ -226,7 +229,7 @@ impl<'a> Module<'a> {
         self.view().range(SectionKind::Sources, start, len, Rule::M6).map(Some)
     }
 
-    /// A path from the ids of its string and of its root, which are at `fields` of the record.
+    /// The path with these ids of the path and its root. `fields` are the offsets of the ids in the record, for errors.
     fn path(&self, ids: [U32; 2], rule: Rule, fields: [usize; 2]) -> Result<Option<Path<'a>>> {
         let string = |id: U32, field: usize| match id.get() {
             NONE => Ok(None),
@@ -240,7 +243,7 @@ impl<'a> Module<'a> {
         Ok(string(path, path_field)?.map(|path| Path { root, path }))
     }
 
-    /// First object id of the window that the two-byte items of its lists reach.
+    /// Object base: the first object id of the window that the two-byte items of its lists reach.
     #[must_use]
     #[inline]
     pub fn object_base(&self) -> u32 {

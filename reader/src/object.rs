@@ -15,7 +15,7 @@ use permacode_format::{
     container_item, list_item, object_flag,
 };
 
-/// How an object was reached. That limits what can be reached through it.
+/// The way by which an object was reached. It limits what the object may refer to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner<'a> {
     /// The module whose code objects may be reached.
@@ -27,7 +27,7 @@ pub(crate) struct Owner<'a> {
 }
 
 impl<'a> Owner<'a> {
-    /// The object was reached by its id alone. Its code objects cannot be read, because their module is not known.
+    /// The object was requested by its id. Its code objects cannot be read, because their module is not known.
     pub(crate) const UNKNOWN: Owner<'static> = Owner { module: None, code_bound: u32::MAX, depth: MAX_DEPTH };
 
     /// Code object `id` of a module lists the object.
@@ -39,10 +39,10 @@ impl<'a> Owner<'a> {
 /// Most bytes of an object before its items or its text: the first byte and three varints.
 const MAX_HEAD_LEN: u64 = 16;
 
-/// An object by its id.
+/// An object, identified by its id.
 ///
-/// Two objects of one archive are equal if their ids are equal. A writer merges equal immutable values, and what was one object
-/// in the input is one object in the archive.
+/// Two objects of one archive are equal if their ids are equal. A writer merges equal immutable values and keeps the
+/// identity of mutable ones, so equal ids mean the same object in the input, too.
 #[derive(Debug, Clone, Copy)]
 pub struct Object<'a> {
     view: View<'a>,
@@ -62,13 +62,13 @@ pub enum Item<'a> {
 /// The value of an object.
 #[derive(Clone, Copy)]
 pub enum Constant<'a> {
-    /// A value that holds no others.
+    /// A value without items.
     Leaf(Leaf<'a>),
-    /// A tuple or another value that holds others.
+    /// A tuple or another container.
     Container(Container<'a>),
 }
 
-/// A tuple or another object that holds objects.
+/// A tuple or another object with items.
 #[derive(Debug, Clone, Copy)]
 pub struct Container<'a> {
     view: View<'a>,
@@ -86,7 +86,7 @@ impl<'a> Object<'a> {
         Object { view, id, owner }
     }
 
-    /// Object `id`. If there is no such object: `rule`, reported at `offset`.
+    /// Object `id`. If it does not exist, the error names `rule` and `offset`.
     #[inline]
     pub(crate) fn checked(view: View<'a>, id: u32, owner: Owner<'a>, rule: Rule, offset: u64) -> Result<Self> {
         match id < view.count::<ObjectEntry>() {
@@ -101,8 +101,8 @@ impl<'a> Object<'a> {
         self.id
     }
 
-    /// The bytes from its first one to the end of its section, not checked; and that section.
-    fn place(&self) -> Result<(PermaBytes<'a>, SectionKind)> {
+    /// The bytes from its first byte to the end of its section, and that section. Their chunks are not checked.
+    fn start(&self) -> Result<(PermaBytes<'a>, SectionKind)> {
         let Some(entry) = self.view.record::<ObjectEntry>(self.id)? else {
             return Err(self.view.no_record::<ObjectEntry>(self.id, Rule::O1, self.entry_offset()));
         };
@@ -124,12 +124,12 @@ impl<'a> Object<'a> {
         bytes.offset().saturating_sub(self.view.section(section).offset())
     }
 
-    /// Its value, and exactly its bytes.
+    /// Its value and its bytes.
     ///
-    /// Only parsing tells how many bytes it has, so their chunks are checked afterwards.
+    /// Its length is known only after parsing, so its chunks are checked after that.
     #[inline]
     pub(crate) fn read(&self) -> Result<(Constant<'a>, PermaBytes<'a>)> {
-        let (bytes, section) = self.place()?;
+        let (bytes, section) = self.start()?;
         let start = self.in_section(section, bytes);
         match self.parse(bytes) {
             Ok((constant, rest)) => {
@@ -138,24 +138,24 @@ impl<'a> Object<'a> {
                 Ok((constant, own))
             }
             Err(error) => {
-                // Damage may be the reason.
+                // The bytes may be damaged. Then the error must be [K-1].
                 self.view.touch(section, start, bytes.len_u64().min(MAX_HEAD_LEN))?;
                 Err(error)
             }
         }
     }
 
-    /// Exactly its bytes.
+    /// Its bytes.
     pub(crate) fn own_bytes(&self) -> Result<PermaBytes<'a>> {
         self.read().map(|(_, bytes)| bytes)
     }
 
-    /// Whether it lies among the docstrings, which are not touched until somebody asks for them.
+    /// Whether it lies in the docstrings section, which holds the objects that are only docstrings.
     ///
     /// # Errors
     /// `[O-1]`
     pub fn is_cold(&self) -> Result<bool> {
-        self.place().map(|(_, section)| section == SectionKind::Docstrings)
+        self.start().map(|(_, section)| section == SectionKind::Docstrings)
     }
 
     /// Offset of its first byte from the start of the archive.
@@ -163,7 +163,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// `[O-1]`
     pub fn offset(&self) -> Result<u64> {
-        self.place().map(|(bytes, _)| bytes.offset())
+        self.start().map(|(bytes, _)| bytes.offset())
     }
 
     /// Its kind.
@@ -171,7 +171,7 @@ impl<'a> Object<'a> {
     /// # Errors
     /// `[O-1]`, `[O-2]`
     pub fn kind(&self) -> Result<ObjectKind> {
-        let (bytes, section) = self.place()?;
+        let (bytes, section) = self.start()?;
         self.view.touch(section, self.in_section(section, bytes), 1)?;
         first_byte(bytes).map(|(kind, _)| kind)
     }
@@ -185,7 +185,7 @@ impl<'a> Object<'a> {
         self.read().map(|(constant, _)| constant)
     }
 
-    /// Its text. If it is not a string: `rule`.
+    /// Its text. If it is not a string, the error names `rule`.
     pub(crate) fn as_str(&self, rule: Rule) -> Result<Str<'a>> {
         match self.read()? {
             (Constant::Leaf(Leaf::Str(text)), _) => Ok(text),
@@ -193,7 +193,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// Its bytes as a constant. If it is not a bytes object: `rule`.
+    /// Its value as a bytes object. If it is not one, the error names `rule`.
     pub(crate) fn as_bytes(&self, rule: Rule) -> Result<PermaBytes<'a>> {
         match self.read()? {
             (Constant::Leaf(Leaf::Bytes(bytes)), _) => Ok(bytes),
@@ -270,7 +270,8 @@ impl PartialEq for Object<'_> {
 impl Eq for Object<'_> {}
 
 impl<'a> Item<'a> {
-    /// The object or code object that an item of a list or container refers to. The item is at `offset`.
+    /// The object or code object that an item refers to. The list or container of the item is at `offset`. If the
+    /// object does not exist, the error names `rule`.
     #[inline]
     pub(crate) fn resolve(
         view: View<'a>,
@@ -336,13 +337,13 @@ impl<'a> Container<'a> {
         self.depth
     }
 
-    /// Whether code objects can be reached through it.
+    /// Whether it reaches code objects, directly or through other containers.
     #[must_use]
     pub fn has_code(&self) -> bool {
         self.owner.code_bound > 0
     }
 
-    /// One more than the highest id of a code object that can be reached; zero if none can be reached.
+    /// The stated bound: one more than the highest id of a code object that it reaches. Zero if it reaches none.
     pub(crate) fn code_bound(&self) -> u32 {
         self.owner.code_bound
     }
@@ -376,10 +377,14 @@ impl<'a> Container<'a> {
     /// An item; `None` after the last item.
     #[inline]
     pub fn get(&self, index: usize) -> Option<Result<Item<'a>>> {
-        Some(
-            self.item_ref(index)?
-                .and_then(|item| Item::resolve(self.view, item, self.owner, Rule::O6, self.items.offset())),
-        )
+        Some(match self.item_ref(index)? {
+            Ok(ItemRef::Code(id)) if id >= self.owner.code_bound => {
+                let what = "the id of a code object that is not below the bound of its container";
+                Err(Error::value(Rule::O7, self.items.offset(), what, id))
+            }
+            Ok(item) => Item::resolve(self.view, item, self.owner, Rule::O6, self.items.offset()),
+            Err(error) => Err(error),
+        })
     }
 
     /// The items in order. Keys and values of a mapping alternate.

@@ -3,10 +3,10 @@
 use crate::{archive::Archive, perma_bytes::PermaBytes};
 use std::{fmt, ops::Deref, sync::Arc};
 
-/// [`PermaBytes`] that own a share of the archive instead of borrowing from it: for a machine whose objects outlive
-/// any scope.
+/// Bytes of an archive with shared ownership of the archive. Use it where a borrow is not possible, for example in the
+/// objects of a garbage-collected machine. [`PermaBytes`] borrows instead.
 ///
-/// They compare, order and hash as the bytes do.
+/// It compares, orders and hashes like the bytes.
 pub struct OwnedBytes<D> {
     archive: Arc<Archive<D>>,
     start: usize,
@@ -14,14 +14,15 @@ pub struct OwnedBytes<D> {
 }
 
 impl<D: AsRef<[u8]>> Archive<D> {
-    /// A handle to bytes of this archive; `None` if they are not of this archive.
+    /// An owning handle to bytes of this archive. `None` if `bytes` are not from this archive.
     ///
     /// ```
     /// # use permacode_model::*;
     /// # use permacode_writer::{Options, Writer};
     /// # let mut writer = Writer::new(Options::default());
     /// # let target = writer.add_target(&Target::new("toy", 1, 1, 2))?;
-    /// # writer.add_resource(target, &Resource { root: "app".into(), path: b"data.txt".into(), executable: false, data: b"text".into() })?;
+    /// # let (root, path, data) = ("app".into(), b"data.txt".into(), b"text".into());
+    /// # writer.add_resource(target, &Resource { root, path, executable: false, data })?;
     /// # let bytes = writer.plan()?.to_bytes();
     /// use permacode_reader::Archive;
     /// use std::sync::Arc;
@@ -59,7 +60,8 @@ impl<D: AsRef<[u8]>> Deref for OwnedBytes<D> {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // Storage may return other bytes each time: then the bytes are wrong or missing, but never out of bounds.
+        // The `AsRef` of a storage type could return different bytes on each call. Then the result is wrong or empty,
+        // but never out of bounds.
         let end = self.start.saturating_add(self.len);
         self.archive.storage().as_ref().get(self.start..end).unwrap_or_default()
     }

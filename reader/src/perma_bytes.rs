@@ -1,6 +1,6 @@
-//! The bytes-like object whose body lies in the archive.
+//! Bytes in place in an archive.
 //!
-//! All parsing goes through it: a range outside of it is an error that names the offset in the archive.
+//! All parsing uses this type, so an error about a range names the offset in the archive.
 
 use crate::error::{Error, ErrorKind, Result};
 use core::{
@@ -12,10 +12,10 @@ use core::{
 use permacode_format::{Rule, read_varint};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
 
-/// Bytes that lie in an archive and are not copied: what `bytes` is in CPython, without an allocation.
+/// Immutable bytes in place in an archive: a slice that knows its offset.
 ///
-/// They borrow from the storage of the archive and cannot outlive it. [`crate::Archive::to_owned_bytes`] makes a handle that
-/// keeps the archive alive instead. `PermaBytes` derefs to `[u8]`, and compares, orders and hashes like it.
+/// It borrows from the storage of the archive and cannot outlive it. [`crate::Archive::to_owned_bytes`] makes a handle
+/// that keeps the archive alive instead. `PermaBytes` derefs to `[u8]`, and compares, orders and hashes like it.
 ///
 /// ```
 /// use permacode_reader::PermaBytes;
@@ -50,7 +50,7 @@ impl<'a> PermaBytes<'a> {
         PermaBytes { data, offset }
     }
 
-    /// The bytes, with the lifetime of the archive rather than of this value.
+    /// The bytes, with the lifetime of the archive.
     #[must_use]
     #[inline]
     pub const fn as_slice(&self) -> &'a [u8] {
@@ -87,10 +87,10 @@ impl<'a> PermaBytes<'a> {
         memchr::memmem::find(self.data, needle)
     }
 
-    /// The bytes as code units, where they can be used in place: on a little-endian machine, if their address is aligned for
-    /// `U` and their number is a multiple of its size.
+    /// The bytes as code units, without a copy. `None` on a big-endian machine, if the address is not aligned for `U`,
+    /// or if the length is not a multiple of the size of `U`.
     ///
-    /// `U` should have the size that [`crate::Target::unit_size`] states: `u16` for CPython.
+    /// `U` should have the size [`crate::Target::unit_size`]: `u16` for CPython.
     ///
     /// ```
     /// # use permacode_reader::PermaBytes;
@@ -112,7 +112,7 @@ impl<'a> PermaBytes<'a> {
         self.data.len() as u64
     }
 
-    /// `len` bytes from `start` on. If they are not all there: `rule`.
+    /// `len` bytes from `start` on. If the range is out of bounds, the error names `rule`.
     #[inline]
     pub(crate) fn part(self, start: u64, len: u64, rule: Rule) -> Result<PermaBytes<'a>> {
         let range = match (usize::try_from(start), usize::try_from(len)) {
@@ -125,7 +125,7 @@ impl<'a> PermaBytes<'a> {
         }
     }
 
-    /// Everything from `start` on. If that is behind the end: `rule`.
+    /// All bytes from `start` on. If `start` is after the end, the error names `rule`.
     #[inline]
     pub(crate) fn tail(self, start: u64, rule: Rule) -> Result<PermaBytes<'a>> {
         let len = self.len_u64().checked_sub(start).ok_or_else(|| self.out_of_bounds(start, 0, rule))?;
@@ -150,7 +150,7 @@ impl<'a> PermaBytes<'a> {
         }
     }
 
-    /// As many records as fit; the bytes after the last whole record are ignored.
+    /// The whole records in the bytes. An incomplete record at the end is ignored.
     #[inline]
     pub(crate) fn records<T>(self) -> &'a [T]
     where
@@ -175,13 +175,13 @@ impl<'a> PermaBytes<'a> {
         }
     }
 
-    /// The first byte; zero if there is none.
+    /// The first byte, or zero if there are no bytes.
     #[inline]
     pub(crate) fn first_or_zero(self) -> u8 {
         self.data.first().copied().unwrap_or_default()
     }
 
-    /// The bytes as text. If they are not UTF-8: `rule`.
+    /// The bytes as text. If they are not UTF-8, the error names `rule`.
     pub(crate) fn utf8(self, rule: Rule) -> Result<&'a str> {
         core::str::from_utf8(self.data).map_err(|error| {
             let what = "the number of bytes before the first one that is not UTF-8";
@@ -256,7 +256,7 @@ impl fmt::Debug for PermaBytes<'_> {
     }
 }
 
-/// Writes bytes as `b"..."`, with escapes for everything but printable ASCII.
+/// Writes bytes as `b"..."`, with escapes for all bytes that are not printable ASCII.
 pub(crate) fn write_escaped(f: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
     write!(f, "b\"{}\"", bytes.escape_ascii())
 }
@@ -276,16 +276,18 @@ mod tests {
             prop_assert_eq!(perma == other, bytes == other);
             prop_assert_eq!(perma.partial_cmp(&other), bytes.partial_cmp(&other));
             prop_assert_eq!(perma.slice(start..end).map(|part| part.as_slice()), bytes.get(start..end));
-            prop_assert_eq!(perma.slice(start..).map(|part| part.offset()), bytes.get(start..).map(|_| 7 + start as u64));
+            let offset = bytes.get(start..).map(|_| 7 + start as u64);
+            prop_assert_eq!(perma.slice(start..).map(|part| part.offset()), offset);
             prop_assert_eq!(perma.find(&other), (0..=bytes.len()).find(|at| bytes[*at..].starts_with(&other)));
         }
 
         #[test]
-        fn units_are_returned_only_if_they_can_be_used_in_place(words: Vec<u16>, skip in 0usize..3) {
+        fn units_are_aligned_whole_and_in_place(words: Vec<u16>, skip in 0usize..3) {
             let bytes = zerocopy::IntoBytes::as_bytes(&words[..]);
             let Some(data) = bytes.get(skip..) else { return Ok(()) };
             let units = PermaBytes { data, offset: 0 }.as_units::<u16>();
-            prop_assert_eq!(units.is_some(), cfg!(target_endian = "little") && data.len() % 2 == 0 && data.as_ptr().addr() % 2 == 0);
+            let fits = data.len() % 2 == 0 && data.as_ptr().addr() % 2 == 0;
+            prop_assert_eq!(units.is_some(), cfg!(target_endian = "little") && fits);
             if let Some(units) = units {
                 prop_assert_eq!(units.as_ptr().addr(), data.as_ptr().addr());
             }

@@ -1,4 +1,4 @@
-//! Qualified names. Most are derived from the name of the parent, on demand (spec.md 5.8).
+//! Qualified names. Most of them are derived from the qualified name of the parent (spec.md 5.8).
 
 use crate::{
     code::Code,
@@ -15,7 +15,7 @@ pub struct Qualname<'a> {
     code: Code<'a>,
 }
 
-/// A string of a qualified name, and the separator after it.
+/// One string of a qualified name, and the separator that follows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QualnamePart<'a> {
     /// The name of a code object, or an explicit qualified name.
@@ -24,10 +24,10 @@ pub struct QualnamePart<'a> {
     pub separator: &'static str,
 }
 
-/// The last string of a qualified name, and where the rest comes from.
+/// The last string of a qualified name, and the code object from which the rest derives.
 pub(crate) struct Step<'a> {
     pub(crate) last: Str<'a>,
-    /// The code object whose qualified name comes first, and the separator.
+    /// The parent and the separator after its qualified name. `None` if the qualified name is not derived.
     pub(crate) before: Option<(Code<'a>, &'static str)>,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Qualname<'a> {
         Err(too_deep(code))
     }
 
-    /// Whether it is `text`. Nothing is allocated.
+    /// Whether it is `text`, which is generalised UTF-8. It allocates nothing.
     ///
     /// # Errors
     /// `[C-4]`, `[C-6]`, `[C-10]`
@@ -126,7 +126,7 @@ fn too_deep(code: Code<'_>) -> Error {
 }
 
 impl fmt::Display for Qualname<'_> {
-    /// The name, with U+FFFD for bytes that are not UTF-8; `<broken>` if it cannot be read.
+    /// The name, with U+FFFD in place of bytes that are not UTF-8. `<broken>` if the archive is invalid there.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.parts() {
             Ok(parts) => parts.iter().try_for_each(|part| write!(f, "{}{}", part.text, part.separator)),

@@ -15,7 +15,7 @@ impl<'a> Resource<'a> {
         Resource { at }
     }
 
-    /// Its name: the root, a slash, and the path below the root, in the bytes of the file system.
+    /// Its name `ROOT/PATH`, in the bytes of the file system.
     ///
     /// # Errors
     /// `[N-1]`
@@ -31,7 +31,7 @@ impl<'a> Resource<'a> {
         self.root_and_path().map(|(root, _)| root)
     }
 
-    /// The path below the root, with `/` between components.
+    /// The path relative to the root, with `/` between components.
     ///
     /// # Errors
     /// `[N-1]`, `[R-2]`

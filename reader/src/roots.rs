@@ -4,10 +4,8 @@ use crate::{error::Result, target::Target};
 use alloc::collections::BTreeSet;
 
 impl<'a> Target<'a> {
-    /// The names of the roots that paths of the target are relative to, each once: those of the file name and the source of
-    /// each module, and those of its resources.
-    ///
-    /// The name of a root is a string: generalised UTF-8.
+    /// The distinct names of the roots of all file names, source paths and resources of the target. They are
+    /// generalised UTF-8.
     ///
     /// ```
     /// # use permacode_model::{Module, Path, Resource, Target};
@@ -17,7 +15,8 @@ impl<'a> Target<'a> {
     /// # let filename = Some(Path { root: Some("app".into()), path: "tools".into() });
     /// # writer.add_module(target, &Module { filename, ..Module::namespace("tools") })?;
     /// # let data = b"text"[..].into();
-    /// # writer.add_resource(target, Resource { root: "data".into(), path: b"x"[..].into(), executable: false, data })?;
+    /// # let (root, path) = ("data".into(), b"x"[..].into());
+    /// # writer.add_resource(target, Resource { root, path, executable: false, data })?;
     /// # let bytes = writer.plan()?.to_bytes();
     /// let archive = permacode_reader::Archive::open(&bytes)?;
     /// let target = archive.targets().next().unwrap();
@@ -26,9 +25,9 @@ impl<'a> Target<'a> {
     /// ```
     ///
     /// # Errors
-    /// If a record breaks a rule.
+    /// The rule that a record or a string breaks.
     pub fn roots(&self) -> Result<BTreeSet<&'a [u8]>> {
-        // Many modules may share one long name: it is compared once.
+        // Many modules may share one long name. `known` has its offset, so it is compared only once.
         let (mut names, mut known) = (BTreeSet::new(), BTreeSet::new());
         for module in self.modules() {
             let module = module?;

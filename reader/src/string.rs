@@ -3,9 +3,9 @@
 use crate::perma_bytes::PermaBytes;
 use core::fmt;
 
-/// A string: its text in generalised UTF-8, and whether it is interned (spec.md 5.11).
+/// A string: text in generalised UTF-8, and whether it is interned (spec.md 5.11).
 ///
-/// It compares with text directly: `name == "f"`.
+/// It can be compared with a `str`: `name == "f"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Str<'a> {
     bytes: PermaBytes<'a>,
@@ -20,7 +20,7 @@ impl<'a> Str<'a> {
 
     /// The text in generalised UTF-8: UTF-8 in which a lone surrogate may occur, as three bytes.
     ///
-    /// The bytes are not checked. Only a valid archive promises that they are text [O-4].
+    /// This does not check the bytes. In an archive that is not verified, they may be any bytes [O-4].
     #[must_use]
     #[inline]
     pub fn bytes(&self) -> PermaBytes<'a> {
@@ -33,7 +33,7 @@ impl<'a> Str<'a> {
         core::str::from_utf8(self.bytes.as_slice()).ok()
     }
 
-    /// Whether the machine keeps one copy of the string for the whole process.
+    /// Whether it is interned: the machine keeps one copy of each interned text for the whole process.
     #[must_use]
     #[inline]
     pub fn is_interned(&self) -> bool {
@@ -66,7 +66,7 @@ impl PartialEq<[u8]> for Str<'_> {
 }
 
 impl fmt::Display for Str<'_> {
-    /// The text, with U+FFFD for bytes that are not UTF-8.
+    /// The text, with U+FFFD in place of bytes that are not UTF-8.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for chunk in self.bytes.as_slice().utf8_chunks() {
             f.write_str(chunk.valid())?;

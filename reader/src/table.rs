@@ -1,4 +1,4 @@
-//! Records that are found by name: one hash, one probe, one comparison (spec.md 5.6).
+//! The lookup of records by name: one hash, one probe, one comparison (spec.md 5.6).
 
 use crate::{
     error::{Error, Result},
@@ -11,7 +11,7 @@ use permacode_format::{
     bucket_of, fingerprint_of, name_hash, slot_of,
 };
 
-/// Records with a name.
+/// Records that have a name: modules and resources.
 pub(crate) trait Named: SectionRecord {
     /// Offset and length of the name in the names section.
     fn name(&self) -> (U32, U32);
@@ -55,20 +55,21 @@ impl Named for ResourceRecord {
     }
 }
 
-/// The records of one target and their index, resolved once. Lookups then need no further look at the target.
+/// The records of one kind of a target, and their index. The ranges are resolved once, so that a lookup does not read
+/// the record of the target.
 #[derive(Clone, Copy)]
 pub(crate) struct Table<'a, R> {
     target: At<'a, TargetRecord>,
-    /// Empty if `is_broken`, like the next three.
+    /// Empty if `is_broken`. So are `pilots`, `slots` and `names`.
     records: &'a [R],
     pilots: &'a [u8],
     slots: &'a [Slot],
     names: &'a [u8],
     seed: u64,
     first: u32,
-    /// A range leads out of its section: each use returns the error.
+    /// Whether a range lies outside its section. Then each use of the table returns the error.
     is_broken: bool,
-    /// Chunks are compared with their checksums.
+    /// Whether chunks are checked before use.
     is_checked: bool,
 }
 
@@ -86,7 +87,7 @@ impl<'a, R: Named> Table<'a, R> {
         let Some(records) = records else {
             return Err(target.no_item(Rule::T6, R::COUNT_FIELD, count, view.count::<R>()));
         };
-        // Without buckets or slots no name is present, wherever they are said to lie.
+        // Without buckets or slots, the index has no names, and its offsets have no meaning.
         let (pilots, slots) = match (index.bucket_count.get(), index.slot_count.get()) {
             (0, _) | (_, 0) => <_>::default(),
             _ => index_parts(view, index)?,
@@ -112,7 +113,7 @@ impl<'a, R: Named> Table<'a, R> {
         Table { target, records, pilots, slots, names, seed: 0, first: 0, is_broken: true, is_checked: false }
     }
 
-    /// Number of records; of a broken table, as many as it states but no more than there are, plus one for the error.
+    /// Number of records. One for a broken table, so that an iterator yields its error.
     #[inline]
     pub(crate) fn len(&self) -> u32 {
         if self.is_broken { 1 } else { self.records.len() as u32 }
@@ -122,7 +123,7 @@ impl<'a, R: Named> Table<'a, R> {
     #[inline]
     pub(crate) fn find(&self, name: &[u8]) -> Result<Option<(&'a R, u32)>> {
         let hash = name_hash(name, self.seed);
-        // Resolving the table found that both lengths fit 32 bits.
+        // The numbers of pilots and slots come from fields of 32 bits.
         let bucket = bucket_of(hash, self.pilots.len() as u32);
         let Some(pilot) = self.pilots.get(bucket as usize) else { return self.empty() };
         let number = slot_of(hash, *pilot, self.slots.len() as u32);
@@ -142,7 +143,7 @@ impl<'a, R: Named> Table<'a, R> {
         }
     }
 
-    /// Compares the name at `start` with `name`, with all chunks checked.
+    /// Compares the name at `start` of the names section with `name`, after a check of all chunks.
     #[cold]
     fn compare_checked(&self, start: u32, index: u32, name: &[u8]) -> Result<Option<(&'a R, u32)>> {
         let record = self.get(index)?.record();
@@ -150,7 +151,7 @@ impl<'a, R: Named> Table<'a, R> {
         Ok((found == *name).then_some((record, index)))
     }
 
-    /// No bucket or no slot: nothing has a name, or the table is broken.
+    /// The result of a lookup without buckets or slots: the name is absent, or the table is broken.
     #[cold]
     fn empty(&self) -> Result<Option<(&'a R, u32)>> {
         if self.is_broken { Table::<R>::resolve(self.target).map(|_| None) } else { Ok(None) }
@@ -167,7 +168,7 @@ impl<'a, R: Named> Table<'a, R> {
         view.touch(SectionKind::Index, slot, len)
     }
 
-    /// The slot is empty, or refers to a record that the target does not have.
+    /// The result of a lookup whose slot has no record of the target: the slot is empty, or it breaks.
     #[cold]
     fn no_record(&self, number: u32, record: u32) -> Result<Option<(&'a R, u32)>> {
         if record == NONE {
@@ -215,7 +216,8 @@ impl<'a, R: Named> Table<'a, R> {
         self.target.no_item(Rule::T6, R::COUNT_FIELD, number, self.records.len() as u32)
     }
 
-    /// The first record whose name is not less than `name`. If the records are not sorted [M-1], the result is arbitrary.
+    /// The number of the first record whose name is not less than `name`. If the names are not in order [M-1], the
+    /// result is some number up to the number of records.
     pub(crate) fn first_not_before(&self, name: &[u8]) -> u32 {
         let (mut low, mut high) = (0, self.records.len() as u32);
         while low < high {
@@ -231,14 +233,14 @@ impl<'a, R: Named> Table<'a, R> {
     }
 }
 
-/// The name of a record, with its chunks checked.
+/// The name of a record. The chunks of the name are checked.
 #[inline]
 pub(crate) fn name_of<R: Named>(record: At<'_, R>) -> Result<PermaBytes<'_>> {
     let (start, len) = record.name();
     record.view.range(SectionKind::Names, start.get().into(), len.get().into(), Rule::N1)
 }
 
-/// Pilots and slots of an index.
+/// The pilots and the slots of an index.
 pub(crate) fn index_parts<'a>(view: View<'a>, index: &IndexHeader) -> Result<(PermaBytes<'a>, PermaBytes<'a>)> {
     let section = view.section(SectionKind::Index);
     let pilots = section.part(index.pilots_offset.get().into(), index.bucket_count.get().into(), Rule::X1)?;

@@ -1,4 +1,4 @@
-//! A target: the modules and resources for one virtual machine, and how to find them.
+//! A target: the modules and resources for one virtual machine.
 
 use crate::{error::Result, iter::indexed, module::Module, resource::Resource, table::Table, view::At};
 use core::mem::offset_of;
@@ -9,7 +9,7 @@ use permacode_format::{
 
 /// One target of an archive: a virtual machine, a bytecode version and an optimisation level (spec.md 5.4).
 ///
-/// Making a `Target` resolves where its records and indexes lie. Keep it for many lookups.
+/// Making a `Target` resolves the ranges of its records and indexes. For many lookups, make it once.
 ///
 /// ```
 /// # use permacode_model::*;
@@ -59,7 +59,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The number by which the machine tells bytecode versions apart.
+    /// The number that identifies the bytecode version (CPython: the first four bytes of a `.pyc` file).
     #[must_use]
     pub fn bytecode_magic(&self) -> u32 {
         self.at.bytecode_magic.get()
@@ -83,7 +83,7 @@ impl<'a> Target<'a> {
         self.at.unit_size
     }
 
-    /// Whether the target is *sealed*: its source files do not change, so a reader need not look at them.
+    /// Whether the target is sealed: its source files never change, so nothing needs to check whether they did.
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         self.at.flags.get() & target_flag::SEALED != 0
@@ -113,8 +113,7 @@ impl<'a> Target<'a> {
         })
     }
 
-    /// The cache tag: the part of the names of compiled files that names the machine, for example `cpython-311`. It may be
-    /// empty.
+    /// The tag in the names of compiled files, for example `cpython-311`. It may be empty.
     ///
     /// # Errors
     /// `[T-5]`
@@ -153,7 +152,7 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Module `number`, counted in the order of names.
+    /// Module `number` in the order of names.
     ///
     /// # Errors
     /// `[T-6]`
@@ -162,7 +161,7 @@ impl<'a> Target<'a> {
         self.modules.get(number).map(Module::new)
     }
 
-    /// All modules in the order of their names, byte by byte.
+    /// All modules in the order of their names, which are compared as bytes.
     ///
     /// If the archive states more modules than it has, the iterator yields one error.
     #[must_use]
@@ -174,7 +173,7 @@ impl<'a> Target<'a> {
         self.module(u32::try_from(index).unwrap_or(u32::MAX))
     }
 
-    /// The modules directly in a package; for the empty name, those of the top level.
+    /// The modules directly in a package. For the empty name, the modules of the top level.
     pub fn children(&self, package: &'a str) -> impl Iterator<Item = Result<Module<'a>>> + use<'a> {
         let first = if package.is_empty() { 0 } else { self.modules.first_not_before(package.as_bytes()) };
         Modules::new(*self, first as usize..self.modules.len() as usize)
@@ -194,7 +193,7 @@ impl<'a> Target<'a> {
             .flatten()
     }
 
-    /// The resource with this name: its root, a slash, and its path below the root.
+    /// The resource with the name `ROOT/PATH`.
     ///
     /// # Errors
     /// The rule that the index or the record breaks.
@@ -202,7 +201,7 @@ impl<'a> Target<'a> {
         Ok(self.resources.find(name)?.map(|found| Resource::new(self.resources.at(found))))
     }
 
-    /// Resource `number`, counted in the order of names.
+    /// Resource `number` in the order of names.
     ///
     /// # Errors
     /// `[T-6]`
@@ -210,7 +209,7 @@ impl<'a> Target<'a> {
         self.resources.get(number).map(Resource::new)
     }
 
-    /// All resources in the order of their names, byte by byte.
+    /// All resources in the order of their names, which are compared as bytes.
     ///
     /// If the archive states more resources than it has, the iterator yields one error.
     #[must_use]
@@ -246,7 +245,7 @@ impl PartialEq for Target<'_> {
 
 impl Eq for Target<'_> {}
 
-/// The part of a module name after `package` and a dot.
+/// The rest of a module name after `package` and a dot. `None` if the module is not in the package.
 fn below<'n>(name: &'n [u8], package: &[u8]) -> Option<&'n [u8]> {
     match name.strip_prefix(package)? {
         rest if package.is_empty() => Some(rest),

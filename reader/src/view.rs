@@ -1,4 +1,4 @@
-//! The bytes of an archive with the places of its sections, and records that know where they lie.
+//! The bytes of an archive together with its layout, and records that know their offset.
 
 use crate::{
     error::{Error, Result},
@@ -8,7 +8,7 @@ use crate::{
 use core::{fmt, ops::Deref};
 use permacode_format::{Rule, SectionKind, SectionRecord};
 
-/// The bytes of an archive and the places of its sections.
+/// The bytes of an archive and its layout.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) file: &'a [u8],
@@ -26,11 +26,12 @@ impl<'a> View<'a> {
         core::ptr::eq(self.file, other.file)
     }
 
-    /// A section without a check of its chunks; empty if the archive does not have it. [`View::range`] checks.
+    /// The bytes of a section, which are empty if the archive does not have it. This does not check chunks, in contrast
+    /// to [`View::range`].
     #[inline]
     pub(crate) fn section(self, kind: SectionKind) -> PermaBytes<'a> {
         let place = self.layout.place(kind);
-        // Opening checked that every section lies in the file.
+        // Opening has checked that every section lies in the file.
         self.file().part(place.offset, place.len, Rule::S3).unwrap_or(PermaBytes::new(&[], place.offset))
     }
 
@@ -41,7 +42,7 @@ impl<'a> View<'a> {
         u32::try_from(count).unwrap_or(u32::MAX)
     }
 
-    /// Record `index`, with its chunks checked; `None` if there is no such record.
+    /// Record `index`, after a check of its chunks. `None` if it does not exist.
     #[inline]
     pub(crate) fn record<R: SectionRecord>(self, index: u32) -> Result<Option<At<'a, R>>> {
         let Some(record) = self.section(R::SECTION).records().get(index as usize) else { return Ok(None) };
@@ -57,14 +58,15 @@ impl<'a> View<'a> {
         self.touch(R::SECTION, u64::from(at.index).saturating_mul(len), len)
     }
 
-    /// All records of a section, with all its chunks checked.
+    /// All records of a section, after a check of its chunks.
     pub(crate) fn records<R: SectionRecord>(self) -> Result<&'a [R]> {
         let section = self.section(R::SECTION);
         self.touch(R::SECTION, 0, section.len_u64())?;
         Ok(section.records())
     }
 
-    /// `len` bytes of a section from `start` on, with their chunks checked. If they are not all there: `rule`.
+    /// `len` bytes of a section from `start` on, after a check of their chunks. If the range is out of bounds, the
+    /// error names `rule`.
     #[inline]
     pub(crate) fn range(self, kind: SectionKind, start: u64, len: u64, rule: Rule) -> Result<PermaBytes<'a>> {
         let bytes = self.section(kind).part(start, len, rule)?;
@@ -77,20 +79,20 @@ impl<'a> View<'a> {
         self.layout.place(R::SECTION).offset.saturating_add(u64::from(index).saturating_mul(size_of::<R>() as u64))
     }
 
-    /// There is no record `index`: an error at `offset`, where the index was found.
+    /// Error: record `index` does not exist. The index was read at `offset`.
     #[cold]
     pub(crate) fn no_record<R: SectionRecord>(self, index: u32, rule: Rule, offset: u64) -> Error {
         Error::no_item(index, self.count::<R>(), rule, offset)
     }
 }
 
-/// A section that is resolved once and read many times.
+/// A section whose range is resolved once, for many reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Section<'a> {
     view: View<'a>,
     kind: SectionKind,
     chunks_before: u64,
-    /// All of it, without a check of its chunks.
+    /// The bytes of the section. Their chunks are not checked.
     pub(crate) bytes: PermaBytes<'a>,
 }
 
@@ -114,7 +116,7 @@ impl fmt::Debug for Section<'_> {
     }
 }
 
-/// A record and where it lies.
+/// A record and its index.
 pub(crate) struct At<'a, R> {
     pub(crate) view: View<'a>,
     record: &'a R,
@@ -143,13 +145,13 @@ impl<'a, R: SectionRecord> At<'a, R> {
         self.offset().saturating_add(offset_in_record as u64)
     }
 
-    /// The field at `offset_of!(R, field)` breaks a rule: `what` is `found`.
+    /// Error: `what`, the field at `offset_of!(R, field)`, has the value `found`, which breaks the rule.
     #[cold]
     pub(crate) fn error(&self, rule: Rule, field: usize, what: &'static str, found: impl Into<u64>) -> Error {
         Error::value(rule, self.field(field), what, found)
     }
 
-    /// The field at `offset_of!(R, field)` refers to item `index` of `available`.
+    /// Error: the field at `offset_of!(R, field)` requires item `index`, but only `available` items exist.
     #[cold]
     pub(crate) fn no_item(&self, rule: Rule, field: usize, index: u32, available: u32) -> Error {
         Error::no_item(index, available, rule, self.field(field))

@@ -1,8 +1,16 @@
-//! The promises of accessors about archives that were not verified (spec.md 8.2). No error blames correct bytes.
+//! What accessors promise about archives that nobody has verified (spec.md 8.2), and that they accuse no bytes that are
+//! right.
 
-use permacode_format::{SectionKind, object_flag};
+mod common;
+
+use common::{
+    assemble::Sections,
+    edit::{Edited, Repair, behind},
+    shapes,
+};
+use permacode_format::{SectionKind, Slot, object_flag};
 use permacode_reader::{Archive, Constant, ErrorKind, Item, Module, ObjectKind, Rule};
-use permacode_testkit::{Edited, Repair, Sections, shapes};
+use std::mem::offset_of;
 
 /// The archive with every feature, with these fields changed and all checksums corrected.
 fn changed(edits: &[(&str, u64)]) -> Vec<u8> {
@@ -122,11 +130,15 @@ fn an_index_without_buckets_or_slots_has_no_names() {
 fn a_slot_that_points_outside_its_target_breaks_the_rule_of_slots() {
     let whole = Edited(shapes::everything());
     let slots = whole.get("targets[0].module_index.slots_offset");
+    let record = |slot: u64| slot + offset_of!(Slot, record) as u64;
+    let byte = |at: u64| format!("index@{at}");
     // The first slot that is not empty: the high byte of its record is zero.
-    let slot =
-        (0..).map(|number| slots + 12 * number).find(|at| whole.get(&format!("index@{}", at + 11)) == 0).unwrap();
-    let record = whole.get(&format!("index@{}", slot + 8));
-    let bytes = changed(&[(&format!("index@{}", slot + 9), 1)]);
+    let slot = (0..)
+        .map(|number| slots + number * size_of::<Slot>() as u64)
+        .find(|slot| whole.get(&byte(record(*slot) + 3)) == 0)
+        .unwrap();
+    let bytes = changed(&[(&byte(record(slot) + 1), 1)]);
+    let record = whole.get(&byte(record(slot)));
     let archive = Archive::open(&bytes[..]).unwrap();
     let name = module(&archive, record as u32).name().unwrap();
     assert_eq!(archive.targets().next().unwrap().find(name).unwrap_err().rule(), Some(Rule::X3));
@@ -151,7 +163,30 @@ fn overlapping_indexes_are_refused_even_if_every_name_is_found() {
 }
 
 #[test]
-fn an_unreachable_container_must_refer_to_existing_code_objects() {
+fn a_code_object_in_a_container_is_below_its_bound_and_in_its_module() {
+    let valid = Edited(shapes::everything());
+    let tuple = valid.object(container_with_code(&valid.0));
+    // The head of the tuple: kind and flags, count, depth, bound. Then the first item, which is the code object below
+    // the bound.
+    let (bound, item) = (behind(&tuple, 3), behind(&tuple, 4));
+    assert_eq!(valid.get(&bound), valid.get(&item) + 1);
+    for (field, value, rule) in
+        [(&bound, valid.get(&bound), None), (&bound, valid.get(&item), Some(Rule::O7)), (&item, 0, Some(Rule::C11))]
+    {
+        let bytes = changed(&[(field, value)]);
+        let archive = Archive::open(&bytes[..]).unwrap();
+        let body = module(&archive, 4).body().unwrap().unwrap();
+        let list = body.constants().unwrap().get(2).unwrap().unwrap().object().unwrap();
+        let Constant::Container(list) = list.constant().unwrap() else { panic!("a list") };
+        let Constant::Container(tuple) = list.get(0).unwrap().unwrap().object().unwrap().constant().unwrap() else {
+            panic!("a tuple")
+        };
+        assert_eq!(tuple.get(0).unwrap().err().and_then(|error| error.rule()), rule, "{field} is {value}");
+    }
+}
+
+#[test]
+fn a_container_that_nothing_reaches_refers_to_code_objects_that_exist() {
     for (code, is_valid) in [(0u32, true), (99, false)] {
         let mut sections = Sections::of(&shapes::archive(vec![shapes::plain("m")], vec![]));
         let start = sections.section(SectionKind::Constants).len() as u32;

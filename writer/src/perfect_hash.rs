@@ -25,8 +25,8 @@ pub(crate) struct PerfectHash {
     pub(crate) slots: Vec<Slot>,
 }
 
-/// Builds the index of distinct names. `Slot::record` is an index in `names`. The caller fills in `Slot::name_offset` and
-/// `Slot::name_len`, which are zero.
+/// Builds the index of distinct names. `Slot::record` is an index in `names`. The caller fills in `Slot::name_offset`
+/// and `Slot::name_len`, which are zero.
 ///
 /// Fails with [`ErrorKind::Index`] if no seed works, for example if two names are equal.
 pub(crate) fn build(names: &[&[u8]]) -> Result<PerfectHash, Error> {

@@ -61,11 +61,11 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
                 data_len: resource.len.into(),
             });
         }
-        let module_places: Vec<_> = records.modules[first_module as usize..]
+        let module_ranges: Vec<_> = records.modules[first_module as usize..]
             .iter()
             .map(|record| (record.name_offset, record.name_len))
             .collect();
-        let resource_places: Vec<_> = records.resources[first_resource as usize..]
+        let resource_ranges: Vec<_> = records.resources[first_resource as usize..]
             .iter()
             .map(|record| (record.name_offset, record.name_len))
             .collect();
@@ -87,8 +87,8 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
             module_count: (modules.len() as u32).into(),
             first_resource: first_resource.into(),
             resource_count: (resources.len() as u32).into(),
-            module_index: write_index(&module_names, &module_places, &mut records.index)?,
-            resource_index: write_index(&resource_names, &resource_places, &mut records.index)?,
+            module_index: write_index(&module_names, &module_ranges, &mut records.index)?,
+            resource_index: write_index(&resource_names, &resource_ranges, &mut records.index)?,
             flags: U32::new(if target.sealed { target_flag::SEALED } else { 0 }),
         });
     }

@@ -1,4 +1,4 @@
-//! The padding between sections, and all checksums.
+//! The checks of padding and of all checksums.
 
 use super::Verifier;
 use crate::{
@@ -9,7 +9,7 @@ use core::mem::offset_of;
 use permacode_format::{CHUNK_LEN, NONE, Rule, SectionEntry, SectionKind, crc32};
 
 impl Verifier<'_> {
-    /// Bytes between sections are zero, and the file ends with the last section [S-5].
+    /// Checks that bytes between sections are zero, and that the file ends with the last section [S-5].
     pub(super) fn padding(&self) -> Result<()> {
         let file = self.view.file();
         let table = self.view.section_table()?;
@@ -27,7 +27,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// The CRCs of the sections that `wanted` names [S-9]. Sections of unknown kinds are always checked.
+    /// Checks the CRCs of the sections that `wanted` selects, and of all sections of unknown kinds [S-9].
     pub(super) fn checksums(&self, wanted: impl Fn(SectionKind) -> bool) -> Result<()> {
         for (index, entry) in self.view.section_table()?.iter().enumerate() {
             if SectionKind::from_number(entry.kind.get()).is_some_and(|kind| !wanted(kind)) {
@@ -43,7 +43,7 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// The CRCs of all chunks [K-1].
+    /// Checks the CRCs of all chunks [K-1].
     pub(super) fn all_chunks(&self) -> Result<()> {
         for (index, entry) in self.view.section_table()?.iter().enumerate() {
             let Some(kind) = SectionKind::from_number(entry.kind.get()) else { continue };

@@ -1,4 +1,4 @@
-//! All code objects, module by module, and the signatures.
+//! The checks of code objects, module by module, of source texts and of signatures.
 
 use super::{Verifier, ranges::Ranges};
 use crate::{
@@ -35,7 +35,7 @@ impl<'a> Verifier<'a> {
         self.signature_texts()
     }
 
-    /// The digest of each distinct text of a source [M-7].
+    /// Checks the digest of each source text [M-7]. A text that several modules share is hashed once.
     fn sources<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
         let mut ranges = Ranges::default();
         let mut sourced = Vec::new();
@@ -65,15 +65,16 @@ impl<'a> Verifier<'a> {
         budget: &mut Budget,
         first_codes: &BTreeMap<u32, u32>,
     ) -> Result<()> {
-        // Parents have higher ids. From the last code object down, the number of parents and the length of the name are known.
+        // The number of parents of each code object, and the length of its qualified name. The loop starts at the
+        // highest id. A parent has a higher id than its children, so its entry exists before theirs.
         let mut known = vec![(0u16, 0u64); module.code_count() as usize];
         for (number, code) in module.codes().enumerate().rev() {
             let code = code?;
             budget.take_list(&code.list()?)?;
             check_record(&code)?;
             check_list(&code, first_codes)?;
-            let place = |code: &Code<'_>| code.id().saturating_sub(module.first_code()) as usize;
-            let of_parent = |parent: &Code<'_>| known.get(place(parent)).copied().unwrap_or((u16::MAX, 0));
+            let index = |code: &Code<'_>| code.id().saturating_sub(module.first_code()) as usize;
+            let of_parent = |parent: &Code<'_>| known.get(index(parent)).copied().unwrap_or((u16::MAX, 0));
             let above = code.parent()?.map_or(0, |parent| of_parent(&parent).0.saturating_add(1));
             if u32::from(above) > MAX_PARENTS {
                 return Err(Error::value(Rule::C6, code.offset(), "the number of parents", above));
@@ -93,7 +94,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Signature records are sorted by code id [G-1].
+    /// Checks that signature records are in the order of existing code ids [G-1].
     pub(super) fn signature_order(&self) -> Result<()> {
         let codes = self.view.count::<CodeRecord>();
         let mut before = None;
@@ -108,7 +109,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Each distinct text of a signature [G-2].
+    /// Checks each distinct text of a signature [G-2].
     fn signature_texts(&self) -> Result<()> {
         let mut ranges = Ranges::default();
         for (index, record) in (0..).zip(self.view.records::<SignatureRecord>()?) {
@@ -121,7 +122,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// The digest of the source of a module is `computed` [M-7].
+/// Checks that the stated digest of the source of a module is `computed` [M-7].
 pub(super) fn check_digest(module: &Module<'_>, computed: [u8; 16]) -> Result<()> {
     let at = module.at();
     if at.source_digest != computed {
@@ -156,9 +157,9 @@ fn check_record(code: &Code<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Checks that each item of the list of a code object has the type that its place requires [C-7 to C-11, O-5].
+/// Checks that each item of the list of a code object has the type that its position requires [C-7 to C-11, O-5].
 ///
-/// `first_codes` has the lowest code object of each container that reaches one.
+/// `first_codes` has the lowest code object that each container reaches.
 fn check_list(code: &Code<'_>, first_codes: &BTreeMap<u32, u32>) -> Result<()> {
     code.local_kinds()?;
     code.name()?;

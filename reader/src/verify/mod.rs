@@ -1,8 +1,10 @@
-//! Checking every rule of spec.md, at three depths.
+//! Verification of the rules of spec.md, at three depths.
 //!
-//! * *structure*: header, section table, padding, the lookup group and its checksums; linear in the number of names.
-//! * *one module*: its code objects, everything that can be reached through them, and the chunks that this touches.
-//! * *everything*: the whole file. Each distinct record is visited once. Memory is a small multiple of the number of objects.
+//! * *structure*: header, section table, padding, and the lookup group with its checksums. The time is linear in the
+//!   length of the lookup group.
+//! * *module*: the code objects of one module, everything that they reach, and the chunks that this uses.
+//! * *everything*: the whole file. Each distinct record is visited once. The memory is a small multiple of the number
+//!   of objects.
 
 mod checksums;
 mod codes;
@@ -15,7 +17,7 @@ use crate::{archive::Archive, checks::Checks, error::Result, module::Module, vie
 use permacode_format::{ModuleRecord, Rule};
 
 impl<D: AsRef<[u8]>> Archive<D> {
-    /// Checks header, section table, padding, and everything that a lookup touches.
+    /// Checks header, section table, padding, and everything that a lookup uses.
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -23,7 +25,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
         Verifier { view: self.view() }.structure(self)
     }
 
-    /// Checks the structure, and one module with everything that can be reached through it.
+    /// Checks the structure, and one module with everything that it reaches.
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -32,7 +34,7 @@ impl<D: AsRef<[u8]>> Archive<D> {
         let layout = self.view().layout.with_checks(Checks::new(self.view()));
         let view = View { layout: &layout, ..self.view() };
         let at = module.at();
-        // The same record, seen through the view that checks chunks.
+        // The same record in a view that checks chunks.
         let Some(at) = view.record(at.index)? else {
             return Err(view.no_record::<ModuleRecord>(at.index, Rule::T6, 0));
         };

@@ -1,4 +1,4 @@
-//! One module: the checks of depth *everything*, for the objects that can be reached from the module.
+//! The checks of one module: those of depth *everything*, for the objects that the module reaches.
 
 use super::{Verifier, codes::check_digest, objects::Facts};
 use crate::{
@@ -11,7 +11,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use permacode_format::{ItemRef, ModuleRecord, NONE, digest};
 
 impl<'a> Verifier<'a> {
-    /// Checks a module and everything that can be reached from it. Its view checks each chunk that is touched.
+    /// Checks a module and everything that it reaches. The view of `module` must check chunks.
     pub(super) fn module(&self, module: &Module<'a>) -> Result<()> {
         self.signature_order()?;
         let mut budget = module.budget();
@@ -38,27 +38,27 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Checks objects, and all that can be reached through them.
+    /// Checks the objects `to_do` and everything that they reach. Returns the facts about all of them by id.
     fn reached(&self, mut to_do: BTreeSet<u32>, budget: &mut Budget) -> Result<BTreeMap<u32, Facts>> {
-        // Members have lower ids than their container: from the highest id down, each is met once.
+        // Items have lower ids than their container. The loop goes from the highest id down, so it meets each object
+        // once.
         let mut reached = BTreeSet::new();
         while let Some(id) = to_do.pop_last() {
             reached.insert(id);
             let object = Object::new(self.view, id, Owner::UNKNOWN);
-            // Objects that overlap could be both many and large.
+            // Many long objects can overlap in a small archive. The budget limits that.
             budget.take_object(&object)?;
             let Constant::Container(container) = object.constant()? else { continue };
             for index in 0..container.len() {
-                if let Some(ItemRef::Object(member)) = container.item_ref(index).transpose()? {
-                    to_do.insert(member);
+                if let Some(ItemRef::Object(item)) = container.item_ref(index).transpose()? {
+                    to_do.insert(item);
                 }
             }
         }
-        // From the lowest id up, the members of a container are known when its turn comes.
+        // From the lowest id up, the facts about the items of a container are known before the container.
         let mut known = BTreeMap::new();
         for id in reached {
-            let facts =
-                self.facts(&Object::new(self.view, id, Owner::UNKNOWN), |member| known.get(&member).copied())?;
+            let facts = self.facts(&Object::new(self.view, id, Owner::UNKNOWN), |item| known.get(&item).copied())?;
             known.insert(id, facts);
         }
         Ok(known)

@@ -1,4 +1,4 @@
-//! What is touched to find a name: targets, modules, resources, names and indexes.
+//! The checks of the lookup group: targets, modules, resources, names and indexes.
 
 use super::{Verifier, ranges::Ranges};
 use crate::{
@@ -24,7 +24,7 @@ impl<'a> Verifier<'a> {
         self.index_ranges(archive)?;
         let (mut next_module, mut next_resource) = (0u32, 0u32);
         let mut seen = BTreeSet::new();
-        // Targets may share a cache tag: its text is checked once.
+        // Many targets may share a long cache tag. Its text is checked once.
         let mut cache_tags = BTreeSet::new();
         for target in archive.targets() {
             let at = target.at();
@@ -57,7 +57,7 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Two names are the same bytes or do not overlap [N-1].
+    /// Checks that any two names are the same range or do not overlap [N-1].
     fn name_ranges(&self) -> Result<()> {
         let mut ranges = Ranges::default();
         for (index, record) in (0..).zip(self.view.records::<TargetRecord>()?) {
@@ -77,7 +77,8 @@ impl<'a> Verifier<'a> {
         Ok(())
     }
 
-    /// Pilots and slots lie in their section and do not overlap. So there are no more slots than the section has room for.
+    /// Checks that pilots and slots lie in their section and do not overlap. So the work on slots is at most
+    /// linear in the length of the section.
     fn index_ranges<D: AsRef<[u8]>>(&self, archive: &'a Archive<D>) -> Result<()> {
         let mut ranges = Ranges::default();
         for target in archive.targets() {
@@ -172,7 +173,7 @@ impl<'a> Verifier<'a> {
         index_is_full::<ResourceRecord>(target.at())
     }
 
-    /// Code objects of modules do not overlap [M-3].
+    /// Checks that the ranges of code objects of modules do not overlap [M-3].
     fn code_ranges(&self) -> Result<()> {
         let mut ranges = Ranges::default();
         for (index, record) in (0..).zip(self.view.records::<ModuleRecord>()?) {
@@ -183,7 +184,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// The records of a target start where those of the target before it end [T-6].
+/// Checks that the records of a target start where those of the previous target end [T-6].
 fn follows<R: Named>(target: At<'_, TargetRecord>, next: &mut u32) -> Result<()> {
     let (first, count, _) = R::of(target.record());
     if first != *next {
@@ -193,7 +194,7 @@ fn follows<R: Named>(target: At<'_, TargetRecord>, next: &mut u32) -> Result<()>
     Ok(())
 }
 
-/// Checks that names increase.
+/// Checks that names are in strictly ascending order.
 struct Sorted<'a> {
     rule: Rule,
     before: Option<PermaBytes<'a>>,
@@ -213,7 +214,7 @@ impl<'a> Sorted<'a> {
     }
 }
 
-/// A lookup of its name finds the record.
+/// Checks that a lookup of the name of a record finds the record.
 fn is_found<R: SectionRecord>(at: At<'_, R>, name: PermaBytes<'_>, found: Option<At<'_, R>>) -> Result<()> {
     match found {
         Some(found) if found.index == at.index => Ok(()),
@@ -221,8 +222,9 @@ fn is_found<R: SectionRecord>(at: At<'_, R>, name: PermaBytes<'_>, found: Option
     }
 }
 
-/// Each slot is empty or has the record and the place of a name, and as many slots as there are names are used. Each name is known
-/// to be found.
+/// Checks that there are enough slots and buckets. Checks that each slot is empty or has the record and the range
+/// of a name, and that exactly as many slots are used as there are records. [`is_found`] must have succeeded for
+/// each record.
 fn index_is_full<R: Named>(target: At<'_, TargetRecord>) -> Result<()> {
     let (first, count, index) = R::of(target.record());
     let records = target.view.records::<R>()?.get(first as usize..).unwrap_or_default();

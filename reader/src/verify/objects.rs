@@ -1,4 +1,4 @@
-//! All objects. Each of the two sections that hold objects is walked once.
+//! The checks of objects. Each of the two sections that hold objects is parsed once from start to end.
 
 use super::Verifier;
 use crate::{
@@ -11,13 +11,13 @@ use permacode_format::{
     CodeRecord, ItemRef, NONE, ObjectEntry, ObjectKind, Rule, SectionKind, is_shortest_int, string_kind,
 };
 
-/// Facts about an object that its containers and the code objects that list it need.
+/// The facts about an object that the checks of containers and code objects need.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
     depth: u16,
-    /// One more than the highest code object that can be reached; zero if none can be reached.
+    /// One more than the highest id of a code object that the object reaches. Zero if it reaches none.
     bound: u32,
-    /// The lowest code object that can be reached.
+    /// The lowest id of a code object that the object reaches.
     pub(super) first_code: Option<u32>,
     is_qualname: bool,
 }
@@ -25,7 +25,7 @@ pub(super) struct Facts {
 impl<'a> Verifier<'a> {
     /// Checks all objects [O-*].
     ///
-    /// Returns the lowest code object that can be reached through each container that reaches one.
+    /// Returns the lowest id of a code object that each container reaches, by the id of the container.
     pub(super) fn objects(&self) -> Result<BTreeMap<u32, u32>> {
         let starts = [SectionKind::Constants, SectionKind::Docstrings].map(|kind| self.starts(kind));
         let [mut hot, mut cold] = match starts {
@@ -49,7 +49,7 @@ impl<'a> Verifier<'a> {
                     offset,
                 ));
             }
-            let facts = self.facts(&object, |member| known.get(member as usize).copied())?;
+            let facts = self.facts(&object, |item| known.get(item as usize).copied())?;
             known.push(facts);
             if let Some(first) = facts.first_code {
                 first_codes.insert(id, first);
@@ -64,7 +64,7 @@ impl<'a> Verifier<'a> {
         Ok(first_codes)
     }
 
-    /// Checks an object. `known` has the facts about its members.
+    /// Checks an object. `known` returns the facts about an item by its id.
     pub(super) fn facts(&self, object: &Object<'a>, known: impl Fn(u32) -> Option<Facts>) -> Result<Facts> {
         let (constant, bytes) = object.read()?;
         check_form(bytes.offset(), &constant, object.kind()?)?;
@@ -77,7 +77,7 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// The offsets at which objects begin in a section.
+    /// The offsets of all objects in a section, found by parsing one after the other.
     fn starts(&self, kind: SectionKind) -> Result<Bitmap> {
         let section = self.view.section(kind);
         let mut starts = Bitmap::new(section.len_u64());
@@ -89,7 +89,7 @@ impl<'a> Verifier<'a> {
         Ok(starts)
     }
 
-    /// Compares the depth and the bound that a container states with its members.
+    /// Compares the stated depth and bound of a container with those of its items [O-6, O-7].
     fn container(&self, container: &Container<'a>, known: impl Fn(u32) -> Option<Facts>, offset: u64) -> Result<Facts> {
         let codes = self.view.count::<CodeRecord>();
         let mut found = Facts { depth: 0, bound: 0, first_code: None, is_qualname: false };
@@ -121,7 +121,7 @@ impl<'a> Verifier<'a> {
     }
 }
 
-/// The value has the only form that the format allows for it [O-3, O-4].
+/// Checks that a value has the only form that the format allows for it [O-3, O-4].
 fn check_form(offset: u64, constant: &Constant<'_>, kind: ObjectKind) -> Result<()> {
     match constant {
         Constant::Leaf(Leaf::Int(bytes)) if !is_shortest_int(bytes) => {

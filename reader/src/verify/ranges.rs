@@ -1,4 +1,5 @@
-//! Ranges of a section that may be shared but do not overlap otherwise. Together they have at most as many bytes as the section.
+//! Checks that ranges of a section do not overlap. The sum of their lengths is then at most the length of the section,
+//! which limits the work on them.
 
 use crate::error::{Error, Result};
 use alloc::vec::Vec;
@@ -8,7 +9,7 @@ use permacode_format::Rule;
 #[derive(Default)]
 pub(super) struct Ranges(Vec<Range>);
 
-/// A range, and the record that has it.
+/// A range, and the offset in the archive of the record that states it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Range {
     start: u64,
@@ -22,10 +23,10 @@ impl Ranges {
         self.0.push(Range { start: start.into(), len: len.into(), record });
     }
 
-    /// Each distinct range once, in order: its start, its length, and the offset of a record that has it.
+    /// The distinct ranges in order. Each has its start, its length, and the offset of a record that states it.
     ///
     /// # Errors
-    /// `rule`, if two of them overlap and are not equal.
+    /// `rule`, if two ranges overlap and are not equal.
     pub(super) fn distinct(mut self, rule: Rule) -> Result<impl Iterator<Item = (u64, u64, u64)>> {
         self.sort();
         self.0.dedup_by_key(|range| (range.start, range.len));
@@ -33,16 +34,16 @@ impl Ranges {
         Ok(self.0.into_iter().map(|range| (range.start, range.len, range.record)))
     }
 
-    /// Checks that no two overlap. Equal ranges count as overlapping.
+    /// Checks that no two ranges overlap or are equal.
     ///
     /// # Errors
-    /// `rule`, if two of them do.
+    /// `rule`, if two do.
     pub(super) fn apart(mut self, rule: Rule) -> Result<()> {
         self.sort();
         self.check(rule)
     }
 
-    /// Empty ranges overlap nothing.
+    /// Sorts the ranges, and removes empty ones, which cannot overlap.
     fn sort(&mut self) {
         self.0.retain(|range| range.len > 0);
         self.0.sort_unstable();
