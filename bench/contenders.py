@@ -73,7 +73,7 @@ def archive(case):
         loader="PermacodeLoader",
         check="""\
 said = permacode.status(), permacode.stats()
-assert said[0]["method"] == "tables", said
+assert said[0]["method"] == "records", said
 assert said[1]["fallbacks"] == 0 and said[1]["hits"] > 0, said""",
     )
 
@@ -213,4 +213,4 @@ def load_program(case, path):
     return LOAD.format(
         names=case.modules, extension=archive(case).extension,
         install="archive = permacode.open(%r)\nload, parts = archive.code, NAMES" % path,
-        mapped=os.fsencode(path), check="said = archive.method\nassert said == 'tables', said")
+        mapped=os.fsencode(path), check="said = archive.method\nassert said == 'records', said")

@@ -28,7 +28,7 @@ _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 class Status(TypedDict):
     """What `status` says."""
 
-    method: Literal["tables", "marshal"] | None
+    method: Literal["records", "marshal"] | None
     constructor: str | None
     archive: str | None
     target: str | None

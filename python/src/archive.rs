@@ -159,7 +159,7 @@ impl Archive {
         Ok(self.library()?.for_whom())
     }
 
-    /// How code objects are made: "tables", or "marshal" where the build of CPython is not known.
+    /// How code objects are made: "records", or "marshal" where the build of CPython is not known.
     #[getter]
     fn method(&self) -> PyResult<&'static str> {
         Ok(self.library()?.builder().method().name)

@@ -11,7 +11,7 @@ import permacode
 import pytest
 
 #: Without the interpreter's lock, code objects are made by way of marshal.
-METHOD = "marshal" if sysconfig.get_config_var("Py_GIL_DISABLED") else "tables"
+METHOD = "marshal" if sysconfig.get_config_var("Py_GIL_DISABLED") else "records"
 
 #: The strict comparers of code are there.
 TOOLS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "comparison"

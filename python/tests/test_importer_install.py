@@ -59,7 +59,7 @@ def test_a_good_archive(tool):
     said = tried(tool)
     assert said["installed"] is True and said["warnings"] == []
     assert said["loader"] == "PermacodeLoader" and said["what"] == ["archived", [1, 2.5, "three"]]
-    assert said["status"]["method"] in ("tables", "marshal") and said["status"]["archive"] == str(tool.archive)
+    assert said["status"]["method"] in ("records", "marshal") and said["status"]["archive"] == str(tool.archive)
     assert said["stats"]["hits"] == 2
 
 

@@ -1,18 +1,19 @@
-//! Instructions that lead CPython out of their memory while it makes or shows a code object, before anything runs.
+//! Refuses bytecode that makes CPython access memory outside it while CPython makes or shows a code object.
 //!
-//! From 3.11 on an instruction can have *caches*: units behind it that CPython writes to. Wherever it goes through
-//! instructions (`_PyCode_Quicken`, called by the constructor of 3.12 and 3.13; `deopt_code`, called for `co_code`), it takes on
-//! trust that the caches of the last instruction lie within the code. And where it meets an instruction that only it puts
-//! there itself (to trace, or to run compiled code), it takes on trust that the tables of that instruction exist.
+//! From 3.11 on, an instruction can have *caches*: units after it that CPython writes to. Two functions of CPython walk
+//! through the instructions: `_PyCode_Quicken`, which the constructor of 3.12 and 3.13 calls, and `deopt_code`, which
+//! `co_code` calls. Both assume that the caches of the last instruction lie within the bytecode. They also assume that
+//! only CPython itself writes instrumented instructions (for tracing and for compiled code), and read tables that exist
+//! only in that case.
 //!
-//! What instructions do when they run is not looked at: CPython trusts them, whatever file they come from.
+//! This module does not check what instructions do when they run. CPython does not check that for `.pyc` files, either.
 
 use permacode_reader::PermaBytes;
 
 use crate::error::{Error, Result};
 
-/// Numbers of caches, and the opcodes that have so many. Specialised opcodes are among them: CPython reads those as the opcode
-/// that they specialise.
+/// For each number of caches, the opcodes that have this number, in ascending order of the number. Specialised opcodes
+/// are included: they have the caches of the opcode that they specialise.
 ///
 /// `python/tests/test_instructions.py` compares the tables with the interpreter.
 type Opcodes = &'static [(u8, &'static [u8])];
@@ -113,8 +114,9 @@ const OPCODES: Opcodes = &[
     (9, &[79, 183, 184, 185, 186, 187, 188, 189, 190, 191, 192, 193, 194, 195]),
 ];
 
-/// The first of the opcodes that CPython itself writes into code objects, to trace them (`MIN_INSTRUMENTED_OPCODE`), and one below
-/// that (`ENTER_EXECUTOR`). No file has them. What some of them stand for is looked up in tables of the code object.
+/// The opcodes that only a running CPython writes: all from the first number on (`MIN_INSTRUMENTED_OPCODE`), and the
+/// second number (`ENTER_EXECUTOR`), which is lower. CPython never writes them to a file. For some of them, it looks up
+/// the original instruction in a table of the code object.
 #[cfg(not(Py_3_12))]
 const INTERNAL: (i16, Option<i16>) = (i16::MAX, None);
 
@@ -145,32 +147,33 @@ const CACHES: [u8; 256] = {
     caches
 };
 
-/// The largest number of caches, which stands last.
+/// The largest number of caches. It is the last in `OPCODES`.
 const MOST: u8 = match OPCODES {
     [.., (number, _)] => *number,
     [] => 0,
 };
 
-/// Refuses instructions that CPython would follow out of their memory.
+/// Refuses bytecode with an instruction whose caches do not fit, or with an instruction that only a running CPython
+/// writes.
 ///
-/// Which units are instructions and which are caches can only be told from the first one on, and that takes too long. But
-/// caches are zero in every file, and zero is an opcode without caches: where instructions fit, no unit seems to have more
-/// caches than units follow it. So a look at the last few is enough, and refuses no code that CPython wrote.
+/// Only a walk from the first unit could distinguish instructions from caches, and that would take too long. So this
+/// treats each of the last units as an instruction. That refuses no bytecode that CPython wrote: in a file, caches are
+/// zero, and zero is the opcode of an instruction without caches.
 #[inline]
 pub(super) fn check(bytecode: &PermaBytes<'_>) -> Result<()> {
     let (units, _) = bytecode.as_slice().as_chunks::<2>();
-    let is_cut_off = |(behind, [opcode, _]): (usize, &[u8; 2])| usize::from(CACHES[usize::from(*opcode)]) > behind;
+    let is_cut_off = |(after, [opcode, _]): (usize, &[u8; 2])| usize::from(CACHES[usize::from(*opcode)]) > after;
     if units.iter().rev().take(MOST.into()).enumerate().any(is_cut_off) {
         return Err(Error::unsupported("instructions that end before their last cache", bytecode.offset()));
     }
     if cfg!(Py_3_12) && has_internal(units) {
-        let what = "instructions in files that only a running interpreter has";
+        let what = "files with instructions that only a running interpreter writes";
         return Err(Error::unsupported(what, bytecode.offset()));
     }
     Ok(())
 }
 
-/// Whether there are [`INTERNAL`] opcodes. No branch leaves the loop, so that it looks at eight units at a time.
+/// Whether there are [`INTERNAL`] opcodes. The loop has no early exit, so the compiler can vectorise it.
 fn has_internal(units: &[[u8; 2]]) -> bool {
     let (first, other) = INTERNAL;
     let (highest, has_other) = units.iter().fold((0, false), |(highest, has_other): (i16, bool), unit| {

@@ -1,4 +1,4 @@
-//! Code objects through marshal: right for every build of CPython, since the interpreter makes them itself.
+//! Makes code objects through marshal. This is correct for every build of CPython, because `marshal.loads` makes them.
 
 use permacode_pyc::{Header, Validation, Version, encode_pyc};
 use permacode_reader::{Item, Module};
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{error::Result, text::text};
 
-/// Encodes the tables of a module as marshal bytes, and gives them to `marshal.loads`.
+/// Encodes a module as marshal bytes and passes them to `marshal.loads`.
 pub(super) struct Marshal {
     /// The magic number of this interpreter.
     magic: u32,
@@ -27,7 +27,7 @@ impl Marshal {
         Marshal { magic, archive_len, reason }
     }
 
-    /// Refuses what the interpreter would make of the bytes without end, or out of its memory.
+    /// Refuses modules whose values are out of proportion, and bytecode that leads CPython out of its memory.
     fn check(&self, module: &Module<'_>) -> Result<()> {
         let mut weights = Weights::default();
         let (mut left, mut budget) = (weights::budget(self.archive_len), module.budget());

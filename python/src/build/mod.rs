@@ -1,27 +1,17 @@
-//! From the record of a module to a code object: the one place where it is decided how.
+//! Makes the code object of a module, in one of two ways.
 //!
 //! ```text
-//!   tables ─► objects (each made once, cached)      marshal: bytes encoded on the fly, for builds of CPython
-//!      └────► constructor (by version of CPython)            whose code objects are not known
+//!   records ─► objects (cached, each made once)     marshal: encodes the module as marshal bytes.
+//!      └─────► constructor (depends on the version)          For other builds of CPython.
 //! ```
 //!
-//! Either way CPython is handed no more than it can take: `weights` bounds what it walks through, and `instructions` refuses
-//! what it would follow out of its memory.
+//! Both ways protect CPython from a hostile archive. `weights` limits the number of values that CPython visits, and
+//! `instructions` refuses instructions that lead it out of its memory.
 
-#[cfg(not(Py_GIL_DISABLED))]
-mod constructor;
 mod instructions;
 mod marshal;
 #[cfg(not(Py_GIL_DISABLED))]
-mod objects;
-#[cfg(not(Py_GIL_DISABLED))]
-mod qualnames;
-#[cfg(not(Py_GIL_DISABLED))]
-mod raw;
-#[cfg(not(Py_GIL_DISABLED))]
-mod tables;
-#[cfg(not(Py_GIL_DISABLED))]
-mod tuples;
+mod records;
 mod weights;
 
 use permacode_reader::{Archive, Mapping, Module};
@@ -31,7 +21,8 @@ use crate::error::Result;
 
 /// Makes the code objects of one archive.
 pub(crate) trait Build: Send + Sync {
-    /// The code object that runs when the module is loaded, with all that it holds.
+    /// The code object of the body of a module, with everything that it reaches. Code objects without a file name of
+    /// their own get `filename`.
     fn code<'py>(
         &self,
         py: Python<'py>,
@@ -39,31 +30,32 @@ pub(crate) trait Build: Send + Sync {
         filename: &Bound<'py, PyString>,
     ) -> Result<Bound<'py, PyAny>>;
 
-    /// How it makes them.
+    /// The way in which it makes them.
     fn method(&self) -> Method;
 }
 
-/// A way to make code objects, in words.
+/// Describes a way to make code objects.
 #[derive(Debug, Clone)]
 pub(crate) struct Method {
-    /// `tables` or `marshal`.
+    /// `records` or `marshal`.
     pub(crate) name: &'static str,
-    /// The function of CPython that makes the code object.
+    /// The function of CPython that makes the code objects.
     pub(crate) constructor: &'static str,
-    /// Why this way.
+    /// Why this way was chosen.
     pub(crate) reason: String,
 }
 
-/// The quickest way that is known to be right for this interpreter.
+/// Chooses the fastest way that is known to be correct for this interpreter.
 #[cfg(not(Py_GIL_DISABLED))]
 pub(crate) fn choose(py: Python<'_>, archive: &Archive<Mapping>, magic: u32) -> Box<dyn Build> {
-    match constructor::Constructor::new(py) {
-        Ok((constructor, reason)) => Box::new(tables::Tables::new(archive, constructor, reason)),
+    match records::Records::new(py, archive) {
+        Ok(records) => Box::new(records),
         Err(reason) => Box::new(marshal::Marshal::new(magic, archive.file_len(), reason)),
     }
 }
 
-/// A free-threaded interpreter may write to the tuples that code objects share: marshal makes them afresh.
+/// Chooses marshal for a free-threaded interpreter. Such an interpreter may write to the tuples of a code object, so
+/// code objects must not share them, as those of `records` do.
 #[cfg(Py_GIL_DISABLED)]
 pub(crate) fn choose(_py: Python<'_>, archive: &Archive<Mapping>, magic: u32) -> Box<dyn Build> {
     Box::new(marshal::Marshal::new(magic, archive.file_len(), "the interpreter is free-threaded".to_owned()))

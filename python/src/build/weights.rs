@@ -1,49 +1,51 @@
-//! How many values a constant stands for, and a limit to that (spec.md 8.2, [P-6]).
+//! Limits the number of values that CPython visits in constants (spec.md 8.2, [P-6]).
 //!
-//! Sixty tuples, each of which holds the one before twice, take a few hundred bytes of an archive and stand for 2^60 values.
-//! They are made in no time. But CPython goes through the constants of a code object value by value when it makes one (it
-//! interns strings, at any depth of tuples and frozensets), and so does the hash of a tuple in a set or a dict. Neither can be
-//! interrupted. So values are counted first, each as often as CPython meets it.
+//! Sixty tuples, each of which contains the previous one twice, have a few hundred bytes in an archive and stand for
+//! 2^60 values. To make them takes no time. But CPython visits each value, once for each path to it, when it makes a
+//! code object (it interns strings in nested tuples and frozensets) and when it hashes a tuple in a set or dict. It
+//! cannot be interrupted there. So this module computes the *weight* of a constant first: the number of values that
+//! CPython visits.
 
 use hashbrown::{HashMap, HashSet};
 use permacode_reader::{Budget, Constant, Container, ContainerKind, Item, ItemRef, List, Object};
 
 use crate::error::{Error, Result};
 
-/// Values that a module may stand for whatever the length of the archive: half a second's work.
+/// The weight that a module may have in every archive. CPython visits that many values in about half a second.
 const VALUES: u64 = 1 << 24;
 
-/// Values for each byte of the archive besides. The compiler of CPython makes at most 86 out of a byte of source, by folding
-/// `((0,)*4,)*256` into a constant.
+/// The additional weight for each byte of the archive. The compiler of CPython makes at most 86 values from a byte of
+/// source, when it folds `((0,)*4,)*256` into a constant.
 const VALUES_A_BYTE: u64 = 128;
 
-/// A constant of so many values is not worth counting: there are no more constants than the archive's lists have items, and
-/// `Budget::take_list` counts those.
+/// The greatest weight that is not counted. The number of constants is at most the number of items of all lists, which
+/// `Budget::take_list` limits.
 pub(super) const LIGHT: u64 = 64;
 
-/// How many values a module of an archive of this length may lead CPython through.
+/// The weight that a module may have in an archive of this length in bytes.
 pub(super) fn budget(archive_len: u64) -> u64 {
     archive_len.saturating_mul(VALUES_A_BYTE).saturating_add(VALUES)
 }
 
-/// How many values containers stand for: themselves, and what each of their items stands for.
+/// The weights of containers. The weight of a container is one plus the weights of its items.
 ///
-/// Those of [`LIGHT`] ones that hold no containers are not kept: a look at the container tells.
+/// Light containers without containers among their items are not stored. [`Weights::of`] computes their weights again.
 #[derive(Debug, Default)]
 pub(super) struct Weights {
     by_id: HashMap<u32, u64>,
-    /// What [`add_all`](Self::add_all) has met.
-    met: HashSet<u32>,
+    /// The ids of the containers that [`add_all`](Self::add_all) has visited.
+    visited: HashSet<u32>,
 }
 
 impl Weights {
-    /// The values of a container whose members have been added. What it takes to hash its members goes off `left`.
+    /// Adds a container whose items have been added, and returns its weight. For a set or dict, the weight is taken
+    /// from `left`, because CPython hashes the items when it makes the container.
     pub(super) fn add(&mut self, object: Object<'_>, container: &Container<'_>, left: &mut u64) -> Result<u64> {
         let mut weight = 1 + container.len() as u64;
         if container.depth() > 1 {
             for item in container.iter() {
-                if let Item::Object(member) = item? {
-                    weight = weight.saturating_add(self.of(member)? - 1);
+                if let Item::Object(item) = item? {
+                    weight = weight.saturating_add(self.of(item)? - 1);
                 }
             }
         }
@@ -59,30 +61,31 @@ impl Weights {
         Ok(weight)
     }
 
-    /// Adds an object and all that it holds, unless it has been met. It does not recurse: containers may be 2,000 deep.
+    /// Adds an object and everything that it reaches. An explicit stack replaces recursion, because containers may be
+    /// 2,000 levels deep.
     pub(super) fn add_all(&mut self, outermost: Object<'_>, budget: &mut Budget, left: &mut u64) -> Result<()> {
         let mut stack = vec![(outermost, false)];
-        while let Some((object, are_members_added)) = stack.pop() {
+        while let Some((object, are_items_added)) = stack.pop() {
             let Constant::Container(container) = object.constant()? else { continue };
-            if are_members_added {
+            if are_items_added {
                 self.add(object, &container, left)?;
                 continue;
             }
-            if !self.met.insert(object.id()) {
+            if !self.visited.insert(object.id()) {
                 continue;
             }
             budget.take_object(&object)?;
             stack.push((object, true));
             for item in container.iter() {
-                if let Item::Object(member) = item? {
-                    stack.push((member, false));
+                if let Item::Object(item) = item? {
+                    stack.push((item, false));
                 }
             }
         }
         Ok(())
     }
 
-    /// The values of an object; of a container, one that was added.
+    /// The weight of an object. A container must have been added.
     fn of(&self, object: Object<'_>) -> Result<u64> {
         if let Some(weight) = self.by_id.get(&object.id()) {
             return Ok(*weight);
@@ -93,7 +96,7 @@ impl Weights {
         })
     }
 
-    /// Takes the values of all constants of a code object off `left`.
+    /// Takes the weights of the stored constants of a code object from `left`.
     pub(super) fn take_constants(&self, list: &List<'_>, left: &mut u64) -> Result<()> {
         for (index, reference) in list.constants().references().enumerate() {
             let ItemRef::Object(id) = reference? else { continue };

@@ -170,7 +170,7 @@ pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
 
 /// What is installed, and how code objects are made.
 ///
-/// A dict: `method` ("tables", "marshal", or None if nothing is installed), `constructor`, `archive`, `target`,
+/// A dict: `method` ("records", "marshal", or None if nothing is installed), `constructor`, `archive`, `target`,
 /// `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed. `blocked`
 /// says why no module is imported from the archive at present; None: modules are.
 #[pyfunction]

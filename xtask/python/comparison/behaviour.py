@@ -33,7 +33,7 @@ others = sorted(name for name, loader in sources.items() if type(loader) is Sour
 stats, status = permacode.stats(), permacode.status()
 print("%d modules imported, %d from the archive, others: %s, made from %s" % (
     len(sources), stats["hits"], ", ".join(others) or "none", status["method"]))
-if others or len(sources) < 80 or stats["hits"] < len(sources) or stats["fallbacks"] or status["method"] != "tables":
+if others or len(sources) < 80 or stats["hits"] < len(sources) or stats["fallbacks"] or status["method"] != "records":
     raise SystemExit("%s %s" % (stats, status))
 """
 

@@ -226,7 +226,7 @@ def main():
         run = Run(archive, options.compiled, options)
         run.all()
         method = archive.method
-    if method != "tables":
+    if method != "records":
         run.differences("all", [("status", "code objects are made by %s, not from the tables" % method)])
     if not run.modules:
         raise SystemExit("equal.py: no module of %s is in %s: was COMPILED kept when ARCHIVE was made?" % (

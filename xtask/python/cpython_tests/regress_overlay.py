@@ -94,7 +94,7 @@ def shortcomings(outcome):
     for process in outcome["processes"]:
         if process["stats"]:
             # Without columns, code objects differ from those in the archive. The package notices that and uses marshal.
-            if process["status"]["method"] != "tables" and not process["no_debug_ranges"]:
+            if process["status"]["method"] != "records" and not process["no_debug_ranges"]:
                 wrong.append("code is made by %s: %s" % (process["status"]["method"], process["argv"]))
             if process["stats"]["fallbacks"]:
                 wrong.append("%d fallbacks: %s" % (process["stats"]["fallbacks"], process["argv"]))

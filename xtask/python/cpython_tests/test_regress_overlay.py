@@ -14,7 +14,7 @@ def outcome(status=0, failing=(), processes=(), **tests):
     return {"status": status, "failing": list(failing), "tests": tests or {"a": "ok"}, "processes": list(processes)}
 
 
-def process(role="main", hits=90, by_cpython=10, method="tables", fallbacks=0, no_debug_ranges=False):
+def process(role="main", hits=90, by_cpython=10, method="records", fallbacks=0, no_debug_ranges=False):
     return {"role": role, "argv": [], "refused": None, "by_cpython": ["m"] * by_cpython,
             "no_debug_ranges": no_debug_ranges, "status": {"method": method},
             "stats": {"hits": hits, "fallbacks": fallbacks}}

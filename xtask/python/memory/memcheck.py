@@ -60,7 +60,7 @@ def exercise(path):
     permacode.install(path, strict=True)
     import_modules()
     hits = permacode.stats()["hits"]
-    if permacode.status()["method"] != "tables" or hits < 30 or not kept.co_consts:
+    if permacode.status()["method"] != "records" or hits < 30 or not kept.co_consts:
         raise SystemExit("memcheck.py: %d modules from the archive, %s" % (hits, permacode.status()))
     permacode.uninstall()
 

@@ -1,10 +1,12 @@
-//! The constructors of CPython for code objects, which differ between its versions.
+//! The constructors of CPython for code objects. They differ between versions.
 //!
-//! | version    | constructor                                                                                        |
-//! |------------|----------------------------------------------------------------------------------------------------|
-//! | 3.9, 3.10  | `PyCode_NewWithPosOnlyArgs`, public                                                                |
-//! | 3.11, 3.12 | `_PyCode_New`, what that one calls; where it is not exported, as 3.13                              |
-//! | from 3.13  | `PyUnstable_Code_NewWithPosOnlyArgs`, public; it cannot say what kinds of locals there are, so these fields are set afterwards |
+//! | version    | constructor                                                                       |
+//! |------------|-----------------------------------------------------------------------------------|
+//! | 3.9, 3.10  | `PyCode_NewWithPosOnlyArgs`, which is public                                      |
+//! | 3.11, 3.12 | `_PyCode_New`, which the public constructor calls; if it is not exported, as 3.13 |
+//! | from 3.13  | `PyUnstable_Code_NewWithPosOnlyArgs`, which is public                             |
+//!
+//! From 3.11 on, the public constructor cannot express all kinds of locals. These fields are set afterwards.
 
 #[cfg(Py_3_11)]
 mod direct;
@@ -27,7 +29,7 @@ pub(super) use public::{Constructor, Locals};
 #[cfg(Py_3_11)]
 pub(super) use since_311::{Constructor, Locals};
 
-/// What a code object is made of. Objects are held by the caller.
+/// The values that a code object is made from. The caller keeps the objects alive.
 pub(super) struct Fields<'a> {
     pub(super) arg_count: i32,
     pub(super) posonly_count: i32,
@@ -49,16 +51,15 @@ pub(super) struct Fields<'a> {
     pub(super) qualname: Held,
 }
 
-/// The kinds of the locals of a code object, one byte for each.
-///
-/// What is captured from outside is nothing else besides: CPython would count it once, and show it in two tuples.
+/// Checks the kinds of the locals of a code object: there must be one byte for each name, and a free variable must not
+/// be anything else. CPython would count such a local once but show it in two tuples.
 fn local_kinds<'a>(kinds: &'a Held, names: &[Held], code: &Code<'_>) -> Result<&'a [u8]> {
     match raw::content(kinds) {
         Some(kinds) if kinds.len() == names.len() && kinds.iter().all(|kind| is_kind(*kind)) => Ok(kinds),
-        // The reader says what is wrong.
+        // The reader has the better error if the kinds break a rule of the format.
         _ => Err(code
             .local_kinds()
-            .map_or_else(Error::Archive, |kinds| Error::unsupported("such kinds of locals", kinds.offset()))),
+            .map_or_else(Error::Archive, |kinds| Error::unsupported("locals of these kinds", kinds.offset()))),
     }
 }
 

@@ -1,6 +1,12 @@
-//! Code objects from the tables of an archive.
+//! Makes code objects directly from the records and objects of an archive.
 
 #![allow(unsafe_code)]
+
+mod constructor;
+mod objects;
+mod qualnames;
+mod raw;
+mod tuples;
 
 use std::ops::Range;
 
@@ -8,82 +14,85 @@ use hashbrown::HashMap;
 use permacode_reader::{Archive, Budget, Code, Item, ItemRef, Leaf, Leaves, List, Mapping, Module, QualnameForm};
 use pyo3::{prelude::*, types::PyString};
 
-use super::{
-    Build, Method,
+use self::{
     constructor::{Constructor, Fields, Locals},
-    instructions,
     objects::{Marks, Objects, Window},
     qualnames::Qualnames,
-    raw::{self, Held},
+    raw::Held,
     tuples::Tuples,
-    weights,
 };
+use super::{Build, Method, instructions, weights};
 use crate::error::{Error, Result};
 
-/// Makes code objects from the tables: strings, numbers and tuples once for the whole archive, then one call of a
-/// constructor of CPython for each code object.
-pub(super) struct Tables {
+/// Makes code objects from the records of an archive. Strings, numbers and tuples that several modules use are made
+/// once. Then one call of a constructor of CPython makes each code object.
+pub(super) struct Records {
     objects: Objects,
     archive_len: u64,
     constructor: Constructor,
     reason: String,
 }
 
-/// What one load of a module has to itself.
-pub(super) struct Load<'a, 'py> {
-    pub(super) py: Python<'py>,
-    pub(super) module: Module<'a>,
+/// The state of one load of a module.
+struct Load<'a, 'py> {
+    py: Python<'py>,
+    module: Module<'a>,
     filename: Bound<'py, PyAny>,
-    pub(super) leaves: Leaves<'a>,
-    pub(super) qualnames: Qualnames<'a, 'py>,
-    /// Those that are done, by their place in the module. Children come before their parents.
+    leaves: Leaves<'a>,
+    qualnames: Qualnames<'a, 'py>,
+    /// The code objects that have been made, by their index in the module. Children come before their parents.
     codes: Vec<Bound<'py, PyAny>>,
-    /// Objects that the module has alone.
-    pub(super) window: Window<'py>,
-    /// Objects that are made anew for each load: mutable ones, and those that hold code objects.
-    pub(super) own: HashMap<u32, Bound<'py, PyAny>>,
+    /// The objects that only this module uses.
+    window: Window<'py>,
+    /// The objects that are made again for each load, by id: mutable ones, and containers that reach code objects.
+    own: HashMap<u32, Bound<'py, PyAny>>,
     tuples: Tuples<'py>,
-    /// What the archive may still ask for.
-    pub(super) budget: Budget,
-    /// Values that CPython may still be led through.
-    pub(super) values_left: u64,
+    /// Limits the work on an unverified archive.
+    budget: Budget,
+    /// The number of values that CPython may still visit; see `weights`.
+    values_left: u64,
 }
 
-/// What is to be known of the objects of a list.
+/// Facts about the objects of a list.
 #[derive(Default)]
 struct About {
-    /// Some are of this load alone.
+    /// Some of them are in [`Load::own`].
     has_own: bool,
-    /// What is true of some.
+    /// The marks that some of them have.
     marks: Marks,
 }
 
 impl Load<'_, '_> {
-    /// The place in the module of the code object with this id.
-    pub(super) fn place(&self, id: u32) -> u32 {
+    /// The index in the module of the code object with this id.
+    fn index(&self, id: u32) -> u32 {
         id.wrapping_sub(self.module.first_code())
     }
 
-    /// A code object that is done.
-    pub(super) fn code(&self, id: u32) -> Result<Held> {
-        let what = "code objects that hold one that comes later";
-        let missing = || Error::unsupported(what, self.module.offset());
-        self.codes.get(self.place(id) as usize).map(raw::held).ok_or_else(missing)
+    /// A code object that has been made.
+    fn code(&self, id: u32) -> Result<Held> {
+        let missing = || Error::unsupported("code objects that contain a later one", self.module.offset());
+        self.codes.get(self.index(id) as usize).map(raw::held).ok_or_else(missing)
     }
 }
 
-impl Tables {
-    pub(super) fn new(archive: &Archive<Mapping>, constructor: Constructor, reason: String) -> Tables {
+impl Records {
+    /// Chooses a constructor and makes an empty cache.
+    ///
+    /// # Errors
+    /// The reason why no constructor is correct for this interpreter.
+    pub(super) fn new(py: Python<'_>, archive: &Archive<Mapping>) -> std::result::Result<Records, String> {
+        let (constructor, reason) = Constructor::new(py)?;
         let objects = Objects::new(archive.object_count(), archive.file_len());
-        Tables { objects, archive_len: archive.file_len(), constructor, reason }
+        Ok(Records { objects, archive_len: archive.file_len(), constructor, reason })
     }
 
-    /// What the whole list of a code object stands for, in order.
+    /// Sets `items` to the objects of the whole list of a code object, in order.
     ///
-    /// That names are strings is left to the constructor to find out: a look at each would cost more than the rest.
+    /// This does not check that names are strings. The constructor does, and a second check would cost more than
+    /// everything else here.
     fn resolve<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, items: &mut Vec<Held>) -> Result<About> {
         items.clear();
-        // Each is overwritten.
+        // Any object is good as an initial value, because each item is overwritten.
         items.resize(list.len(), raw::held(&load.filename));
         let mut about = About::default();
         for (index, (item, reference)) in items.iter_mut().zip(list.all().references()).enumerate() {
@@ -99,7 +108,7 @@ impl Tables {
         Ok(about)
     }
 
-    /// What an item stands for that is not in the cache.
+    /// The object of an item that is not in the cache.
     #[inline(never)]
     fn first_use<'a>(
         &self,
@@ -131,27 +140,30 @@ impl Tables {
         Ok(object)
     }
 
-    /// What an item stands for that is no leaf; or what is wrong with it.
+    /// The object of an item that is not a leaf, or the error about it.
     fn other<'a>(&self, load: &mut Load<'a, '_>, list: &List<'a>, index: usize) -> Result<Held> {
         match list.all().get(index).transpose()? {
             Some(Item::Object(object)) => self.objects.container(load, object),
             Some(Item::Code(code)) => load.code(code.id()),
-            None => Err(Error::unsupported("item behind the last one", load.module.offset())),
+            None => Err(Error::unsupported("items after the end of a list", load.module.offset())),
         }
     }
 
-    /// The name at this place of a list. One that follows from other names is none: that could go in a circle.
-    pub(super) fn name_at(&self, load: &mut Load<'_, '_>, list: &List<'_>, index: usize) -> Result<Held> {
+    /// The string at `index` of a list. A [`Leaf::Qualname`] is refused here, because names that derive from each other
+    /// could form a cycle.
+    fn name_at(&self, load: &mut Load<'_, '_>, list: &List<'_>, index: usize) -> Result<Held> {
         match list.reference(index) {
             Some(ItemRef::Object(id)) if let Some((object, _)) = self.objects.cached(&load.window, id) => Ok(object),
             Some(ItemRef::Object(id)) if let Some(leaf @ Leaf::Str(_)) = load.leaves.get(id) => {
                 self.objects.leaf(&mut load.window, id, leaf)
             }
-            _ => Err(Error::unsupported("names that are no strings", load.module.offset())),
+            _ => Err(Error::unsupported("names that are not strings", load.module.offset())),
         }
     }
 
-    fn one<'a, 'py>(
+    /// Makes a code object whose children have been made. `items` is memory that all code objects of a load use in
+    /// turn.
+    fn make_code<'a, 'py>(
         &self,
         load: &mut Load<'a, 'py>,
         code: &Code<'a>,
@@ -166,12 +178,13 @@ impl Tables {
         }
         let bytecode = code.bytecode()?;
         instructions::check(&bytecode)?;
-        let item =
-            |index: usize| items.get(index).copied().ok_or_else(|| Error::unsupported("such lists", code.offset()));
+        let item = |index: usize| {
+            items.get(index).copied().ok_or_else(|| Error::unsupported("incomplete lists", code.offset()))
+        };
         let part = |range: Range<usize>| items.get(range).unwrap_or_default();
         let (kinds, name) = (item(List::KINDS)?, item(List::NAME)?);
         let filename = list.filename_index().map_or(Ok(raw::held(&load.filename)), item)?;
-        // Up to 3.10 code objects have none.
+        // Up to 3.10, code objects have no qualified name, and the constructor ignores this.
         let qualname = match (list.qualname_index(), code.qualname_form()) {
             (Some(index), _) => item(index)?,
             (None, QualnameForm::Member | QualnameForm::Local) if cfg!(Py_3_11) => {
@@ -179,7 +192,7 @@ impl Tables {
             }
             _ => name,
         };
-        // It lives until the constructor has a reference of its own.
+        // This keeps the tuple alive until the constructor has its own reference.
         let mut own_constants = None;
         let constants = part(list.constants_range());
         let constants = match about.has_own {
@@ -187,7 +200,7 @@ impl Tables {
             false => load.tuples.get(py, constants, about.marks.is_tracked())?,
         };
         let number = |number: u32| {
-            let large = || Error::unsupported("numbers in code objects above 31 bits", code.offset());
+            let large = || Error::unsupported("counts of 2^31 or more in code objects", code.offset());
             i32::try_from(number).map_err(|_| large())
         };
         let cold = code.cold()?;
@@ -211,7 +224,8 @@ impl Tables {
         self.constructor.new_code(py, &fields).map_err(|error| Self::explain(code, error))
     }
 
-    /// What is wrong with a code object that the constructor refused: a rule of the format, if it breaks one.
+    /// The error about a code object that the constructor refused. If the code object breaks a rule of the format, the
+    /// error names the rule. Otherwise it is `refused`.
     #[cold]
     fn explain(code: &Code<'_>, refused: Error) -> Error {
         let strings = || {
@@ -225,7 +239,7 @@ impl Tables {
     }
 }
 
-impl Build for Tables {
+impl Build for Records {
     fn code<'py>(
         &self,
         py: Python<'py>,
@@ -248,21 +262,21 @@ impl Build for Tables {
         };
         let mut items = Vec::new();
         for code in module.codes() {
-            let made = self.one(&mut load, &code?, &mut items)?;
+            let made = self.make_code(&mut load, &code?, &mut items)?;
             load.codes.push(made);
         }
-        let missing = || Error::unsupported("module without code", module.offset());
+        let missing = || Error::unsupported("modules without code", module.offset());
         load.codes.pop().ok_or_else(missing)
     }
 
     fn method(&self) -> Method {
-        Method { name: "tables", constructor: self.constructor.name(), reason: self.reason.clone() }
+        Method { name: "records", constructor: self.constructor.name(), reason: self.reason.clone() }
     }
 }
 
-impl Drop for Tables {
+impl Drop for Records {
     fn drop(&mut self) {
-        // Without an interpreter (its end) there is nothing to give the references back to.
+        // After the end of the interpreter, its objects no longer exist, so nothing can be released.
         Python::try_attach(|py| {
             self.objects.clear(py);
             self.constructor.clear(py);
@@ -270,11 +284,11 @@ impl Drop for Tables {
     }
 }
 
-// SAFETY: pointers and cells are touched only by those who have the interpreter attached: every method takes a `Python<'_>` or
-// something that has one, and dropping attaches. The interpreter lock lets one thread at a time do so; free-threaded builds
-// do not use it.
-#[cfg(not(Py_GIL_DISABLED))]
-unsafe impl Send for Tables {}
-// SAFETY: as above.
-#[cfg(not(Py_GIL_DISABLED))]
-unsafe impl Sync for Tables {}
+// SAFETY: a value may move to another thread if it does not depend on the thread that made it. The pointers in it are
+// references to objects of the one interpreter that can import this module (PyO3 refuses subinterpreters), and every
+// thread may use them while it is attached. All accesses are attached: `code` takes a `Python`, and `drop` attaches.
+unsafe impl Send for Records {}
+// SAFETY: threads may share a value if they cannot access its cells at the same time. `code` and `drop` access cells
+// and pointers, and both are attached. `method` reads only `constructor.direct` and `reason`, which never change. Only
+// one thread is attached at a time, because this module is not compiled for free-threaded builds.
+unsafe impl Sync for Records {}

@@ -1,4 +1,5 @@
-//! CPython from 3.11 on: names and kinds of all locals are one list each, which the public constructor cannot take.
+//! The constructors of CPython from 3.11 on. A code object has one list of the names and one of the kinds of all
+//! locals, and the public constructor cannot take these lists.
 
 #![allow(unsafe_code)]
 
@@ -9,26 +10,26 @@ use pyo3::{ffi, intern, prelude::*, types::PyBytes};
 
 use super::{Fields, direct, fields, local_kinds, scratch::Scratch};
 use crate::{
-    build::{
+    build::records::{
         raw::{self, Held},
         tuples::Tuples,
     },
     error::Result,
 };
 
-/// Names and kinds of the locals, and what follows from the kinds (`get_localsplus_counts` in `Objects/codeobject.c`).
-pub(in crate::build) struct Locals {
+/// Names and kinds of the locals, and the counts of the kinds (`get_localsplus_counts` in `Objects/codeobject.c`).
+pub(in crate::build::records) struct Locals {
     pub(super) names: Held,
     pub(super) kinds: Held,
     pub(super) counts: Counts,
 }
 
-/// How many locals there are of each kind.
+/// The numbers of locals of each kind.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Counts {
     total: c_int,
     pub(super) locals: c_int,
-    /// Cells that are no parameters.
+    /// Cells that are not parameters.
     pub(super) plain_cells: c_int,
     pub(super) cells: c_int,
     pub(super) free: c_int,
@@ -49,8 +50,8 @@ impl Counts {
 }
 
 impl Locals {
-    /// Takes names and kinds as they are.
-    pub(in crate::build) fn new<'py>(
+    /// Checks and counts the kinds. `names` becomes a tuple.
+    pub(in crate::build::records) fn new<'py>(
         py: Python<'py>,
         tuples: &mut Tuples<'py>,
         names: &[Held],
@@ -63,8 +64,9 @@ impl Locals {
 }
 
 /// The constructor.
-pub(in crate::build) struct Constructor {
-    /// `_PyCode_New`, where it is known and exported; otherwise the public constructor is used and corrected.
+pub(in crate::build::records) struct Constructor {
+    /// `_PyCode_New`, if this interpreter exports it. Otherwise the public constructor makes the code object, and its
+    /// locals are set afterwards.
     direct: Option<direct::NewCode>,
     bytecode: Scratch,
 }
@@ -94,11 +96,14 @@ unsafe extern "C" {
 }
 
 impl Constructor {
-    /// Finds out which way is right for this interpreter: a code object of its own must come out as it is.
+    /// Finds a constructor that is correct for this interpreter. As a test, it copies a code object of the interpreter,
+    /// and the copy must equal the original.
+    ///
+    /// Returns the constructor and the reason for the choice.
     ///
     /// # Errors
-    /// Why none is.
-    pub(in crate::build) fn new(py: Python<'_>) -> std::result::Result<(Self, String), String> {
+    /// The reasons why no constructor is correct.
+    pub(in crate::build::records) fn new(py: Python<'_>) -> std::result::Result<(Self, String), String> {
         let failed = |error: PyErr| format!("the fields of a code object cannot be read: {error}");
         let function = py
             .import("_frozen_importlib")
@@ -130,7 +135,7 @@ impl Constructor {
         Err(reasons.join("; "))
     }
 
-    /// Whether a code object comes out as it is.
+    /// Whether the constructor makes an equal copy of a code object.
     fn makes(&self, sample: &Bound<'_, PyAny>, names: &Bound<'_, PyAny>, kinds: &Bound<'_, PyAny>) -> Result<bool> {
         let py = sample.py();
         let attribute = |name: &str| fields::attribute(sample, name);
@@ -169,7 +174,7 @@ impl Constructor {
             && fields::attribute(&made, "co_qualname")?.is(&qualname))
     }
 
-    pub(in crate::build) fn name(&self) -> &'static str {
+    pub(in crate::build::records) fn name(&self) -> &'static str {
         match (&self.direct, cfg!(Py_3_12)) {
             (Some(_), _) => "_PyCode_New",
             (None, true) => "PyUnstable_Code_NewWithPosOnlyArgs, locals set afterwards",
@@ -177,25 +182,32 @@ impl Constructor {
         }
     }
 
-    /// Lets go of what it keeps for the next code object.
-    pub(in crate::build) fn clear(&self, py: Python<'_>) {
+    /// Releases the object that is kept for the next code object.
+    pub(in crate::build::records) fn clear(&self, py: Python<'_>) {
         self.bytecode.clear(py);
     }
 
     /// A code object.
-    pub(in crate::build) fn new_code<'py>(&self, py: Python<'py>, fields: &Fields<'_>) -> Result<Bound<'py, PyAny>> {
+    pub(in crate::build::records) fn new_code<'py>(
+        &self,
+        py: Python<'py>,
+        fields: &Fields<'_>,
+    ) -> Result<Bound<'py, PyAny>> {
         let line_table = raw::bytes(py, fields.line_table)?;
         let exception_table = raw::bytes(py, fields.exception_table)?;
         let tables = (line_table.as_ptr(), exception_table.as_ptr());
         if let Some(direct) = &self.direct {
             return raw::new(
                 py,
-                self.bytecode.with(py, fields.bytecode, |bytecode| direct.call(fields, bytecode, tables))?,
+                self.bytecode.with(py, fields.bytecode, |bytecode| direct.call(py, fields, bytecode, tables))?,
             );
         }
-        let none = raw::tuple(py, &[], false)?;
+        let empty = raw::tuple(py, &[], false)?;
         let code = self.bytecode.with(py, fields.bytecode, |bytecode| {
-            // SAFETY: attached; all objects are alive, and the constructor checks their types.
+            // SAFETY: the function requires to be attached, which `py` proves, live objects, and tuples for the names
+            // of variables, free variables and cells. The caller keeps the objects of `Fields` alive, and this function
+            // those that it made. `locals.names` is a tuple: `Locals::new` made it, or `locals_of` checked its type.
+            // `empty` is a tuple. The function checks the types of all other objects (`_PyCode_Validate`).
             unsafe {
                 PyCode_NewWithPosOnlyArgs(
                     fields.arg_count,
@@ -208,8 +220,8 @@ impl Constructor {
                     fields.constants.as_ptr(),
                     fields.names.as_ptr(),
                     fields.locals.names.as_ptr(),
-                    none.as_ptr(),
-                    none.as_ptr(),
+                    empty.as_ptr(),
+                    empty.as_ptr(),
                     fields.filename.as_ptr(),
                     fields.name.as_ptr(),
                     fields.qualname.as_ptr(),

@@ -1,4 +1,4 @@
-//! CPython 3.9 and 3.10: `PyCode_NewWithPosOnlyArgs` takes all there is.
+//! The constructor of CPython 3.9 and 3.10. `PyCode_NewWithPosOnlyArgs` takes all fields.
 
 #![allow(unsafe_code)]
 
@@ -7,7 +7,7 @@ use pyo3::{ffi, prelude::*};
 
 use super::{Fields, local_kinds};
 use crate::{
-    build::{
+    build::records::{
         raw::{self, Held},
         tuples::Tuples,
     },
@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// The three tuples of names that these versions have.
-pub(in crate::build) struct Locals {
+pub(in crate::build::records) struct Locals {
     variables: Held,
     cells: Held,
     free: Held,
@@ -23,8 +23,8 @@ pub(in crate::build) struct Locals {
 }
 
 impl Locals {
-    /// Sorts names by their kinds.
-    pub(in crate::build) fn new<'py>(
+    /// Splits names by their kinds.
+    pub(in crate::build::records) fn new<'py>(
         py: Python<'py>,
         tuples: &mut Tuples<'py>,
         names: &[Held],
@@ -35,14 +35,14 @@ impl Locals {
         let count_of = |wanted: u8| kinds.iter().filter(|kind| **kind == wanted).count();
         let (variables, cells) = (count_of(local_kind::LOCAL), count_of(local_kind::CELL));
         let count = code.stated_local_count().map_or(variables as i32, u32::cast_signed);
-        // Names are sorted by kind in archives that were made from compiled files.
+        // In an archive that was made from `.pyc` files, locals are in the order of their kinds.
         let sorted = |index: usize| match index {
             _ if index < variables => local_kind::LOCAL,
             _ if index < variables + cells => local_kind::CELL,
             _ => local_kind::FREE,
         };
         if kinds.iter().enumerate().any(|(index, kind)| *kind != sorted(index)) {
-            return Err(Error::unsupported("locals in this order up to 3.10", code.offset()));
+            return Err(Error::unsupported("locals in this order in versions up to 3.10", code.offset()));
         }
         let (variables, rest) = names.split_at(variables);
         let (cells, free) = rest.split_at(cells);
@@ -56,27 +56,33 @@ impl Locals {
 }
 
 /// The constructor.
-pub(in crate::build) struct Constructor;
+pub(in crate::build::records) struct Constructor;
 
 impl Constructor {
-    /// There is nothing to find out: the constructor is public.
+    /// The constructor, which is always usable because it is public.
     #[allow(clippy::unnecessary_wraps, reason = "the constructors of later versions may not be usable")]
-    pub(in crate::build) fn new(_py: Python<'_>) -> std::result::Result<(Self, String), String> {
+    pub(in crate::build::records) fn new(_py: Python<'_>) -> std::result::Result<(Self, String), String> {
         Ok((Constructor, "up to CPython 3.10 the public constructor takes all fields".to_owned()))
     }
 
-    pub(in crate::build) fn name(&self) -> &'static str {
+    pub(in crate::build::records) fn name(&self) -> &'static str {
         "PyCode_NewWithPosOnlyArgs"
     }
 
-    pub(in crate::build) fn clear(&self, _py: Python<'_>) {}
+    pub(in crate::build::records) fn clear(&self, _py: Python<'_>) {}
 
     /// A code object.
-    pub(in crate::build) fn new_code<'py>(&self, py: Python<'py>, fields: &Fields<'_>) -> Result<Bound<'py, PyAny>> {
+    pub(in crate::build::records) fn new_code<'py>(
+        &self,
+        py: Python<'py>,
+        fields: &Fields<'_>,
+    ) -> Result<Bound<'py, PyAny>> {
         let bytecode = raw::bytes(py, fields.bytecode)?;
         let line_table = raw::bytes(py, fields.line_table)?;
         let locals = &fields.locals;
-        // SAFETY: attached; all objects are alive, and the constructor checks their types.
+        // SAFETY: the function requires to be attached, which `py` proves, and live objects. The caller keeps the
+        // objects of `Fields` alive, and this function those that it made. The function checks the types of all of
+        // them.
         let code = unsafe {
             ffi::PyCode_NewWithPosOnlyArgs(
                 fields.arg_count,

@@ -1,4 +1,4 @@
-//! Tuples that the code objects of a module share: those of names, of locals, of constants.
+//! The tuples that the code objects of a module share: names, locals and constants.
 
 use hashbrown::{HashTable, hash_table::Entry};
 use pyo3::prelude::*;
@@ -6,30 +6,31 @@ use pyo3::prelude::*;
 use super::raw::{self, Held};
 use crate::error::Result;
 
-/// Tuples of objects of the cache, each once for a load. Two are the same if they have the same objects.
+/// The tuples of one load. Tuples with the same objects are made once.
 ///
-/// The compiler shares them within a module, and so does this. Sharing them between modules costs more time than it saves:
-/// the table no longer fits in the processor's caches.
+/// The compiler shares such tuples within a module, too. To share them between modules would cost more time than it
+/// saves, because the hash table would no longer fit into the caches of the processor.
 pub(super) struct Tuples<'py> {
-    /// With their hashes, so that the table can grow without a look at them.
+    /// Each tuple with its hash, so that the table can grow without reading the tuples.
     table: HashTable<(u64, Bound<'py, PyAny>)>,
     empty: Option<Bound<'py, PyAny>>,
 }
 
 fn hash(items: &[Held]) -> u64 {
-    // Objects are aligned to 16 bytes and lie near each other: a multiplication spreads what differs over the upper bits.
+    // Addresses of objects differ only in a few middle bits. The multiplication spreads the differences to the high
+    // bits.
     items
         .iter()
         .fold(0, |hash: u64, item| (hash.rotate_left(5) ^ item.addr().get() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15))
 }
 
 impl<'py> Tuples<'py> {
-    /// Room for the tuples of so many code objects.
+    /// Reserves memory for the tuples of `count` code objects.
     pub(super) fn for_codes(count: usize) -> Self {
         Tuples { table: HashTable::with_capacity(count.saturating_mul(2)), empty: None }
     }
 
-    /// The tuple of these objects, which must live until the load ends.
+    /// The tuple of these objects. It lives until the load ends.
     pub(super) fn get(&mut self, py: Python<'py>, items: &[Held], is_tracked: bool) -> Result<Held> {
         if items.is_empty() {
             let empty = self.empty.take().map_or_else(|| raw::tuple(py, items, false), Ok)?;

@@ -1,4 +1,4 @@
-//! The objects of an archive as objects of CPython: each made when it is first needed, and once.
+//! The objects of an archive as objects of CPython. Each is made when it is first needed, and then cached.
 
 #![allow(unsafe_code)]
 
@@ -17,34 +17,38 @@ use pyo3::{
 };
 
 use super::{
+    Load,
     raw::{self, Held},
-    tables::Load,
-    weights::{LIGHT, Weights},
 };
-use crate::error::{Error, Result};
+use crate::{
+    build::weights::{LIGHT, Weights},
+    error::{Error, Result},
+};
 
-/// The cache of an archive: by the id of an object, the object of CPython.
+/// The cache of an archive: the object of CPython for each object id.
 ///
-/// It has immutable objects only that hold no code objects, and only those that several modules may use: what one module has
-/// alone lives as long as what was made of it (see [`Window`]).
+/// It holds only immutable objects that reach no code objects, and only those that several modules may use. The objects
+/// of a single module are in its [`Window`].
 ///
-/// The interpreter lock guards it. Whatever runs Python code (the garbage collector may) can come back here: no slot is
-/// borrowed meanwhile, and who finds a slot filled that was empty before takes what is there.
+/// The interpreter lock protects the cache. A call into CPython can run Python code, for example through the garbage
+/// collector, and that code can use the cache again. So no borrow of a cell is held during such a call. If a slot was
+/// filled during the call, [`Objects::keep`] uses the object in the slot.
 pub(super) struct Objects {
     slots: Box<[Cell<Slot>]>,
-    /// Which parts of the slots, of [`PART`] each, have been written to: only those are looked at in the end. In the cache of a
-    /// whole library most are not, and looking would make a page of each.
+    /// Whether a slot was written, for each run of [`PART`] slots. [`Objects::clear`] reads only the runs with a
+    /// written slot: reading the others would make the system allocate a page for each.
     used: Box<[Cell<bool>]>,
-    /// Bytes that strings, integers and bytes objects may still have. In an archive that is not damaged they do not overlap,
-    /// and together have no more than the archive.
+    /// The number of bytes that strings, integers and bytes objects may still have together. In a valid archive they do
+    /// not overlap, so they have at most the length of the archive.
     bytes_left: Cell<u64>,
-    /// How many values each container stands for. That follows from the archive, so one module's findings serve the next.
+    /// The weights of containers. They depend only on the archive, so all modules share them.
     pub(super) weights: RefCell<Weights>,
 }
 
-/// The objects that one module has alone, while it is loaded: those from its base on.
+/// The objects that only one module uses, during a load of the module: those with ids from its object base on.
 ///
-/// What only the body of the module uses is free again when that has run, as it is after marshal.
+/// After the load, an object lives only as long as a code object refers to it. An object that only the body of the
+/// module uses is freed after the body has run, as with `marshal`.
 pub(super) struct Window<'py> {
     py: Python<'py>,
     base: u32,
@@ -52,14 +56,14 @@ pub(super) struct Window<'py> {
     bytes_left: u64,
 }
 
-/// Null, or a reference that is owned, with [`Marks`] in the bits that are zero in every address.
+/// Null, or an owned reference to an object with its [`Marks`] in the lowest bits of the address. Objects are aligned
+/// to at least eight bytes, so these bits of an address are zero.
 type Slot = *mut ffi::PyObject;
 
-/// Slots of a part: a page of memory.
+/// Number of slots in a page of memory.
 const PART: usize = 512;
 
-/// Facts about an object that its slot states, so that nobody needs a look at the object itself, which would often be the
-/// first one in a long while. They are bits of a pointer: objects are aligned to eight bytes at least.
+/// Facts about an object that are stored in its slot. To read them from the object would often be a cache miss.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Marks(usize);
 
@@ -72,12 +76,12 @@ impl Marks {
         Marks(if is_tracked { Marks::TRACKED } else { 0 } | if is_heavy { Marks::HEAVY } else { 0 })
     }
 
-    /// The garbage collector has to look at the object.
+    /// Whether the garbage collector tracks the object.
     pub(super) fn is_tracked(self) -> bool {
         self.0 & Marks::TRACKED != 0
     }
 
-    /// The object stands for more than [`LIGHT`] values.
+    /// Whether the weight of the object exceeds [`LIGHT`].
     pub(super) fn is_heavy(self) -> bool {
         self.0 & Marks::HEAVY != 0
     }
@@ -96,14 +100,17 @@ fn unmarked(pointer: Slot) -> Option<(Held, Marks)> {
     NonNull::new(pointer.map_addr(|address| address & !Marks::ALL)).map(|object| (object, marks))
 }
 
-/// The object, marked; the slot owns the reference.
+/// The slot of an object. It owns the reference of `made`.
 fn marked(made: Bound<'_, PyAny>, marks: Marks) -> Slot {
     made.into_ptr().map_addr(|address| address | marks.0)
 }
 
-fn let_go(py: Python<'_>, slot: Slot) {
+/// Releases the reference of a slot. The caller must not use the slot again.
+fn release(py: Python<'_>, slot: Slot) {
     if let Some((object, _)) = unmarked(slot) {
-        // SAFETY: attached; the slot owned the reference, and its owner has emptied it or goes itself.
+        // SAFETY: `from_owned_ptr` requires an owned reference, and to be attached. The slot owned the reference:
+        // `marked` made it. Each caller has taken the slot out of its place or is being dropped, so it is released
+        // once. `py` proves that this thread is attached.
         drop(unsafe { Bound::from_owned_ptr(py, object.as_ptr()) });
     }
 }
@@ -113,7 +120,7 @@ impl<'py> Window<'py> {
         Window { py, base: module.object_base(), slots: Vec::new(), bytes_left: archive_len }
     }
 
-    /// Index of an object that the module has alone.
+    /// The index in `slots` of an object that only this module uses. `None` for other objects.
     #[inline]
     fn index(&self, id: u32) -> Option<usize> {
         id.checked_sub(self.base).map(|index| index as usize)
@@ -124,7 +131,7 @@ impl<'py> Window<'py> {
             self.slots.resize((index + 1).next_power_of_two().max(64), std::ptr::null_mut());
         }
         if let Some(slot) = self.slots.get_mut(index) {
-            let_go(self.py, std::mem::replace(slot, marked(made, marks)));
+            release(self.py, std::mem::replace(slot, marked(made, marks)));
         }
     }
 }
@@ -132,23 +139,25 @@ impl<'py> Window<'py> {
 impl Drop for Window<'_> {
     fn drop(&mut self) {
         for slot in &self.slots {
-            let_go(self.py, *slot);
+            release(self.py, *slot);
         }
     }
 }
 
 impl Objects {
     pub(super) fn new(count: u32, archive_len: u64) -> Objects {
-        // Zeros that nobody has written to take no memory: an archive that is opened and not used costs nothing.
+        // `vec!` of zeros gets zeroed pages from the system, which take no memory until they are written.
         let zeros = vec![0usize; count as usize].into_boxed_slice();
         let slots = Box::into_raw(zeros) as *mut [Cell<Slot>];
-        // SAFETY: a cell is laid out as what is in it; a pointer is as large and aligned as usize, and zeros are a null pointer.
+        // SAFETY: `from_raw` requires a pointer from `into_raw` to a value of the same layout. `Cell<Slot>` has the
+        // layout of `Slot`, a thin pointer has the size and alignment of `usize`, and a pointer of zero bytes is null,
+        // which is valid.
         let slots = unsafe { Box::from_raw(slots) };
         let used = vec![Cell::new(false); slots.len().div_ceil(PART)].into_boxed_slice();
         Objects { slots, used, bytes_left: Cell::new(archive_len), weights: RefCell::default() }
     }
 
-    /// The object, if it has been made, and its marks.
+    /// The object with this id and its marks, if it is cached.
     #[inline]
     pub(super) fn cached(&self, window: &Window<'_>, id: u32) -> Option<(Held, Marks)> {
         let slot = match window.index(id) {
@@ -158,7 +167,7 @@ impl Objects {
         unmarked(slot)
     }
 
-    /// A leaf that has not been made.
+    /// Makes and keeps a leaf that is not cached.
     pub(super) fn leaf<'py>(&self, window: &mut Window<'py>, id: u32, leaf: Leaf<'_>) -> Result<Held> {
         let py = window.py;
         let made = match leaf {
@@ -180,14 +189,14 @@ impl Objects {
             Leaf::Ellipsis => PyEllipsis::get(py).to_owned().into_any(),
             Leaf::StopIteration => py.get_type::<PyStopIteration>().into_any(),
             Leaf::Float(bits) => PyFloat::new(py, f64::from_bits(bits)).into_any(),
-            // Only lists of code objects have them, and `Tables` sees to those.
-            Leaf::Qualname { .. } => return Err(Error::unsupported("such members of containers", 0)),
+            // `Records::first_use` handles those in lists of code objects. They must not occur elsewhere.
+            Leaf::Qualname { .. } => return Err(Error::unsupported("derived qualified names in containers", 0)),
             Leaf::Complex(real, imaginary) => raw::complex(py, f64::from_bits(real), f64::from_bits(imaginary))?,
         };
         self.keep(window, id, made, Marks::default())
     }
 
-    /// Keeps an object, unless there is one by now.
+    /// Puts an object into its slot. If the slot has been filled meanwhile, returns the object in the slot.
     fn keep<'py>(&self, window: &mut Window<'py>, id: u32, made: Bound<'py, PyAny>, marks: Marks) -> Result<Held> {
         if let Some((found, _)) = self.cached(window, id) {
             return Ok(found);
@@ -199,16 +208,16 @@ impl Objects {
             used.set(true);
             slot.set(marked(made, marks));
         } else {
-            return Err(Error::unsupported("objects that the archive does not have", id.into()));
+            return Err(Error::unsupported("objects with ids that the archive does not have", 0));
         }
         Ok(held)
     }
 
-    /// Lets go of all of them.
+    /// Empties the cache.
     pub(super) fn clear(&self, py: Python<'_>) {
         let parts = self.slots.chunks(PART).zip(&self.used).filter(|(_, used)| used.get());
         for slot in parts.flat_map(|(part, _)| part) {
-            let_go(py, slot.replace(std::ptr::null_mut()));
+            release(py, slot.replace(std::ptr::null_mut()));
         }
     }
 
@@ -216,7 +225,7 @@ impl Objects {
         let of_window = window.index(id).is_some();
         let left = if of_window { window.bytes_left } else { self.bytes_left.get() };
         let Some(left) = left.checked_sub(bytes.len() as u64) else {
-            let what = "constants that are longer, together, than the archive";
+            let what = "constants that are together longer than the archive";
             return Err(Error::unsupported(what, bytes.offset()));
         };
         if of_window {
@@ -227,7 +236,8 @@ impl Objects {
         Ok(())
     }
 
-    /// A container, after all that it holds. It does not recurse: containers may be 2,000 deep.
+    /// Makes a container, after its items. An explicit stack replaces recursion, because containers may be 2,000 levels
+    /// deep.
     pub(super) fn container(&self, load: &mut Load<'_, '_>, outermost: Object<'_>) -> Result<Held> {
         let mut stack = vec![(outermost, false)];
         while let Some((object, was_seen)) = stack.pop() {
@@ -239,43 +249,44 @@ impl Objects {
                 continue;
             }
             let Constant::Container(container) = object.constant()? else {
-                // Only a code object has qualified names of others among its constants.
-                return Err(Error::unsupported("such members of containers", object.offset()?));
+                // A leaf that `Leaves::get` does not return: a `Leaf::Qualname` is the only one that reaches this line.
+                return Err(Error::unsupported("derived qualified names in containers", object.offset()?));
             };
             if was_seen {
                 self.fill(load, object, &container)?;
                 continue;
             }
-            // Containers that overlap could ask for more members than the archive has bytes.
+            // Containers that overlap could have more items than the archive has bytes.
             load.budget.take_object(&object)?;
             stack.push((object, true));
-            for member in container.iter() {
-                match member? {
-                    Item::Object(member) if self.present(load, member.id()).is_none() => stack.push((member, false)),
+            for item in container.iter() {
+                match item? {
+                    Item::Object(item) if self.present(load, item.id()).is_none() => stack.push((item, false)),
                     _ => {}
                 }
             }
         }
-        let missing = || Error::unsupported("such containers", outermost.offset().unwrap_or_default());
+        let missing =
+            || Error::unsupported("containers that contain themselves", outermost.offset().unwrap_or_default());
         self.present(load, outermost.id()).ok_or_else(missing)
     }
 
-    /// The object, if it is in the cache or was made for this load.
+    /// The object with this id, if it is cached or in [`Load::own`].
     fn present(&self, load: &Load<'_, '_>, id: u32) -> Option<Held> {
         self.cached(&load.window, id).map(|(found, _)| found).or_else(|| load.own.get(&id).map(raw::held))
     }
 
-    /// Makes a container of what is there already.
+    /// Makes and keeps a container whose items have been made.
     fn fill<'py>(&self, load: &mut Load<'_, 'py>, object: Object<'_>, container: &Container<'_>) -> Result<()> {
         let mut is_own = container.has_code();
         let mut items = Vec::with_capacity(container.len());
         for item in container.iter() {
             items.push(match item? {
                 Item::Code(code) => load.code(code.id())?,
-                Item::Object(member) => {
-                    is_own |= load.own.contains_key(&member.id());
-                    let missing = || Error::unsupported("such members", 0);
-                    self.present(load, member.id()).ok_or_else(missing)?
+                Item::Object(item) => {
+                    is_own |= load.own.contains_key(&item.id());
+                    let missing = || Error::unsupported("containers that contain themselves", 0);
+                    self.present(load, item.id()).ok_or_else(missing)?
                 }
             });
         }
@@ -311,6 +322,6 @@ fn make_container<'py>(py: Python<'py>, kind: ContainerKind, items: &[Held]) -> 
         (ContainerKind::Dict, _) => Ok(dict()?),
         (ContainerKind::FrozenDict, _) => Ok(py.import("builtins")?.getattr("frozendict")?.call1((dict()?,))?),
         (ContainerKind::Slice, &[start, stop, step]) => raw::slice(py, [start, stop, step]),
-        (ContainerKind::Slice, _) => Err(Error::unsupported("slices of other than three members", 0)),
+        (ContainerKind::Slice, _) => Err(Error::unsupported("slices without exactly three items", 0)),
     }
 }

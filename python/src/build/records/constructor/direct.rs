@@ -1,5 +1,5 @@
-//! `_PyCode_New` of CPython 3.11 and 3.12 (`Include/internal/pycore_code.h`): what the public constructor calls, without the
-//! tuples that one makes first. It is private but exported; 3.13 does not export it.
+//! `_PyCode_New` of CPython 3.11 and 3.12 (`Include/internal/pycore_code.h`). The public constructor calls it after it
+//! has made tuples that Permacode already has. The function is private but exported. 3.13 no longer exports it.
 
 #![allow(unsafe_code)]
 
@@ -12,8 +12,9 @@ pub(super) use this_version::{NewCode, find};
 #[cfg(Py_3_13)]
 mod this_version {
     use super::{Fields, ffi};
+    use pyo3::Python;
 
-    /// There is none.
+    /// A type without values, because this version does not export the function.
     pub(in super::super) enum NewCode {}
 
     #[allow(clippy::unnecessary_wraps, reason = "an earlier version may lack what it should have")]
@@ -24,6 +25,7 @@ mod this_version {
     impl NewCode {
         pub(in super::super) fn call(
             &self,
+            _py: Python<'_>,
             _fields: &Fields<'_>,
             _bytecode: *mut ffi::PyObject,
             _tables: (*mut ffi::PyObject, *mut ffi::PyObject),
@@ -38,6 +40,7 @@ mod this_version {
     use std::ffi::{CStr, c_int, c_void};
 
     use super::{Fields, ffi};
+    use pyo3::Python;
 
     /// `struct _PyCodeConstructor`
     #[repr(C)]
@@ -60,7 +63,7 @@ mod this_version {
         exceptiontable: *mut ffi::PyObject,
     }
 
-    /// `_PyCode_Validate` and `_PyCode_New`
+    /// The functions `_PyCode_Validate` and `_PyCode_New`.
     pub(in super::super) struct NewCode {
         validate: unsafe extern "C" fn(*mut CodeConstructor) -> c_int,
         new: unsafe extern "C" fn(*mut CodeConstructor) -> *mut ffi::PyObject,
@@ -69,11 +72,14 @@ mod this_version {
     /// The two functions, if this interpreter exports them.
     pub(in super::super) fn find() -> Result<Option<NewCode>, String> {
         let (validate, new) = (symbol(c"_PyCode_Validate")?, symbol(c"_PyCode_New")?);
-        // SAFETY: that is its type in both versions that this is compiled for.
+        // SAFETY: the pointer must be a function of this type. `symbol` found it under its name in this process and it
+        // is not null. In 3.11 and 3.12, its declaration is `int _PyCode_Validate(struct _PyCodeConstructor *)`, and
+        // `CodeConstructor` has the fields of that struct. An extension module without the stable ABI is loaded only by
+        // the minor version for which it was compiled.
         let validate = unsafe {
             std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut CodeConstructor) -> c_int>(validate)
         };
-        // SAFETY: as above.
+        // SAFETY: as above, with `PyCodeObject *_PyCode_New(struct _PyCodeConstructor *)`.
         let new = unsafe {
             std::mem::transmute::<*mut c_void, unsafe extern "C" fn(*mut CodeConstructor) -> *mut ffi::PyObject>(new)
         };
@@ -82,7 +88,8 @@ mod this_version {
 
     #[cfg(unix)]
     fn symbol(name: &CStr) -> Result<*mut c_void, String> {
-        // SAFETY: the name ends with a zero; looking up a symbol of this process runs no code.
+        // SAFETY: `dlsym` requires a valid handle and a string that ends in a zero byte. `RTLD_DEFAULT` is a valid
+        // handle, and `name` is a `CStr`.
         let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
         if found.is_null() {
             Err(format!("this interpreter does not export {}", name.to_string_lossy()))
@@ -97,9 +104,10 @@ mod this_version {
     }
 
     impl NewCode {
-        /// A new code object, or null and an exception.
+        /// A new code object, or null if an exception was raised.
         pub(in super::super) fn call(
             &self,
+            _py: Python<'_>,
             fields: &Fields<'_>,
             bytecode: *mut ffi::PyObject,
             (line_table, exception_table): (*mut ffi::PyObject, *mut ffi::PyObject),
@@ -122,11 +130,13 @@ mod this_version {
                 stacksize: fields.stack_size,
                 exceptiontable: exception_table,
             };
-            // SAFETY: the fields are those of the struct, and the objects are alive.
+            // SAFETY: `_PyCode_Validate` requires to be attached, which `_py` proves, and a constructor whose pointers
+            // are live objects. It checks their types itself. The caller holds a reference to each object: see
+            // `Fields`, and `new_code` for the other three.
             if unsafe { (self.validate)(&raw mut constructor) } < 0 {
                 return std::ptr::null_mut();
             }
-            // SAFETY: as above, and the fields have been validated, as it asks.
+            // SAFETY: as above. `_PyCode_New` also requires a constructor that `_PyCode_Validate` has accepted.
             unsafe { (self.new)(&raw mut constructor) }
         }
     }

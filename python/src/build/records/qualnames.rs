@@ -1,26 +1,29 @@
-//! Qualified names of the code objects of a module, which mostly follow from those of their parents.
+//! The qualified names of the code objects of a module. Most of them derive from the qualified name of the parent.
 
 use hashbrown::HashMap;
 use permacode_format::MAX_QUALNAME_LEN;
-use permacode_reader::{Code, Item, List, QualnameForm};
+use permacode_reader::{Code, Item, List};
 use pyo3::prelude::*;
 
 use super::{
+    Load, Records,
     raw::{self, Held},
-    tables::{Load, Tables},
 };
 use crate::error::{Error, Result};
 
-/// Those that are known already, by the place of the code object in the module.
+/// The qualified names that have been made during one load.
 pub(super) struct Qualnames<'a, 'py> {
-    /// The way from a code object to an ancestor; kept for its memory.
+    /// Code objects from one to an ancestor. Kept between calls to reuse its memory.
     path: Vec<Code<'a>>,
+    /// By the index of the code object in the module.
     known: Vec<Option<Bound<'py, PyAny>>>,
-    /// Up to 3.10 qualified names are constants: by the place of the code object they name, and whether they are interned.
+    /// Up to 3.10, qualified names are constants. By the index of the code object that they name, and whether they are
+    /// interned.
     constants: HashMap<(u32, bool), Bound<'py, PyAny>>,
-    /// Those of `constants`, by what they say and whether they are interned.
+    /// The values of `constants`, by their text and whether they are interned.
     texts: HashMap<(Vec<u8>, bool), Bound<'py, PyAny>>,
-    /// Characters that they may still have: shared names could else make a small archive describe gigabytes.
+    /// The number of characters that derived names may still have. Without a limit, a small archive with shared names
+    /// could describe gigabytes.
     left: u64,
 }
 
@@ -36,34 +39,29 @@ impl Qualnames<'_, '_> {
     }
 }
 
-impl Tables {
+impl Records {
     /// The qualified name of a code object.
     pub(super) fn qualname<'a>(&self, load: &mut Load<'a, '_>, code: &Code<'a>) -> Result<Held> {
-        // Up to the first ancestor whose name is known, and down again.
+        // The first loop goes up to the nearest ancestor whose name is known, and the second derives names on the way
+        // down.
         let mut path = std::mem::take(&mut load.qualnames.path);
         path.clear();
         path.push(*code);
         let mut name = loop {
             let Some(&code) = path.last() else {
-                return Err(Error::unsupported("such qualified names", code.offset()));
+                return Err(Error::unsupported("qualified names without a code object", code.offset()));
             };
-            if let Some(Some(known)) = load.qualnames.known.get(load.place(code.id()) as usize) {
+            if let Some(Some(known)) = load.qualnames.known.get(load.index(code.id()) as usize) {
                 path.pop();
                 break raw::held(known);
             }
-            match code.qualname_form() {
-                QualnameForm::Member | QualnameForm::Local => {
-                    let parent = code.parent()?;
-                    path.push(
-                        parent.ok_or_else(|| Error::unsupported("derived names without a parent", code.offset()))?,
-                    );
-                }
-                QualnameForm::Name | QualnameForm::Explicit => {
-                    path.pop();
-                    let list = code.list()?;
-                    break self.name_at(load, &list, list.qualname_index().unwrap_or(List::NAME))?;
-                }
+            if code.qualname_form().separator().is_none() {
+                path.pop();
+                let list = code.list()?;
+                break self.name_at(load, &list, list.qualname_index().unwrap_or(List::NAME))?;
             }
+            let missing = || Error::unsupported("derived qualified names without a parent", code.offset());
+            path.push(code.parent()?.ok_or_else(missing)?);
         };
         while let Some(code) = path.pop() {
             let made = self.derived(load, &code, name, code.is_qualname_interned())?;
@@ -72,10 +70,8 @@ impl Tables {
         load.qualnames.path = path;
         Ok(name)
     }
-}
 
-impl Tables {
-    /// A qualified name that follows from that of the parent.
+    /// The qualified name of a code object, derived from the qualified name `parent` of its parent.
     fn derived<'a, 'py>(
         &self,
         load: &mut Load<'a, 'py>,
@@ -83,13 +79,12 @@ impl Tables {
         parent: Held,
         is_interned: bool,
     ) -> Result<Bound<'py, PyAny>> {
-        let is_local = code.qualname_form() == QualnameForm::Local;
-        let separator = if is_local { LOCAL_SEPARATOR } else { MEMBER_SEPARATOR };
+        let separator = code.qualname_form().separator().unwrap_or_default();
         let last = self.name_at(load, &code.list()?, List::NAME)?;
         raw::joined(load.py, parent, separator, last, is_interned)
     }
 
-    /// The qualified name of the code object that stands at `constant` among the constants of the same list.
+    /// The qualified name of the code object at index `constant` of the constants of `list`.
     pub(super) fn qualname_constant<'a>(
         &self,
         load: &mut Load<'a, '_>,
@@ -98,16 +93,14 @@ impl Tables {
         is_interned: bool,
     ) -> Result<Held> {
         let Some(Item::Code(code)) = list.constants().get(constant as usize).transpose()? else {
-            return Err(Error::unsupported("qualified names of what is no code object", load.module.offset()));
+            let what = "qualified names of constants that are not code objects";
+            return Err(Error::unsupported(what, load.module.offset()));
         };
-        let key = (load.place(code.id()), is_interned);
+        let key = (load.index(code.id()), is_interned);
         if let Some(found) = load.qualnames.constants.get(&key) {
             return Ok(raw::held(found));
         }
-        let parent = match code.qualname_form() {
-            QualnameForm::Member | QualnameForm::Local => code.parent()?,
-            QualnameForm::Name | QualnameForm::Explicit => None,
-        };
+        let parent = if code.qualname_form().separator().is_some() { code.parent()? } else { None };
         let made = match parent {
             Some(parent) => {
                 let parent = self.qualname(load, &parent)?;
@@ -115,8 +108,8 @@ impl Tables {
             }
             None => raw::copied(load.py, self.qualname(load, &code)?, is_interned)?,
         };
-        // Equal ones are one object, as the compiler has it: two functions of a class may have one name.
-        // (Those that are not ASCII are left alone: few are, and asking what they say would leave a copy in them.)
+        // Two functions of a class can have the same name. The compiler makes one string for both, and so does this. It
+        // leaves out the few names that are not ASCII, because reading their UTF-8 would store a copy in each.
         let one = match raw::ascii_of(&raw::held(&made)).map(<[u8]>::to_vec) {
             Some(text) => load.qualnames.texts.entry((text, is_interned)).or_insert(made).clone(),
             None => made,
@@ -131,11 +124,12 @@ impl<'py> Load<'_, 'py> {
     fn keep_qualname(&mut self, code: &Code<'_>, made: Bound<'py, PyAny>) -> Result<Held> {
         let len = made.len()? as u64;
         let left = self.qualnames.left.checked_sub(len).filter(|_| len <= u64::from(MAX_QUALNAME_LEN));
-        self.qualnames.left = left.ok_or_else(|| Error::unsupported("derived names of such length", code.offset()))?;
-        let (name, place) = (raw::held(&made), self.place(code.id()) as usize);
-        match self.qualnames.known.get_mut(place) {
+        self.qualnames.left =
+            left.ok_or_else(|| Error::unsupported("derived qualified names of this length", code.offset()))?;
+        let (name, index) = (raw::held(&made), self.index(code.id()) as usize);
+        match self.qualnames.known.get_mut(index) {
             Some(known) => *known = Some(made),
-            None => return Err(Error::unsupported("code objects of other modules", code.offset())),
+            None => return Err(Error::unsupported("code objects of two modules", code.offset())),
         }
         Ok(name)
     }
