@@ -67,7 +67,7 @@ fn refusal(bytes: &[u8]) -> Option<(&'static str, Error)> {
 fn object(bytes: &[u8], is_it: impl Fn(&Constant<'_>) -> bool) -> String {
     let archive = Archive::open(bytes).unwrap();
     let found = (0..archive.object_count()).find(|id| {
-        // A container of code objects cannot be read without its module: `object_of_kind` finds these.
+        // Containers that reach code objects cannot be reached without their module: by kind, see below.
         archive.object(*id).unwrap().constant().is_ok_and(|constant| is_it(&constant))
     });
     Edited(bytes.to_vec()).object(found.unwrap())
