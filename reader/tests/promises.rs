@@ -1,15 +1,8 @@
-//! What accessors promise about archives that nobody has verified (spec.md 8.2), and that they accuse no bytes that are
-//! right.
+//! The promises of accessors about archives that were not verified (spec.md 8.2). No error blames correct bytes.
 
-mod common;
-
-use common::{
-    assemble::Sections,
-    edit::{Edited, Repair, behind},
-    shapes,
-};
 use permacode_format::{SectionKind, Slot, object_flag};
 use permacode_reader::{Archive, Constant, ErrorKind, Item, Module, ObjectKind, Rule};
+use permacode_testkit::{Edited, Repair, Sections, behind, shapes};
 use std::mem::offset_of;
 
 /// The archive with every feature, with these fields changed and all checksums corrected.
