@@ -41,7 +41,7 @@ fn leaf(bytes: &[u8]) -> Value<'_> {
 
 #[test]
 fn what_cpython_writes_is_written_alike() {
-    // As `marshal.dumps` has them, but for the flag of values that might be referred to.
+    // The output of `marshal.dumps`, without `FLAG_REF`.
     for bytes in [
         &b"N"[..],
         b"T",
