@@ -289,7 +289,7 @@ fn limits_and_constants_match_the_code() {
 
     let constants = values!(FORMAT_VERSION GENERIC_HEADER_LEN HEADER_LEN PAGE_LEN PAGE_LOG2 CHUNK_LEN CHUNK_LOG2
         MAX_VARINT_LEN NONE NO_DOCSTRING PRIVATE_SECTIONS);
-    let table = spec.only_table("Constant|Value|What");
+    let table = spec.only_table("Fixed number|Value|What");
     assert_rows(&table.at(), &rows(table), &constants);
 }
 
