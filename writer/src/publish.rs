@@ -7,10 +7,11 @@
 //! and the next writer removes it.
 
 use crate::error::Error;
+use permacode_format::MAGIC;
 use std::{
     ffi::{OsStr, OsString},
     fs::{self, File, Metadata},
-    io::{self, BufWriter, Write},
+    io::{self, BufWriter, Read, Write},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
 };
@@ -44,7 +45,7 @@ pub(crate) fn publish(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Res
 /// can call it before it starts long work.
 ///
 /// # Errors
-/// If the folder does not exist or is not writable, or if `path` exists and is not a regular file.
+/// If the folder does not exist or is not writable, or if `path` exists and is neither an archive nor an empty file.
 pub fn check_destination(path: impl AsRef<Path>) -> Result<(), Error> {
     Destination::of(path.as_ref())?.temporary().map(drop)
 }
@@ -99,7 +100,7 @@ impl Destination {
     fn of(path: &Path) -> Result<Self, Error> {
         let refused = |kind, problem: &str| Error::io("cannot write to", path, io::Error::new(kind, problem));
         let ends_with_slash = path.as_os_str().as_encoded_bytes().last().is_some_and(|last| is_separator(*last));
-        let path = &followed(path).map_err(|error| Error::io("cannot follow the link", path, error))?;
+        // The system follows links that have no path, such as /dev/stdout if that is a pipe.
         let replaced = match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
                 return Err(refused(io::ErrorKind::IsADirectory, "it is a folder; give the name of a file in it"));
@@ -114,6 +115,14 @@ impl Destination {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(Error::io("cannot write to", path, error)),
         };
+        if replaced.as_ref().is_some_and(|file| file.len() > 0) {
+            let is_archive = starts_with_magic(path);
+            if !is_archive.map_err(|error| Error::io("cannot read the file to replace", path, error))? {
+                let problem = "it is neither an archive nor an empty file; remove it or choose another output";
+                return Err(refused(io::ErrorKind::AlreadyExists, problem));
+            }
+        }
+        let path = &followed(path).map_err(|error| Error::io("cannot follow the link", path, error))?;
         let name = path.file_name().filter(|_| !ends_with_slash);
         let name = name.ok_or_else(|| refused(io::ErrorKind::InvalidInput, "it does not end in the name of a file"))?;
         let mut prefix = OsString::from(".");
@@ -156,6 +165,13 @@ fn followed(path: &Path) -> io::Result<PathBuf> {
         path = path.parent().unwrap_or(Path::new("")).join(target);
     }
     Err(io::Error::other("it leads to itself, or through more than 40 symbolic links"))
+}
+
+/// Tells an archive from any other file, which must not be lost. An archive of another version is an archive, too.
+fn starts_with_magic(path: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(path)?.take(MAGIC.len() as u64).read_to_end(&mut start)?;
+    Ok(start == MAGIC)
 }
 
 fn is_separator(byte: u8) -> bool {
@@ -235,13 +251,13 @@ mod tests {
     fn a_failed_write_leaves_the_old_file_and_no_temporary_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lib.perma");
-        fs::write(&path, "old").unwrap();
+        fs::write(&path, MAGIC).unwrap();
         let failed = publish(&path, |out| {
             out.write_all(b"half")?;
             Err(io::Error::other("no space"))
         });
         assert!(failed.is_err());
-        assert_eq!(fs::read(&path).unwrap(), b"old");
+        assert_eq!(fs::read(&path).unwrap(), MAGIC);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -258,8 +274,9 @@ mod tests {
         assert_eq!(fs::read(&path).unwrap(), b"new");
     }
 
+    /// Writes what looks like an archive.
     fn put(path: &Path, text: &str) -> Result<(), Error> {
-        publish(path, |out| out.write_all(text.as_bytes()))
+        publish(path, |out| out.write_all(&MAGIC).and_then(|()| out.write_all(text.as_bytes())))
     }
 
     #[test]
@@ -267,11 +284,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
         fs::write(path("file"), "").unwrap();
+        fs::write(path("text"), "precious").unwrap();
+        fs::write(path("start"), &MAGIC[..4]).unwrap();
         for (name, problem) in [
             ("", "it is a folder"),
             ("new/", "it does not end in the name of a file"),
             ("absent/x", "cannot write to the folder"),
             ("file/x", "Not a directory"),
+            ("text", "it is neither an archive nor an empty file; remove it"),
+            ("start", "it is neither an archive nor an empty file; remove it"),
         ] {
             let error = check_destination(path(name)).unwrap_err();
             let source = std::error::Error::source(&error).unwrap();
@@ -280,7 +301,10 @@ mod tests {
         }
         check_destination(path("file")).unwrap();
         check_destination(path("new")).unwrap();
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(fs::read(path("text")).unwrap(), b"precious");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
+        fs::write(path("text"), [&MAGIC[..], b"of any version"].concat()).unwrap();
+        check_destination(path("text")).unwrap();
     }
 
     #[cfg(unix)]
@@ -294,7 +318,7 @@ mod tests {
         symlink("real", path("in/second")).unwrap();
         for text in ["new", "newer"] {
             put(&path("first"), text).unwrap();
-            assert_eq!(fs::read_to_string(path("in/real")).unwrap(), text);
+            assert!(fs::read(path("in/real")).unwrap().ends_with(text.as_bytes()));
             assert!(fs::symlink_metadata(path("first")).unwrap().is_symlink());
             assert!(fs::symlink_metadata(path("in/second")).unwrap().is_symlink());
         }
@@ -326,7 +350,7 @@ mod tests {
                 let temporary =
                     entries.map(|entry| entry.path()).find(|path| path.extension() == Some("perma-tmp".as_ref()));
                 during.set(mode(&temporary.unwrap()));
-                out.write_all(b"new")
+                out.write_all(&MAGIC)
             })
             .unwrap();
             assert_eq!((during.get(), mode(&path)), (bits, bits), "{bits:o}");
