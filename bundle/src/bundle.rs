@@ -81,7 +81,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     let is_bundled = |place: &&Place| place.kind != PlaceKind::Extensions;
     let roots: BTreeSet<&str> = places.iter().filter(is_bundled).map(|place| place.root.as_str()).collect();
     if roots.is_empty() {
-        return Err(ErrorKind::Nothing.into());
+        return Err(Error::new(ErrorKind::Nothing));
     }
     let packages: Vec<PathBuf> = interpreter.site_packages.iter().map(|packages| packages.folder.clone()).collect();
     let filter = Filter::new(&options.include, &options.exclude, &roots)?;
@@ -104,7 +104,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     }
     let unused = filter.unused_to_include();
     if !unused.is_empty() {
-        return Err(ErrorKind::Unmatched(unused).into());
+        return Err(Error::new(ErrorKind::Unmatched(unused)));
     }
 
     let mut writer = Writer::new(Options::default());
@@ -119,7 +119,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
         kept,
         layout: TreeLayout::new(&roots, &interpreter.tag, options.optimize)?,
         report: BundleReport {
-            tag: interpreter.tag.clone(),
+            cache_tag: interpreter.tag.clone(),
             version: interpreter.version_text.clone(),
             optimization: options.optimize,
             roots: root_reports(&places),
@@ -135,9 +135,13 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     if !join.report.unreadable.is_empty() && (!options.keep_going || options.strict) {
         return Err(unreadable(join.report.unreadable));
     }
-    if options.strict && !join.report.not_modules.is_empty() {
-        join.report.not_modules.sort();
-        return Err(ErrorKind::NotModules(join.report.not_modules).into());
+    if options.strict {
+        let mut omitted = join.report.not_modules.clone();
+        omitted.retain(|file| file.why.is_omission());
+        omitted.sort();
+        if !omitted.is_empty() {
+            return Err(Error::new(ErrorKind::NotModules(omitted)));
+        }
     }
     progress.begin(Phase::Layout, 0);
     let plan = join.writer.plan()?;
@@ -228,7 +232,7 @@ impl Join<'_> {
             let name = [place.root.as_bytes(), b"/", &item.path].concat();
             if let Some(first) = taken.get(&name) {
                 let root = &place.root;
-                return Err(ErrorKind::conflict(shown(&name), (root, first), (root, &item.file), &item.path).into());
+                return Err(Error::conflict(shown(&name), (root, first), (root, &item.file), &item.path));
             }
             let (data, metadata) = match read(&item.file) {
                 Ok(read) => read,
@@ -254,7 +258,7 @@ impl Join<'_> {
 
 fn unreadable(mut files: Vec<Unreadable>) -> Error {
     files.sort();
-    ErrorKind::Unreadable(files).into()
+    Error::new(ErrorKind::Unreadable(files))
 }
 
 /// The real path of a file that may not be there yet.

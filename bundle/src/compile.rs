@@ -97,7 +97,7 @@ impl Worker<'_> {
     /// If no process can be started, and if twice in a row the process ran out of memory, was killed, or ended for another
     /// reason that is not the source's. A compiler that crashes is no error but an [`Outcome`].
     pub fn compile(&mut self, filename: &Path, source: &[u8]) -> Result<Outcome, Error> {
-        let failed = |message| Error::from(ErrorKind::CompilerFailed { file: filename.to_owned(), message });
+        let failed = |message| Error::new(ErrorKind::CompilerFailed { file: filename.to_owned(), message });
         let mut is_last = false;
         loop {
             let mut process = match self.process.take() {
@@ -141,7 +141,8 @@ impl Compiler {
     fn start(&self) -> Result<Process, Error> {
         // Without a name, so that it is gone when the processes are, however they end.
         let log = tempfile::tempfile().and_then(|log| Ok((log.try_clone()?, log)));
-        let (log, stderr) = log.map_err(|error| ErrorKind::Temporary { folder: std::env::temp_dir(), error })?;
+        let (log, stderr) =
+            log.map_err(|error| Error::new(ErrorKind::Temporary { folder: std::env::temp_dir(), error }))?;
         let mut child = command(&self.program)
             .env("PYTHONHASHSEED", "0")
             .env("PYTHONDONTWRITEBYTECODE", "1")
@@ -152,8 +153,8 @@ impl Compiler {
             .stdout(Stdio::piped())
             .stderr(stderr)
             .spawn()
-            .map_err(|error| ErrorKind::Start { program: self.program.clone(), error })?;
-        let failed = |message: String| Error::from(ErrorKind::Compiler { program: self.program.clone(), message });
+            .map_err(|error| Error::new(ErrorKind::Start { program: self.program.clone(), error }))?;
+        let failed = |message: String| Error::new(ErrorKind::Compiler { program: self.program.clone(), message });
         let (Some(requests), Some(mut answers)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(failed("it has no pipes".to_owned()));
         };

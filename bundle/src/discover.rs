@@ -9,7 +9,7 @@ mod walk;
 use std::{collections::BTreeSet, fs::File, path::PathBuf};
 
 use crate::{
-    error::{Error, Unreadable},
+    error::{Error, ErrorKind, Unreadable},
     filter::Filter,
     place::Place,
     text::shown,
@@ -73,6 +73,13 @@ pub enum Why {
     },
 }
 
+impl Why {
+    /// Whether CPython would import the file, so that the archive lacks a module. It never imports a hidden file.
+    pub(crate) fn is_omission(&self) -> bool {
+        !matches!(self, Why::Shadowed { .. })
+    }
+}
+
 /// A file or folder of a place.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Name {
@@ -105,6 +112,8 @@ pub(crate) struct Discovery {
     pub(crate) skipped: Vec<(Skip, usize, Vec<u8>)>,
     /// Folders that more than one name leads to, with the names that they were not visited under.
     pub(crate) other_names: Vec<OtherName>,
+    /// A file to bundle that is also the output.
+    pub(crate) output: Option<PathBuf>,
     /// What could not be read.
     pub(crate) unreadable: Vec<Unreadable>,
     /// Names of modules and packages that have a file, be it bundled or not.
@@ -134,9 +143,13 @@ pub(crate) struct Wanted<'r> {
 /// Walks places and decides what is a module.
 ///
 /// # Errors
-/// If the folder of a place is gone, or two folders that the user named have the same module.
+/// If the folder of a place does not exist, the output is a file to bundle, or two folders that the user named have the
+/// same module.
 pub(crate) fn discover(places: &[Place], wanted: &Wanted<'_>) -> Result<Discovery, Error> {
     let mut found = walk::walk(places, wanted)?;
+    if let Some(output) = found.output {
+        return Err(Error::new(ErrorKind::OutputIsInput(output)));
+    }
     found.items.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
     found.known = resolve::resolve(places, &mut found)?;
     // This is looked at before anything is compiled, which may take minutes.

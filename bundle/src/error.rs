@@ -77,6 +77,8 @@ pub enum ErrorKind {
     DuplicateRoot(String),
     /// Nothing was given to bundle.
     Nothing,
+    /// The file to write is one of the files to bundle.
+    OutputIsInput(PathBuf),
     /// Nothing matches these patterns to include.
     Unmatched(Vec<String>),
     /// Two folders that were given have this module or resource.
@@ -171,25 +173,27 @@ impl Unreadable {
     }
 }
 
-impl ErrorKind {
-    /// A conflict of two files with the names of their roots. `path` is what is to be left out of the second root.
-    pub(crate) fn conflict(name: String, first: (&str, &Path), second: (&str, &Path), path: &[u8]) -> Self {
-        // In a path that is not UTF-8, `?` matches each replacement character.
-        let path = globset::escape(&String::from_utf8_lossy(path)).replace(char::REPLACEMENT_CHARACTER, "?");
-        let pattern = (first.0 != second.0).then(|| format!("{}={path}", second.0));
-        ErrorKind::Conflict { name, first: first.1.to_owned(), second: second.1.to_owned(), pattern }
-    }
-}
-
 impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Error { kind: Box::new(kind) }
+    }
+
     /// What went wrong.
     #[must_use]
     pub fn kind(&self) -> &ErrorKind {
         &self.kind
     }
 
+    /// A conflict of two files, each with the name of its root. `path` is the path to leave out below the second root.
+    pub(crate) fn conflict(name: String, first: (&str, &Path), second: (&str, &Path), path: &[u8]) -> Self {
+        // In a path that is not UTF-8, `?` matches each replacement character.
+        let path = globset::escape(&String::from_utf8_lossy(path)).replace(char::REPLACEMENT_CHARACTER, "?");
+        let pattern = (first.0 != second.0).then(|| format!("{}={path}", second.0));
+        Error::new(ErrorKind::Conflict { name, first: first.1.to_owned(), second: second.1.to_owned(), pattern })
+    }
+
     pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>, error: io::Error) -> Self {
-        ErrorKind::Io { doing, path: path.into(), error }.into()
+        Error::new(ErrorKind::Io { doing, path: path.into(), error })
     }
 
     /// Whether a file system refused a name because it is too long.
@@ -198,31 +202,25 @@ impl Error {
     }
 
     pub(crate) fn unsafe_name(name: impl Into<String>, problem: &'static str) -> Self {
-        ErrorKind::UnsafeName { name: name.into(), problem }.into()
-    }
-}
-
-impl From<ErrorKind> for Error {
-    fn from(kind: ErrorKind) -> Self {
-        Error { kind: Box::new(kind) }
+        Error::new(ErrorKind::UnsafeName { name: name.into(), problem })
     }
 }
 
 impl From<permacode_writer::Error> for Error {
     fn from(error: permacode_writer::Error) -> Self {
-        ErrorKind::Write(error).into()
+        Error::new(ErrorKind::Write(error))
     }
 }
 
 impl From<permacode_reader::Error> for Error {
     fn from(error: permacode_reader::Error) -> Self {
-        ErrorKind::Read(error.into()).into()
+        permacode_model::Error::from(error).into()
     }
 }
 
 impl From<permacode_model::Error> for Error {
     fn from(error: permacode_model::Error) -> Self {
-        ErrorKind::Read(error).into()
+        Error::new(ErrorKind::Read(error))
     }
 }
 
@@ -271,6 +269,11 @@ impl fmt::Display for Error {
             }
             ErrorKind::DuplicateRoot(name) => write!(f, "two folders are called {name:?}"),
             ErrorKind::Nothing => f.write_str("there is nothing to bundle: no interpreter's library, folder or file"),
+            ErrorKind::OutputIsInput(path) => write!(
+                f,
+                "{} is both the output and a file to bundle: choose another output, or exclude the file",
+                path.display()
+            ),
             ErrorKind::Unmatched(patterns) => write!(
                 f,
                 "nothing matches the pattern to include {}: a pattern is compared with paths below a root (\"test/data\") \

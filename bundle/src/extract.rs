@@ -127,7 +127,7 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
     let limit = options.max_size.unwrap_or_else(|| archive.file_len().saturating_mul(ROOM).max(MIN_ROOM));
     let bytes = extraction.bytes(options, &absolute)?;
     if bytes > limit {
-        return Err(ErrorKind::TooMuch { bytes, limit }.into());
+        return Err(Error::new(ErrorKind::TooMuch { bytes, limit }));
     }
     let tree = Tree::create(folder, options.overwrite)?;
     progress.begin(Phase::Extract, extraction.things.len() as u64);
@@ -250,7 +250,7 @@ impl Work<'_> {
         let header = Header { version: self.version, validation };
         let pyc = compiled_path.map(|path| match encode_pyc(&model, &header, &filename) {
             Ok(pyc) => Ok((path, pyc)),
-            Err(error) => Err(ErrorKind::Pyc { module: model.name.clone(), error }),
+            Err(error) => Err(Error::new(ErrorKind::Pyc { module: model.name.clone(), error })),
         });
         let pyc = pyc.transpose()?;
         let mut bytes = 0;

@@ -1,4 +1,4 @@
-//! Which modules and files are wanted: patterns to include and to exclude.
+//! Patterns that choose modules and files to include and to exclude.
 
 use std::{cell::Cell, collections::BTreeSet};
 
@@ -9,8 +9,9 @@ use crate::error::{Error, ErrorKind};
 /// Patterns to include and to exclude.
 ///
 /// A pattern is a glob (`*`, `?`, `[..]`, `{a,b}`, `**`). It is compared with the path below the root (`test/data/x.txt`;
-/// `*` and `?` match no `/`) and with the module name (`test.support`; `*` matches dots as well). A folder or package that
-/// matches stands for all that is in it: `test`, `test.support` or `*/tests`. With `ROOT=` before it, it counts for that root.
+/// `*` and `?` do not match `/`) and with the module name (`test.support`; `*` matches dots, too). A folder or package that
+/// matches is taken with everything in it: `test`, `test.support` or `*/tests`. `ROOT=` before a pattern limits it to that
+/// root.
 #[derive(Debug)]
 pub(crate) struct Filter {
     include: Vec<Pattern>,
@@ -29,19 +30,24 @@ struct Pattern {
 
 impl Filter {
     pub(crate) fn new(include: &[String], exclude: &[String], roots: &BTreeSet<&str>) -> Result<Self, Error> {
-        let pattern = |text: &String| Pattern::new(text, roots).map_err(|error| ErrorKind::Pattern(error).into());
+        let pattern = |text: &String| Pattern::new(text, roots).map_err(|error| Error::new(ErrorKind::Pattern(error)));
         let patterns = |texts: &[String]| texts.iter().map(pattern).collect::<Result<Vec<_>, Error>>();
         Ok(Filter { include: patterns(include)?, exclude: patterns(exclude)? })
     }
 
-    /// Whether this very file or folder is excluded. Who walks a tree asks from the top down.
+    /// Whether this file or folder itself is excluded. A caller that walks a tree asks from the top down.
     pub(crate) fn excludes(&self, root: &str, path: &[u8], name: Option<&str>) -> bool {
         matches(&self.exclude, root, path, name)
     }
 
-    /// Whether this very file or folder is included, and with it all that is in it.
+    /// Whether this file or folder itself is included, with everything in it.
     pub(crate) fn includes(&self, root: &str, path: &[u8], name: Option<&str>) -> bool {
-        matches(&self.include, root, path, name) || self.include.is_empty()
+        self.includes_all() || matches(&self.include, root, path, name)
+    }
+
+    /// Whether everything is included, because there are no patterns to include.
+    pub(crate) fn includes_all(&self) -> bool {
+        self.include.is_empty()
     }
 
     /// Patterns to include that nothing matched.
@@ -80,7 +86,7 @@ impl Pattern {
     }
 }
 
-/// Each pattern is asked, even if one before it matches: what none matches is reported.
+/// Asks every pattern, even if an earlier one matches, because a pattern without any match is reported.
 fn matches(patterns: &[Pattern], root: &str, path: &[u8], name: Option<&str>) -> bool {
     if patterns.is_empty() {
         return false;
@@ -123,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_to_include_includes_all() {
+    fn no_pattern_to_include_includes_everything() {
         assert!(filter(&[], &[]).includes("one", b"a", None));
         let filter = filter(&["json"], &[]);
         assert!(filter.includes("one", b"json", Some("json")));
@@ -131,16 +137,16 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_can_be_for_one_root() {
+    fn a_pattern_can_be_limited_to_one_root() {
         let filter = filter(&[], &["two=same.py", "three=x"]);
         assert!(filter.excludes("two", b"same.py", Some("same")));
         assert!(!filter.excludes("one", b"same.py", Some("same")));
-        // Not the name of a root, so part of the pattern.
+        // `three` does not name a root, so it is part of the pattern.
         assert!(filter.excludes("one", b"three=x", None));
     }
 
     #[test]
-    fn patterns_that_nothing_matched_are_known() {
+    fn patterns_without_a_match_are_known() {
         let filter = filter(&["a", "a/b", "./a"], &["tpyo", "c", "two=c"]);
         assert!(filter.includes("one", b"a", None) && filter.includes("one", b"a/b", None));
         assert!(filter.excludes("one", b"c", None));

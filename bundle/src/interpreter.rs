@@ -119,8 +119,8 @@ impl Interpreter {
             .args(["-E", "-B", "-c", include_str!("python/probe.py")])
             .stdin(Stdio::null())
             .output()
-            .map_err(|error| ErrorKind::Start { program: program.clone(), error })?;
-        let refused = |message: String| Error::from(ErrorKind::Probe { program: program.clone(), message });
+            .map_err(|error| Error::new(ErrorKind::Start { program: program.clone(), error }))?;
+        let refused = |message: String| Error::new(ErrorKind::Probe { program: program.clone(), message });
         if !output.status.success() {
             let line = last_line(&output.stderr).unwrap_or_else(|| "it said nothing".to_owned());
             return Err(refused(format!("{}: {line}", output.status)));
@@ -134,11 +134,11 @@ impl Interpreter {
     fn of_answer(program: &Path, answer: Answer) -> Result<Self, Error> {
         let unsupported = || {
             let found = format!("{} {}", answer.implementation, answer.version);
-            Error::from(ErrorKind::Unsupported { program: program.to_owned(), found })
+            Error::new(ErrorKind::Unsupported { program: program.to_owned(), found })
         };
         let missing = |what: &str| {
             let message = format!("it does not know its {what}");
-            Error::from(ErrorKind::Probe { program: program.to_owned(), message })
+            Error::new(ErrorKind::Probe { program: program.to_owned(), message })
         };
         if answer.implementation != permacode_pyc::VM {
             return Err(unsupported());
@@ -212,8 +212,8 @@ mod tests {
                 "py is pypy 3.10.14",
             ),
             (
-                r#"{"implementation":"Python 2","version":"2.7.18","hexversion":51,"executable":null}"#,
-                "Python 2 2.7.18",
+                r#"{"implementation":"Python","version":"2.7.18","hexversion":51,"executable":null}"#,
+                "py is Python 2.7.18; supported are CPython",
             ),
             (r#"{"implementation":"rustpython","version":"3.14.0"}"#, "py is rustpython 3.14.0; supported are CPython"),
             (

@@ -192,9 +192,11 @@ impl BundleOptions {
         self
     }
 
-    /// Says which file the archive will be written to: should it lie in a folder that is bundled, then neither it nor a
-    /// temporary of its writer is part of the bundle. (Otherwise the archive of the second time would hold that of the first.)
-    /// That it can be written is checked before anything else is done.
+    /// The file that the archive will be written to. If it lies in a bundled folder, the archive of an earlier run and the
+    /// temporary files of the writer are left out. Otherwise the second archive would hold the first.
+    ///
+    /// Before any other work, the bundle checks that the file can be written, that it is a new file, an archive or an empty
+    /// file, and that it is not one of the files to bundle.
     #[must_use]
     pub fn output(mut self, file: impl Into<PathBuf>) -> Self {
         self.output = Some(file.into());

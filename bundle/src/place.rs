@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     ffi::OsString,
+    io,
     path::{Path, PathBuf},
 };
 
@@ -76,7 +77,7 @@ pub(crate) fn of_interpreter(interpreter: &Interpreter, library: bool, packages:
     folders.retain(|(_, root, folder)| root == "stdlib" || folder.is_dir());
     if library && !interpreter.stdlib.is_dir() {
         let (program, folder) = (interpreter.executable.clone(), interpreter.stdlib.clone());
-        return Err(ErrorKind::NoLibrary { program, folder }.into());
+        return Err(Error::new(ErrorKind::NoLibrary { program, folder }));
     }
     let place = |(rank, (kind, root, folder))| Place { kind, rank, root, folder, only: None };
     Ok(folders.into_iter().enumerate().map(place).collect())
@@ -90,10 +91,14 @@ pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, E
     let mut places: Vec<(bool, Place)> = Vec::new();
     for Given { root, path } in given {
         if let Some(root) = root.as_ref().filter(|root| !is_root_name(root)) {
-            return Err(ErrorKind::RootName(root.clone()).into());
+            return Err(Error::new(ErrorKind::RootName(root.clone())));
         }
         let of_error = |error| Error::io("cannot read", path, error);
         let metadata = path.metadata().map_err(of_error)?;
+        if !metadata.is_file() && !metadata.is_dir() {
+            let problem = "it is neither a file nor a folder";
+            return Err(Error::io("cannot bundle", path, io::Error::new(io::ErrorKind::InvalidInput, problem)));
+        }
         let mut folder = std::path::absolute(path).map_err(of_error)?;
         let mut only = None;
         if metadata.is_file() || root.is_none() && folder.join("__init__.py").is_file() {
@@ -125,7 +130,7 @@ pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, E
         let mut others = places[..index].iter().filter(|(other_named, _)| *is_named || *other_named);
         let mut taken = taken.iter().filter(|other| other.kind != PlaceKind::Extensions);
         if taken.any(|other| other.root == place.root) || others.any(|(_, other)| is_same_root(other)) {
-            return Err(ErrorKind::DuplicateRoot(place.root.clone()).into());
+            return Err(Error::new(ErrorKind::DuplicateRoot(place.root.clone())));
         }
     }
     Ok(places.into_iter().map(|(_, place)| place).collect())

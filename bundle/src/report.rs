@@ -22,8 +22,8 @@ use crate::{
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct BundleReport {
-    /// Tag of the target, for example `cpython-313`.
-    pub tag: String,
+    /// The cache tag of the target, for example `cpython-313`.
+    pub cache_tag: String,
     /// Exact version of the interpreter, for example `3.13.0`.
     pub version: String,
     /// Optimisation level.

@@ -37,7 +37,7 @@ impl Tree {
         let of_error = |error| Error::io("cannot open the folder", path, error);
         let folder = Dir::open_ambient_dir(path, ambient_authority()).map_err(of_error)?;
         if !overwrite && folder.entries().map_err(of_error)?.next().is_some() {
-            return Err(ErrorKind::NotEmpty(path.to_owned()).into());
+            return Err(Error::new(ErrorKind::NotEmpty(path.to_owned())));
         }
         Ok(Tree { folder, path: path.to_owned(), overwrite, last: Mutex::default() })
     }

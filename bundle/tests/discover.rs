@@ -155,6 +155,33 @@ fn a_file_that_is_not_bundled_is_imported_all_the_same() {
     assert_eq!(why(bundle.report(), "bare.py"), shadowed("stdlib/bare.pyc"));
 }
 
+/// CPython does not load a hidden source either, so the archive lacks nothing. Packages of mypyc have such sources.
+#[test]
+fn a_hidden_source_is_not_an_omission() {
+    let extension = newest().extension_suffixes[0].clone();
+    let fast = format!("pack/_fast{extension}");
+    let hidden = tree(&[
+        ("pack/__init__.py", ""),
+        ("pack/_fast.py", ""),
+        (&fast, ""),
+        ("double.py", ""),
+        ("double/__init__.py", ""),
+        ("shadow.py", ""),
+        ("shadow/inner.py", ""),
+    ]);
+    let options = folder(hidden.path()).strict(true);
+    let (archive, bundle) = archive_of(&options);
+    assert_eq!(module_names(&archive), ["double/", "pack/", "shadow"]);
+    assert_eq!(why(bundle.report(), "pack/_fast.py"), shadowed(&format!("root/{fast}")));
+    assert_eq!(bundle.report().not_modules.len(), 3);
+    // What CPython would load from the folder and not from the archive is an omission.
+    std::fs::write(hidden.path().join("old.pyc"), "").unwrap();
+    let error = permacode_bundle::bundle(&options, &()).unwrap_err();
+    let ErrorKind::NotModules(files) = error.kind() else { panic!("{error}") };
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["old.pyc"]);
+}
+
 #[test]
 fn the_folder_of_extension_modules_is_searched_before_installed_packages() {
     let mut interpreter = newest();
@@ -415,6 +442,41 @@ fn all_that_cannot_be_read_is_named_at_once() {
     std::os::unix::fs::symlink("/proc/self/mem", tree.path().join("e.py")).unwrap();
     let (archive, _) = archive_of(&folder(tree.path()).keep_going(true));
     assert_eq!(module_names(&archive), ["f"]);
+}
+
+/// A pattern asks for a name. Other names of the folder do not take its place.
+#[cfg(unix)]
+#[test]
+fn the_included_name_of_a_linked_folder_wins() {
+    use std::os::unix::fs::symlink;
+    let tree = tree(&[
+        ("real/__init__.py", ""),
+        ("real/a.py", ""),
+        ("real/sub/b.py", ""),
+        ("real/data.txt", ""),
+        ("more/c.py", ""),
+    ]);
+    symlink("real", tree.path().join("alias")).unwrap();
+    symlink("../real", tree.path().join("more/link")).unwrap();
+    let names = |patterns: &[&str]| {
+        let options = patterns.iter().fold(folder(tree.path()), |options, &pattern| options.include(pattern));
+        let (archive, bundle) = archive_of(&options);
+        let report = bundle.report();
+        assert_eq!(report.modules + report.packages + report.namespaces, module_names(&archive).len() as u64);
+        let others: Vec<String> = report.other_names.iter().map(|it| format!("{}={}", it.name, it.folder)).collect();
+        (module_names(&archive).join(" "), resource_names(&archive).join(" "), others.join(" "))
+    };
+    let texts = |one: &str, two: &str, three: &str| (one.to_owned(), two.to_owned(), three.to_owned());
+    let all = |name: &str| format!("{name}/ {name}.a {name}.sub// {name}.sub.b");
+    assert_eq!(names(&["alias"]), texts(&all("alias"), "alias/data.txt", ""));
+    assert_eq!(names(&["real"]), texts(&all("real"), "real/data.txt", ""));
+    assert_eq!(names(&["more.link"]), texts(&format!("more// {}", all("more.link")), "more/link/data.txt", ""));
+    // Two included names: the path without links, and then the first.
+    assert_eq!(names(&["alias", "real"]), texts(&all("real"), "real/data.txt", "root/alias=root/real"));
+    assert_eq!(names(&["alias", "more/link"]), texts(&all("alias"), "alias/data.txt", "root/more/link=root/alias"));
+    assert_eq!(names(&["alias", "real/a.py"]), texts(&format!("{} real/ real.a", all("alias")), "alias/data.txt", ""));
+    // A name that is not included is not another name of what is bundled.
+    assert_eq!(names(&["more/c.py"]), texts("more// more.c", "", ""));
 }
 
 #[test]

@@ -387,6 +387,33 @@ fn a_compiled_file_of_old_makes_room_for_that_of_the_module() {
     decode_pyc(&files[Path::new("__pycache__/m.tag.pyc")]).unwrap();
 }
 
+/// Bytecode beside its source is a resource. Without sources, the compiled file of the module has the same place.
+#[test]
+fn a_compiled_file_beside_its_source_makes_room_for_that_of_the_module() {
+    let tree = tree(&[
+        ("a.py", "x = 'new'\n"),
+        ("a.pyc", "old"),
+        ("pack/__init__.py", "y = 'new'\n"),
+        ("pack/__init__.pyc", "old"),
+        ("other.pyc", "old"),
+    ]);
+    let (archive, _) = archive_of(&folder(tree.path()).source(false));
+    let (out, report) = extracted(&archive, &ExtractOptions::default());
+    let left_out: Vec<_> = report.left_out.iter().map(|left_out| (left_out.path.as_str(), left_out.why)).collect();
+    let why = WhyLeftOut::HiddenByModule;
+    assert_eq!(left_out, [("a.pyc", why), ("pack/__init__.pyc", why)]);
+    assert_eq!((report.modules, report.packages, report.sources, report.resources), (1, 1, 0, 1));
+    let paths: Vec<_> = files(out.path()).into_keys().collect();
+    assert_eq!(paths, ["a.pyc", "other.pyc", "pack/__init__.pyc"].map(std::path::PathBuf::from));
+    assert_eq!(python(&newest(), out.path(), "import a, pack; print(a.x, pack.y)"), "new new");
+    // With sources, nothing is in its way.
+    let (archive, _) = archive_of(&folder(tree.path()));
+    let (out, report) = extracted(&archive, &ExtractOptions::default());
+    assert_eq!((report.left_out.len(), report.resources), (0, 3));
+    assert_eq!(fs::read(out.path().join("a.pyc")).unwrap(), b"old");
+    assert_eq!(python(&newest(), out.path(), "import a, pack; print(a.x, pack.y)"), "new new");
+}
+
 #[cfg(unix)]
 #[test]
 fn what_may_be_executed_may_be_executed_again() {

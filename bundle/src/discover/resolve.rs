@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{Claim, Discovery, FoundKind, Why, ancestors};
 use crate::{
-    error::{Error, ErrorKind},
+    error::Error,
     place::{Place, PlaceKind},
 };
 
@@ -69,5 +69,5 @@ fn conflict(places: &[Place], found: &Discovery, first: usize, second: usize) ->
     };
     let path = path.unwrap_or(&second.path);
     let roots = [first, second].map(|item| places[item.place].root.as_str());
-    ErrorKind::conflict(name, (roots[0], &first.file), (roots[1], &second.file), path).into()
+    Error::conflict(name, (roots[0], &first.file), (roots[1], &second.file), path)
 }

@@ -1,12 +1,16 @@
 //! Walking places.
 //!
-//! Each real folder is visited once, whatever number of links lead to it: as the folder of a place if it is one, else
-//! under its path without a link, else under the first of its linked names. (If an earlier place hides the path without a
-//! link, the linked names come before it.) The order in which the system lists entries does not count.
+//! Each real folder is bundled once, however many links lead to it. If it is the folder of a place, it has that name. If
+//! not, the path without links wins, and then the first linked name. (If an earlier place hides the path without links,
+//! the linked names come before it.) The order in which the system lists entries does not matter.
+//!
+//! Patterns to include ask for names. A name that is included wins over a name that is not. A folder may therefore be
+//! visited twice: under an included name for everything in it, and under a name that is not included for what is included
+//! inside it.
 
 use std::{
     collections::{BTreeSet, HashMap},
-    mem,
+    io, mem,
     path::{Path, PathBuf},
 };
 
@@ -27,11 +31,11 @@ struct Folder {
     location: PathBuf,
     /// Its path without links.
     real: PathBuf,
-    /// How the modules in it are called up to the last dot, or why nothing imports them.
+    /// The names of its modules up to the last dot, or the reason why nothing imports them.
     prefix: Result<String, Why>,
     /// The name of the file that makes it a package.
     init: Option<String>,
-    /// A folder above it, or it itself, matches a pattern to include.
+    /// Whether everything in it is included, because it or a folder above it matches a pattern, or there is no pattern.
     is_included: bool,
 }
 
@@ -39,16 +43,16 @@ struct Walk<'w> {
     places: &'w [Place],
     wanted: &'w Wanted<'w>,
     found: Discovery,
-    /// What is not included; packages of it may be needed all the same.
+    /// Files that are not included. Packages among them may be needed.
     unwanted: Vec<FoundFile>,
-    /// Real folders, and the one name that each is visited under.
-    names: HashMap<PathBuf, Name>,
-    /// Links to folders, which wait until all folders that no link leads to were visited.
+    /// The name under which each real folder is visited: included, and not included.
+    names: HashMap<(PathBuf, bool), Name>,
+    /// Links to folders. They wait until all folders were visited that are reached without links.
     links: Vec<Folder>,
-    /// Packages that an earlier place hides. They wait until all links were visited, because one of the links may be the
-    /// name under which the interpreter finds such a folder.
+    /// Packages that an earlier place hides. They wait until all links were visited, because the interpreter may find such a
+    /// folder through a link.
     late: Vec<Folder>,
-    /// Names for which a place of the interpreter has a file, and the first such place.
+    /// Names of modules for which a place of the interpreter has a file, and the first such place.
     taken: HashMap<String, usize>,
 }
 
@@ -84,19 +88,20 @@ pub(super) fn walk(places: &[Place], wanted: &Wanted<'_>) -> Result<Discovery, E
 }
 
 impl Walk<'_> {
-    /// The folder of a place. What the user named keeps the name that it has there.
+    /// The folder of a place. A file or folder that the user named keeps its name in that place.
     fn top(&mut self, index: usize, place: &Place) -> Result<Folder, Error> {
         let real = |path: &Path| path.canonicalize();
         let own = real(&place.folder).map_err(|error| Error::io("cannot find", &place.folder, error))?;
         let name = |path: &[u8]| Name { place: index, path: path.to_vec() };
+        let is_included = self.wanted.filter.includes_all();
         match &place.only {
             _ if place.kind == PlaceKind::Extensions => {}
-            None => drop(self.names.entry(own.clone()).or_insert_with(|| name(b""))),
+            None => drop(self.names.entry((own.clone(), is_included)).or_insert_with(|| name(b""))),
             Some(only) => {
                 for entry in only {
-                    // Files among them are never looked up, so they do no harm.
+                    // Files among them do no harm, because only folders are looked up.
                     if let Ok(own) = real(&place.folder.join(entry)) {
-                        self.names.entry(own).or_insert_with(|| name(entry.as_encoded_bytes()));
+                        self.names.entry((own, is_included)).or_insert_with(|| name(entry.as_encoded_bytes()));
                     }
                 }
             }
@@ -107,11 +112,12 @@ impl Walk<'_> {
             real: own,
             prefix: Ok(String::new()),
             init: None,
-            is_included: false,
+            is_included,
         })
     }
 
-    /// Visits a folder and everything below it except links. It does not recurse, because a tree can be deeper than the stack.
+    /// Visits a folder and everything below it except links. It does not recurse, because a tree can be deeper than the
+    /// stack.
     fn tree(&mut self, top: Folder) {
         let mut folders = vec![top];
         while let Some(folder) = folders.pop() {
@@ -119,9 +125,15 @@ impl Walk<'_> {
             // The user did not name the whole folder, so it may be part of another place.
             let is_part = folder.name.path.is_empty() && (place.only.is_some() || place.kind == PlaceKind::Extensions);
             if !is_part {
-                let first = self.names.entry(folder.real.clone()).or_insert_with(|| folder.name.clone());
+                let key = (folder.real.clone(), folder.is_included);
+                let first = self.names.entry(key).or_insert_with(|| folder.name.clone());
                 if *first != folder.name {
-                    self.found.other_names.push(OtherName { name: folder.name, first: first.clone() });
+                    let first = first.clone();
+                    if folder.is_included {
+                        self.found.other_names.push(OtherName { name: folder.name, first });
+                    } else {
+                        self.skip(Skip::NotIncluded, &folder.name);
+                    }
                     continue;
                 }
             }
@@ -176,20 +188,20 @@ impl Walk<'_> {
         let module = folder.prefix.as_ref().ok().zip(part).map(|(prefix, part)| module_name(prefix, part));
         let Place { root, kind, .. } = &self.places[name.place];
         let is_given = *kind == PlaceKind::Given;
-        // Both are asked about each entry, and first of all: a pattern that nothing matches is reported.
+        // Both are asked first and about each entry, because a pattern that nothing matches is reported.
         let is_excluded = self.wanted.filter.excludes(root, &name.path, module.as_deref());
         let is_included = self.wanted.filter.includes(root, &name.path, module.as_deref()) || folder.is_included;
+        if !is_excluded && is_included && self.is_output_and_input(folder, &entry) {
+            self.found.output = Some(entry.location);
+            return;
+        }
         if let Some(why) = self.reason(folder, &entry, is_excluded) {
             self.skip(why, &name);
             return;
         }
         match &entry.kind {
             EntryKind::Folder => {
-                let real = match entry.is_link {
-                    true => entry.location.canonicalize(),
-                    false => Ok(folder.real.join(&entry.name)),
-                };
-                let real = match real {
+                let real = match real_path(folder, &entry) {
                     Ok(real) => real,
                     Err(error) => return self.found.unreadable.push(Unreadable::new(&entry.location, &error)),
                 };
@@ -211,7 +223,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Why an entry is left out; `None`: it is not.
+    /// The reason why an entry is left out; `None` if it is not.
     fn reason(&self, folder: &Folder, entry: &Entry, is_excluded: bool) -> Option<Skip> {
         let place = &self.places[folder.name.place];
         let is_top = folder.name.path.is_empty();
@@ -220,7 +232,7 @@ impl Walk<'_> {
         let name = entry.bytes();
         let is_packages =
             || matches!(name, b"site-packages" | b"dist-packages") || self.wanted.packages.contains(&entry.location);
-        // What the user named is wanted, whatever its name.
+        // A file or folder that the user named is wanted under any name.
         let is_asked_for = self.wanted.hidden || is_top && place.only.is_some();
         let hidden = if is_asked_for { None } else { Skip::of_hidden(entry) };
         match () {
@@ -237,9 +249,19 @@ impl Walk<'_> {
         }
     }
 
+    /// Whether an entry is the output, and not the archive of an earlier run. Such a file has no bytes, because only
+    /// archives and empty files are replaced. An archive is an input if the user named it.
+    fn is_output_and_input(&self, folder: &Folder, entry: &Entry) -> bool {
+        let is_named = folder.name.path.is_empty() && self.places[folder.name.place].only.is_some();
+        let is_empty = || entry.location.metadata().is_ok_and(|metadata| metadata.len() == 0);
+        entry.kind == EntryKind::File
+            && real_path(folder, entry).is_ok_and(|real| self.wanted.output.as_ref() == Some(&real))
+            && (is_named || is_empty())
+    }
+
     /// The file that the archive is written to, `.NAME.*.perma-tmp` beside it, or the folder for compiled files.
     fn is_output(&self, folder: &Folder, entry: &Entry) -> bool {
-        let real = folder.real.join(&entry.name);
+        let Ok(real) = real_path(folder, entry) else { return false };
         if entry.kind == EntryKind::Folder {
             return self.wanted.kept.as_ref() == Some(&real);
         }
@@ -250,7 +272,7 @@ impl Walk<'_> {
         real == *output || is_temporary && real.parent() == output.parent()
     }
 
-    /// How modules in a folder are called up to the last dot, or why nothing imports them.
+    /// The names of the modules in a folder up to the last dot, or the reason why nothing imports them.
     fn prefix(&self, above: &Folder, entry: &Entry, choices: &Choices) -> Result<String, Why> {
         let prefix = above.prefix.as_ref().map_err(Why::clone)?;
         let part = module_part(entry.bytes()).map_err(|message| Why::NoName { message })?;
@@ -297,7 +319,12 @@ impl Walk<'_> {
     }
 }
 
-/// The packages above what is wanted are wanted as well: without them it cannot be imported.
+/// The path of an entry without links.
+fn real_path(folder: &Folder, entry: &Entry) -> io::Result<PathBuf> {
+    if entry.is_link { entry.location.canonicalize() } else { Ok(folder.real.join(&entry.name)) }
+}
+
+/// Adds the packages above included modules, which are needed to import them.
 fn add_needed(found: &mut Discovery, unwanted: Vec<FoundFile>) {
     let mut needed = BTreeSet::new();
     for item in &found.items {

@@ -47,7 +47,7 @@ impl<'a> Extraction<'a> {
         let target = choose(archive, options.target)?;
         let model = Target::try_from(&target)?;
         let version = Version::of_target(&model)
-            .ok_or_else(|| ErrorKind::Target { vm: model.vm.clone(), magic: model.bytecode_magic })?;
+            .ok_or_else(|| Error::new(ErrorKind::Target { vm: model.vm.clone(), magic: model.bytecode_magic }))?;
         let (mut modules, mut resources, mut namespaces) = (Vec::new(), Vec::new(), 0);
         let roots: BTreeSet<&str> = target.roots()?.into_iter().map(root_text).collect::<Result<_, _>>()?;
         let mut known = KnownRoots::default();
@@ -64,7 +64,7 @@ impl<'a> Extraction<'a> {
         }
         if let Some(name) = options.bases.keys().find(|name| !roots.contains(name.as_str())) {
             let roots = roots.into_iter().map(ToOwned::to_owned).collect();
-            return Err(ErrorKind::NoSuchRoot { name: name.clone(), roots }.into());
+            return Err(Error::new(ErrorKind::NoSuchRoot { name: name.clone(), roots }));
         }
         let layout = TreeLayout::new(&roots, &model.cache_tag, model.optimization)?;
         let mut things = Vec::with_capacity(modules.len() + resources.len());
@@ -107,7 +107,7 @@ impl<'a> Extraction<'a> {
         let mut hidden = BTreeSet::new();
         let mut before: Option<(&[u8], Role)> = None;
         for (path, number, role) in files {
-            let same = |path| Err(ErrorKind::SameFile { path: text::shown(path) }.into());
+            let same = |path| Err(Error::new(ErrorKind::SameFile { path: text::shown(path) }));
             match before {
                 Some((other, Role::Compiled)) if other == path && role == Role::Resource => {
                     hidden.insert(number);
@@ -173,11 +173,11 @@ fn choose<D: AsRef<[u8]>>(archive: &Archive<D>, number: Option<usize>) -> Result
     let mut targets = archive.targets();
     let count = targets.len() as u64;
     let target = match number {
-        Some(number) => targets.nth(number).ok_or(ErrorKind::TargetChoice { count: 0 }),
-        None if count == 1 => targets.next().ok_or(ErrorKind::TargetChoice { count }),
-        None => Err(ErrorKind::TargetChoice { count }),
+        Some(number) => targets.nth(number),
+        None if count == 1 => targets.next(),
+        None => None,
     };
-    Ok(target?)
+    target.ok_or_else(|| Error::new(ErrorKind::TargetChoice { count }))
 }
 
 /// Roots of modules as text. Many modules may share a long one: each is checked once.

@@ -1,14 +1,15 @@
-# Says what an interpreter is and where its library lies: one JSON object on stdout.
-# It runs under anything that calls itself Python, so that what is not supported can be refused by its name.
+# Prints one JSON object that describes an interpreter and the folders of its library.
+# It runs under every kind of Python, so that an unsupported one can be refused by its name.
 import sys
 
-# "python -c" puts the current folder first: a module that lies there is not the one that is meant below.
+# "python -c" puts the current folder first, but modules of that folder must not be imported.
 sys.path = [entry for entry in sys.path if entry]
 
 
 def implementation():
+    # Python 3.3 and later have it.
     found = getattr(sys, "implementation", None)
-    return found.name if found else "Python 2"
+    return found.name if found else "Python"
 
 
 def version():
@@ -79,8 +80,8 @@ def about():
 if implementation() == "cpython":
     import json
 
-    # ASCII only: a path that is no text comes out with lone surrogates, which the reader of this refuses.
+    # ASCII only: a path that is not text has lone surrogates, which the reader refuses.
     print(json.dumps(about()))
 else:
-    # Nothing is imported: RustPython may be installed without a library.
+    # Import nothing: RustPython may be installed without a library.
     print('{"implementation": "%s", "version": "%s"}' % (implementation(), version()))
