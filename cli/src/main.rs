@@ -1,13 +1,13 @@
-//! The command `permacode`: arguments in, tables out. All the work is done by the libraries.
-// No code here is unsafe: the lints of the workspace deny it. `forbid` would refuse the macro of `ctor`.
+//! The command `permacode`: arguments in, tables out. The libraries do all the work.
+// The lints of the workspace deny unsafe code. `forbid` would refuse the macro of `ctor`.
 
 mod archive;
 mod command;
+mod errors;
 mod escape;
 mod near;
 mod output;
 mod progress;
-mod report;
 mod root;
 mod signals;
 mod table;
@@ -47,15 +47,18 @@ Exit status:
   1  the answer is no: not valid, not found
   2  wrong usage, or something could not be read or written
 
+  The status is the same if nobody reads standard output (`| head`).
+
 Errors:
   With --json, an error (exit status 2) is a line of JSON on standard error:
     kind     a word: usage, not-found, permission-denied, no-space, io, not-an-archive,
              unsupported-format, damaged, interpreter, compiler, unreadable, not-modules,
              conflict, not-empty, limit, other
-    message  what would be printed otherwise
-    file     the file in question, or null
-    offset   where in the archive, or null
-    rule     the rule of the format that the archive breaks, or null";
+    message  the message without --json
+    file     the file that the error is about, or null
+    offset   the offset in the archive, or null
+    rule     the rule of the format that the archive breaks, or null
+    advice   what to do; absent if there is no advice";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -67,7 +70,7 @@ enum Command {
     Extract(extract::Args),
 }
 
-/// What a command answered; everything else is an error.
+/// The answer of a command that had no error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     /// Done, or yes.
@@ -77,7 +80,7 @@ enum Answer {
 }
 
 impl Command {
-    /// The file that an error is about, unless the error itself names another.
+    /// The file that an error is about, unless the error names another.
     fn file(&self) -> Option<&Path> {
         let archive = match self {
             Command::Bundle(_) => return None,
@@ -94,16 +97,17 @@ impl Command {
 fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
     let wants_json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
-    let format = if wants_json { report::Format::Json } else { report::Format::Text };
+    let format = if wants_json { errors::Format::Json } else { errors::Format::Text };
+    signals::survive_file_size_limit();
     let mut out = Output::stdout();
     let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
             let error = harmless_usage(error, &args);
             match format {
-                report::Format::Json => report::print_usage_as_json(&error.render().to_string()),
-                // Nobody is left to tell if this fails.
-                report::Format::Text => drop(error.print()),
+                errors::Format::Json => errors::print_usage_as_json(&error.render().to_string()),
+                // If standard error cannot be written, the exit status still tells of the error.
+                errors::Format::Text => drop(error.print()),
             }
             return ExitCode::from(2);
         }
@@ -118,17 +122,16 @@ fn main() -> ExitCode {
         Command::Extract(args) => extract::run(args, &mut out),
     };
     let finished = out.finish();
-    // What was found before an error is worth having, but the error comes first.
+    // Results from before an error are printed. The error of the command comes before that of standard output.
     exit_code(result.and_then(|answer| finished.map(|()| answer)), cli.command.file(), format)
 }
 
-fn exit_code(result: Result<Answer>, file: Option<&Path>, format: report::Format) -> ExitCode {
+fn exit_code(result: Result<Answer>, file: Option<&Path>, format: errors::Format) -> ExitCode {
     match result {
         Ok(Answer::Yes) => ExitCode::SUCCESS,
         Ok(Answer::No) => ExitCode::from(1),
-        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            report::print(&error, file.filter(|_| !output::is_of_stdout(&error)), format);
+            errors::print(&error, file, format);
             ExitCode::from(2)
         }
     }
@@ -142,7 +145,7 @@ fn print_help(help: &clap::Error, out: &mut Output) -> Result<Answer> {
     out.finish().map(|()| Answer::Yes)
 }
 
-/// The same error about arguments in which nothing can do anything to a terminal.
+/// The same error about arguments, with everything escaped that a terminal would obey.
 fn harmless_usage(error: clap::Error, args: &[OsString]) -> clap::Error {
     let harmless = |arg: &OsString| match arg.to_str() {
         Some(text) => harmless(text),

@@ -1,62 +1,83 @@
-//! Names that are nearly the one asked for.
+//! Advice about a name that an archive does not have.
 
 use crate::escape::escape;
 use anyhow::Result;
 use permacode_reader::Archive;
 use std::collections::BTreeSet;
 
-/// How many suggestions are made.
+/// The most names that are suggested.
 const SUGGESTIONS: usize = 3;
 
-/// Longest name that suggestions are made for, in bytes: comparing takes time in proportion to its square.
+/// The longest name that is compared, in bytes. Comparing takes time in proportion to the square of the length.
 const MAX_LEN: usize = 100;
 
-/// All names of an archive that can be suggested, of modules and resources.
-#[derive(Debug)]
-pub(crate) struct Names<'a>(BTreeSet<&'a [u8]>);
-
-impl<'a> Names<'a> {
-    pub(crate) fn of<D: AsRef<[u8]>>(archive: &'a Archive<D>) -> Result<Self> {
-        let mut names = BTreeSet::new();
-        let mut add = |name: &'a [u8]| {
-            if name.len() <= MAX_LEN {
-                names.insert(name);
-            }
-        };
-        for target in archive.targets() {
-            for module in target.modules() {
-                add(module?.name()?.as_bytes());
-            }
-            for resource in target.resources() {
-                add(resource?.path()?.as_slice());
-            }
-        }
-        Ok(Names(names))
-    }
-
-    /// A question about the names nearest to this one, best first; `None` if none is near.
-    pub(crate) fn suggest(&self, wanted: &[u8]) -> Option<String> {
-        let wanted = wanted.to_ascii_lowercase();
-        let mut found: Vec<(usize, &[u8])> = Vec::new();
-        if wanted.len() <= MAX_LEN {
-            for name in &self.0 {
-                let lowercase = name.to_ascii_lowercase();
-                let last = lowercase.rsplit(|byte| b"./".contains(byte)).next().unwrap_or(&lowercase);
-                // The right name without its package or folder is the likeliest mistake.
-                let distance = if last == wanted { 1 } else { distance(&lowercase, &wanted) };
-                if distance <= wanted.len().div_ceil(3) {
-                    found.push((distance, name));
-                }
-            }
-        }
-        found.sort();
-        let names: Vec<String> =
-            found.iter().take(SUGGESTIONS).map(|(_, name)| format!("\"{}\"", escape(name))).collect();
-        (!names.is_empty()).then(|| format!("  did you mean {}?", names.join(", ")))
-    }
+/// What a name was looked up as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sought {
+    Module,
+    Resource,
+    Either,
 }
 
-/// Bytes to insert, remove or replace to turn one text into the other.
+/// Advice about a name that was not found as what it was sought as. If the name is that of the other kind, `other` says
+/// what to do. Otherwise it names what is nearly called so.
+pub(crate) fn advice<D: AsRef<[u8]>>(
+    archive: &Archive<D>,
+    wanted: &[u8],
+    sought: Sought,
+    other: &str,
+) -> Result<Option<String>> {
+    let mut names = BTreeSet::new();
+    let mut is_of_other_kind = false;
+    let mut add = |name, is_sought, separator| {
+        if is_sought {
+            names.insert(name);
+        } else {
+            is_of_other_kind |= is_or_is_below(name, wanted, separator);
+        }
+    };
+    for target in archive.targets() {
+        for module in target.modules() {
+            add(module?.name()?.as_bytes(), sought != Sought::Resource, b'.');
+        }
+        for resource in target.resources() {
+            add(resource?.path()?.as_slice(), sought != Sought::Module, b'/');
+        }
+    }
+    if is_of_other_kind {
+        let kind = if sought == Sought::Module { "resource" } else { "module" };
+        return Ok(Some(format!("  it is the name of a {kind}: {other}")));
+    }
+    Ok(suggest(&names, wanted))
+}
+
+fn is_or_is_below(name: &[u8], wanted: &[u8], separator: u8) -> bool {
+    let wanted = wanted.strip_suffix(&[separator]).unwrap_or(wanted);
+    name.strip_prefix(wanted).is_some_and(|rest| rest.first().is_none_or(|first| *first == separator))
+}
+
+/// A question about the names nearest to this one, best first; `None` if no name is near.
+fn suggest(names: &BTreeSet<&[u8]>, wanted: &[u8]) -> Option<String> {
+    if wanted.len() > MAX_LEN {
+        return None;
+    }
+    let wanted = wanted.to_ascii_lowercase();
+    let mut found: Vec<(usize, &[u8])> = Vec::new();
+    for name in names.iter().filter(|name| name.len() <= MAX_LEN) {
+        let lowercase = name.to_ascii_lowercase();
+        let last = lowercase.rsplit(|byte| b"./".contains(byte)).next().unwrap_or(&lowercase);
+        // A missing package or folder before the right name is the likeliest mistake.
+        let distance = if last == wanted { 1 } else { distance(&lowercase, &wanted) };
+        if distance <= wanted.len().div_ceil(3) {
+            found.push((distance, name));
+        }
+    }
+    found.sort();
+    let names: Vec<String> = found.iter().take(SUGGESTIONS).map(|(_, name)| format!("\"{}\"", escape(name))).collect();
+    (!names.is_empty()).then(|| format!("  did you mean {}?", names.join(", ")))
+}
+
+/// The number of bytes to insert, remove or replace to turn one text into the other.
 fn distance(left: &[u8], right: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=right.len()).collect();
     for (line, byte) in left.iter().enumerate() {
@@ -85,9 +106,18 @@ mod tests {
 
     #[test]
     fn near_names_come_in_the_order_of_their_distance() {
-        let names = Names(["json", "json.decoder", "bson", "os", "tkinter"].map(str::as_bytes).into());
-        assert_eq!(names.suggest(b"Jsno").as_deref(), Some("  did you mean \"json\"?"));
-        assert_eq!(names.suggest(b"decoder").as_deref(), Some("  did you mean \"json.decoder\"?"));
-        assert_eq!(names.suggest(b"zzzzzz"), None);
+        let names = ["json", "json.decoder", "bson", "os", "tkinter"].map(str::as_bytes).into();
+        assert_eq!(suggest(&names, b"Jsno").as_deref(), Some("  did you mean \"json\"?"));
+        assert_eq!(suggest(&names, b"decoder").as_deref(), Some("  did you mean \"json.decoder\"?"));
+        assert_eq!(suggest(&names, b"zzzzzz"), None);
+    }
+
+    #[test]
+    fn a_folder_has_what_lies_below_it() {
+        for (name, wanted, expected) in
+            [("a/b", "a", true), ("a/b", "a/", true), ("a/b", "a/b", true), ("ab", "a", false), ("a", "a/b", false)]
+        {
+            assert_eq!(is_or_is_below(name.as_bytes(), wanted.as_bytes(), b'/'), expected, "{name} {wanted}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! Standard output: buffered, as text or JSON, and silent when its reader has gone.
+//! Standard output: buffered, as text or JSON. Results that nobody reads are not an error.
 
 use crate::escape::{harmless, is_harmless};
 use anyhow::Result;
@@ -8,25 +8,55 @@ use std::{
     io::{self, BufWriter, IsTerminal, Write},
 };
 
-/// Standard output of a command.
+/// The standard output of a command.
 pub(crate) struct Output {
-    inner: BufWriter<Box<dyn Write>>,
+    inner: BufWriter<Pipe>,
+    name: &'static str,
     is_terminal: bool,
 }
 
-/// Standard output refused. A type of its own, so that a broken pipe elsewhere is still an error.
+/// Standard output could not be written. A type of its own, because this error is about no file.
 #[derive(Debug)]
-struct StdoutError(io::Error);
+struct StreamError {
+    stream: &'static str,
+    error: io::Error,
+}
 
-impl fmt::Display for StdoutError {
+impl fmt::Display for StreamError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("cannot write to standard output")
+        write!(f, "cannot write to {}", self.stream)
     }
 }
 
-impl std::error::Error for StdoutError {
+impl std::error::Error for StreamError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.0)
+        Some(&self.error)
+    }
+}
+
+/// A stream whose reader may go. What is written after that is dropped: the exit status still has the answer.
+struct Pipe {
+    stream: Box<dyn Write>,
+    /// Whether the reader has gone.
+    is_broken: bool,
+}
+
+impl Write for Pipe {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_broken {
+            return Ok(bytes.len());
+        }
+        match self.stream.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.is_broken = true;
+                Ok(bytes.len())
+            }
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.is_broken { Ok(()) } else { self.stream.flush() }
     }
 }
 
@@ -82,14 +112,28 @@ mod stdout {
 
 impl Output {
     pub(crate) fn stdout() -> Self {
-        let inner = stdout::open().unwrap_or_else(|_| Box::new(io::stdout()));
-        Output { is_terminal: io::stdout().is_terminal(), inner: BufWriter::with_capacity(1 << 16, inner) }
+        let stream = stdout::open().unwrap_or_else(|_| Box::new(io::stdout()));
+        Output::new("standard output", stream, io::stdout().is_terminal())
     }
 
-    /// Standard error, for what is a result where standard output is taken.
+    /// Standard error, for the summary of an archive that goes to standard output.
     pub(crate) fn stderr() -> Self {
         let stderr = io::stderr();
-        Output { is_terminal: stderr.is_terminal(), inner: BufWriter::new(Box::new(stderr)) }
+        let is_terminal = stderr.is_terminal();
+        Output::new("standard error", Box::new(stderr), is_terminal)
+    }
+
+    fn new(name: &'static str, stream: Box<dyn Write>, is_terminal: bool) -> Self {
+        Output { inner: BufWriter::with_capacity(1 << 16, Pipe { stream, is_broken: false }), name, is_terminal }
+    }
+
+    fn failed(&self, error: io::Error) -> anyhow::Error {
+        StreamError { stream: self.name, error }.into()
+    }
+
+    /// Finds a stream that is closed, open for reading only, or full like `/dev/full`, before work whose result is printed.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        self.inner.get_mut().stream.write(&[]).map(drop).map_err(|error| self.failed(error))
     }
 
     /// Whether a person reads along.
@@ -104,7 +148,7 @@ impl Output {
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.inner.write_all(bytes).map_err(|error| StdoutError(error).into())
+        self.inner.write_all(bytes).map_err(|error| self.failed(error))
     }
 
     /// A line of text, whatever names are in it: nothing of it can do anything to a terminal.
@@ -114,26 +158,30 @@ impl Output {
 
     /// A line that has escape sequences of our own; names in it have been escaped.
     pub(crate) fn styled(&mut self, line: impl fmt::Display) -> Result<()> {
-        writeln!(self.inner, "{line}").map_err(|error| StdoutError(error).into())
+        writeln!(self.inner, "{line}").map_err(|error| self.failed(error))
     }
 
     /// Writes a value as indented JSON and a line break, piece by piece: as text it may be far larger than in memory.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let result = serde_json::to_writer_pretty(HarmlessJson(&mut self.inner), value);
         match result {
-            Err(error) if error.is_io() => Err(StdoutError(error.into()).into()),
+            Err(error) if error.is_io() => Err(self.failed(error.into())),
             Err(error) => Err(error.into()),
             Ok(()) => self.styled(""),
         }
     }
 
-    /// Hands standard output to a writer of bytes.
-    pub(crate) fn write_with(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
-        write(&mut self.inner).map_err(|error| StdoutError(error).into())
+    /// Writes a whole file. Here it is an error if the reader goes: it has only a part.
+    pub(crate) fn whole(&mut self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        let result = write(&mut self.inner).and_then(|()| self.inner.flush());
+        let is_broken = self.inner.get_ref().is_broken;
+        let gone = || io::Error::new(io::ErrorKind::BrokenPipe, "the reader has gone before the end of the file");
+        let result = result.and_then(|()| if is_broken { Err(gone()) } else { Ok(()) });
+        result.map_err(|error| self.failed(error))
     }
 
     pub(crate) fn finish(&mut self) -> Result<()> {
-        self.inner.flush().map_err(|error| StdoutError(error).into())
+        self.inner.flush().map_err(|error| self.failed(error))
     }
 }
 
@@ -170,14 +218,9 @@ impl<W: Write> Write for HarmlessJson<W> {
     }
 }
 
-/// Whether the error is that the reader of standard output has gone.
-pub(crate) fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<StdoutError>().is_some_and(|error| error.0.kind() == io::ErrorKind::BrokenPipe)
-}
-
-/// Whether standard output refused.
-pub(crate) fn is_of_stdout(error: &anyhow::Error) -> bool {
-    error.is::<StdoutError>()
+/// Whether the error is about standard output and not about a file.
+pub(crate) fn is_of_stream(error: &anyhow::Error) -> bool {
+    error.is::<StreamError>()
 }
 
 /// Digits in groups of three, `1,234,567`.

@@ -25,6 +25,16 @@ pub(crate) fn clean_up_at_end() {
 #[cfg(not(unix))]
 pub(crate) fn clean_up_at_end() {}
 
+/// With `ulimit -f`, a write beyond the limit fails and is an error like any other. Without a handler, the signal would
+/// end the process and leave a temporary file behind.
+#[cfg(unix)]
+pub(crate) fn survive_file_size_limit() {
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, std::sync::Arc::default());
+}
+
+#[cfg(not(unix))]
+pub(crate) fn survive_file_size_limit() {}
+
 /// Whether whoever started the process wants it to ignore a signal, as `nohup` does. Only Linux tells.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {

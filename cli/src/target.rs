@@ -1,7 +1,7 @@
 //! Targets of an archive: how they are named, described and chosen.
 
-use crate::{escape::escape, output::grouped};
-use anyhow::{Result, bail};
+use crate::{errors::UsageError, escape::escape, output::grouped};
+use anyhow::Result;
 use permacode_pyc::{HexVersion, VM, magic_number, optimization_suffix};
 use permacode_reader::{Archive, Target};
 use serde::Serialize;
@@ -9,28 +9,28 @@ use serde::Serialize;
 /// The option that chooses a target.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct TargetArg {
-    /// Only this target: its number in `info`, its tag, or its version
+    /// Use only this target: its number in `info`, its cache tag, or its version
     ///
-    /// For example `0`, `cpython-311`, `cpython-311.opt-1` or `3.11`. Only needed for archives of several targets.
+    /// For example `0`, `cpython-311`, `cpython-311.opt-1` or `3.11`. Only archives with several targets need it.
     #[arg(long = "target", value_name = "TARGET")]
     wanted: Option<String>,
 }
 
-/// Targets that a message names; of more it gives the number.
+/// The most targets that a message names.
 const MAX_NAMED: usize = 10;
 
-/// What a target is, for people and as JSON.
+/// The description of a target, in tables and in JSON.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Description<'a> {
     pub(crate) number: usize,
     pub(crate) vm: &'a str,
     pub(crate) version: String,
     pub(crate) vm_version: u32,
-    /// The number that people know: without the line break that CPython has behind it.
+    /// The magic number without the line break that CPython puts behind it.
     pub(crate) magic: u32,
     pub(crate) bytecode_magic: u32,
     pub(crate) optimization: u8,
-    pub(crate) tag: &'a str,
+    pub(crate) cache_tag: &'a str,
     pub(crate) sealed: bool,
     pub(crate) modules: u32,
     pub(crate) resources: u32,
@@ -47,14 +47,14 @@ impl<'a> Description<'a> {
             vm_version: target.vm_version(),
             bytecode_magic: target.bytecode_magic(),
             optimization: target.optimization(),
-            tag: target.cache_tag()?,
+            cache_tag: target.cache_tag()?,
             sealed: target.is_sealed(),
             modules: target.module_count(),
             resources: target.resource_count(),
         })
     }
 
-    /// One line for people.
+    /// The description in one line.
     pub(crate) fn line(&self) -> String {
         format!("{} {} (magic {}, optimisation {})", self.vm, self.version, self.magic, self.optimization)
     }
@@ -62,8 +62,8 @@ impl<'a> Description<'a> {
     fn answers_to(&self, wanted: &str) -> bool {
         let is_version =
             self.version == wanted || self.version.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('.'));
-        // No name gets shorter by escapes, so a long tag need not be escaped to see that it is another one.
-        let is_tag = |name: &str| self.tag.len() <= name.len() && escape(self.tag.as_bytes()) == name;
+        // Escaping never shortens a name, so a tag that is longer than the name cannot match.
+        let is_tag = |name: &str| self.cache_tag.len() <= name.len() && escape(self.cache_tag.as_bytes()) == name;
         // CPython writes no suffix for level 0, but an archive may have several targets of one tag.
         let level = if self.optimization == 0 { ".opt-0".to_owned() } else { optimization_suffix(self.optimization) };
         self.number.to_string() == wanted
@@ -73,7 +73,7 @@ impl<'a> Description<'a> {
     }
 }
 
-/// The numbers of targets, and what they are; of many targets the first ones.
+/// The numbers and descriptions of targets, at most [`MAX_NAMED`].
 pub(crate) fn names(targets: &[(Description<'_>, Target<'_>)]) -> String {
     let line = |(description, _): &(Description<'_>, _)| format!("{}: {}", description.number, description.line());
     let mut lines: Vec<String> = targets.iter().take(MAX_NAMED).map(line).collect();
@@ -83,18 +83,18 @@ pub(crate) fn names(targets: &[(Description<'_>, Target<'_>)]) -> String {
     lines.join("; ")
 }
 
-/// The version of a virtual machine as people write it.
+/// The version of a virtual machine, for example 3.13.0rc2.
 fn version(vm: &str, number: u32) -> String {
     if vm == VM { HexVersion(number).to_string() } else { format!("{number:#x}") }
 }
 
-/// The magic number as people write it: 3495 for 0x0A0D0DA7, the number of CPython 3.11.
+/// The magic number of CPython without its line break: 3495 for 0x0A0D0DA7, the number of CPython 3.11.
 fn magic(vm: &str, number: u32) -> u32 {
     magic_number(number).filter(|_| vm == VM).map_or(number, u32::from)
 }
 
 impl TargetArg {
-    /// The targets that are meant, with their descriptions: all, unless one was asked for.
+    /// The chosen target with its description, or all targets if none was chosen.
     pub(crate) fn choose<'a, D: AsRef<[u8]>>(
         &self,
         archive: &'a Archive<D>,
@@ -106,12 +106,13 @@ impl TargetArg {
         let Some(wanted) = &self.wanted else { return Ok(all) };
         let (chosen, others): (Vec<_>, Vec<_>) =
             all.into_iter().partition(|(description, _)| description.answers_to(wanted));
-        match chosen.len() {
-            1 => Ok(chosen),
-            0 if others.is_empty() => bail!("the archive has no targets"),
-            0 => bail!("the archive has no target {wanted:?}; it has {}", names(&others)),
-            _ => bail!("several targets are called {wanted:?}; take a number: {}", names(&chosen)),
-        }
+        let problem = match chosen.len() {
+            1 => return Ok(chosen),
+            0 if others.is_empty() => "the archive has no targets".to_owned(),
+            0 => format!("the archive has no target {wanted:?}; it has {}", names(&others)),
+            _ => format!("several targets match {wanted:?}; use a number: {}", names(&chosen)),
+        };
+        Err(UsageError::new(problem).into())
     }
 }
 

@@ -287,7 +287,7 @@ fn fewer_processes_than_wanted_do_the_work() {
 #[test]
 fn strict_makes_what_is_no_module_an_error() {
     let fixture = Fixture::new();
-    fixture.write("x.perma", b"old");
+    fixture.write("x.perma", &toy::archive());
     assert_eq!(run(&mut fixture.bundle(&["-o", "good.perma", "--strict"])).0, Some(0));
     fixture.write("src/broken.py", b"def (:\n");
     fixture.write("src/old.pyc", b"");
@@ -297,7 +297,7 @@ fn strict_makes_what_is_no_module_an_error() {
     assert!(stderr.contains("2 files look like modules and are not bundled as such\n"), "{stderr}");
     assert!(stderr.contains("\n  root/broken.py: does not compile: SyntaxError: "), "{stderr}");
     assert!(stderr.contains("\n  root/old.pyc: bytecode without a source\n"), "{stderr}");
-    assert_eq!(fs::read(fixture.path().join("x.perma")).unwrap(), b"old");
+    assert!(fs::read(fixture.path().join("x.perma")).unwrap() == toy::archive());
     let error = json_error(&mut fixture.bundle(&["-o", "x.perma", "--strict", "--json"]));
     assert_eq!(error["kind"], "not-modules");
     let files: Vec<&Value> = error["not_modules"].as_array().unwrap().iter().map(|file| &file["why"]).collect();
@@ -320,7 +320,7 @@ fn a_bad_output_is_refused_before_anything_is_compiled() {
         ("src", "it is a folder"),
         ("file/x.perma", "Not a directory"),
         ("link", "cannot write to the folder absent"),
-        ("/dev/null", "it exists and is not a regular file"),
+        ("/dev/null", "it is not a regular file"),
         ("new/", "it does not end in the name of a file"),
         ("locked/x.perma", "cannot create a temporary file in locked"),
     ] {
@@ -356,10 +356,6 @@ fn a_dash_is_standard_output() {
     assert_eq!(fixture.names(), before);
     let (code, _, stderr) = texts(fixture.shell("exec \"$@\" >&-", &fixture.bundle(&["-o", "-"])));
     assert!(code == Some(2) && stderr.contains("cannot write to standard output"), "{stderr}");
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let output = fixture.bundle(&["-o", "-"]).stdout(writer).output().unwrap();
-    assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
 }
 
 /// Waits for something to be true.
@@ -391,7 +387,7 @@ fn a_signal_leaves_no_temporaries_behind() {
     let temporary = tempfile::tempdir().unwrap();
     let is_empty = || fs::read_dir(temporary.path()).unwrap().next().is_none();
     fs::File::create(fixture.path().join("src/model.bin")).unwrap().set_len(256 << 20).unwrap();
-    fixture.write("x.perma", b"old");
+    fixture.write("x.perma", &toy::archive());
     let python = fixture.slow_python("touch compiling\n[ -e fast ] || sleep 60");
     let before = {
         fixture.write("compiling", b"");
@@ -426,7 +422,7 @@ fn a_signal_leaves_no_temporaries_behind() {
         assert_eq!(stderr, "");
         assert!(is_empty(), "{signal}");
         assert_eq!(fixture.names(), before, "{signal}");
-        assert_eq!(fs::read(fixture.path().join("x.perma")).unwrap(), b"old");
+        assert!(fs::read(fixture.path().join("x.perma")).unwrap() == toy::archive());
     }
 }
 
@@ -470,7 +466,7 @@ fn a_root_may_be_a_folder_whose_name_is_no_text() {
     let mut extract = fixture.command(&["extract", "x.perma", "-o", "out", "--base"]);
     let (code, stdout, stderr) = run(extract.arg(OsStr::from_bytes(b"app=/srv/\xFF")));
     assert_eq!(code, Some(0), "{stderr}");
-    assert!(stdout.contains(r"app: code objects say /srv/\xff"), "{stdout}");
+    assert!(stdout.contains(r"app: code objects name /srv/\xff"), "{stdout}");
 }
 
 #[test]
@@ -505,4 +501,212 @@ fn an_archive_keeps_the_mode_of_the_file_that_it_replaces() {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
     }
     let _ = std::io::stdout().flush();
+}
+
+#[test]
+fn an_output_that_is_not_an_archive_is_refused_before_anything_is_compiled() {
+    let fixture = Fixture::new();
+    fixture.write("notes.txt", b"notes");
+    fixture.write("short", b"\x89");
+    fixture.write("src/empty.py", b"");
+    fixture.write("src/py.typed", b"");
+    let python = fixture.slow_python("touch compiled");
+    let refused = |args: &[&str], output: &str, problem: &str, advice: &str| {
+        let before = fs::read(fixture.path().join(output)).unwrap();
+        let mut bundle = fixture.command(&["bundle", "--python"]);
+        let (code, stdout, stderr) = run(bundle.arg(&python).args(args).args(["-o", output]));
+        assert_eq!((code, &stdout[..]), (Some(2), ""), "{args:?} {output}: {stderr}");
+        assert!(stderr.contains(problem) && stderr.contains(advice), "{args:?} {output}: {stderr}");
+        assert!(fs::read(fixture.path().join(output)).unwrap() == before, "{args:?} {output}");
+        assert!(!fixture.path().join("compiled").exists(), "{args:?} {output}");
+    };
+    let not_an_archive = "it is neither an archive nor an empty file";
+    refused(&["src"], "notes.txt", not_an_archive, "remove it or choose another output");
+    refused(&["src"], "short", not_an_archive, "remove it or choose another output");
+    refused(&["src"], "src/module0.py", not_an_archive, "remove it or choose another output");
+    refused(&["src/module1.py"], "src/module0.py", not_an_archive, "remove it or choose another output");
+    let an_input = "is both the output and a file to bundle";
+    refused(&["src"], "src/empty.py", an_input, "choose another output");
+    refused(&["src"], "src/py.typed", an_input, "choose another output");
+    refused(&["src/empty.py"], "src/empty.py", an_input, "choose another output");
+    refused(&["toy.perma"], "toy.perma", an_input, "choose another output");
+    symlink("empty.py", fixture.path().join("src/link.py")).unwrap();
+    refused(&["src", "--exclude", "empty.py"], "src/empty.py", an_input, "choose another output");
+    let mut bundle = fixture.command(&["bundle", "src", "--json", "-o", "src/empty.py", "--python"]);
+    assert_eq!(json_error(bundle.arg(&python))["kind"], "usage");
+
+    // An empty file, as `mktemp` makes it, and an archive are replaced, also inside the bundled folder.
+    fixture.write("empty.perma", b"");
+    assert_eq!(run(&mut fixture.bundle(&["-o", "empty.perma"])).0, Some(0));
+    for _ in 0..2 {
+        let (code, _, stderr) = run(&mut fixture.bundle(&["-o", "src/x.perma"]));
+        assert_eq!((code, &stderr[..]), (Some(0), ""));
+    }
+    let same = fs::read(fixture.path().join("src/x.perma")).unwrap();
+    assert!(same == fs::read(fixture.path().join("empty.perma")).unwrap(), "no archive in an archive");
+    let left_out = ["--exclude", "empty.py", "--exclude", "link.py", "-o", "src/empty.py"];
+    assert_eq!(run(&mut fixture.bundle(&left_out)).0, Some(0));
+}
+
+#[test]
+fn the_exit_status_is_the_same_if_the_reader_of_standard_output_has_gone() {
+    let fixture = Fixture::new();
+    let mut damaged = toy::archive();
+    *damaged.last_mut().unwrap() ^= 1;
+    fixture.write("damaged.perma", &damaged);
+    symlink("/proc/self/mem", fixture.path().join("src/unreadable.py")).unwrap();
+    let queries: [(&[&str], i32); 13] = [
+        (&["verify", "toy.perma"], 0),
+        (&["verify", "damaged.perma"], 1),
+        (&["verify", "damaged.perma", "--json"], 1),
+        (&["verify", "toy.perma", "--module", "nope", "--json"], 1),
+        (&["verify", "absent.perma", "--json"], 2),
+        (&["list", "toy.perma"], 0),
+        (&["list", "toy.perma", "nope"], 1),
+        (&["list", "toy.perma", "nope", "--json"], 1),
+        (&["info", "toy.perma", "--json"], 0),
+        (&["cat", "toy.perma", "tools"], 0),
+        (&["cat", "toy.perma", "nope"], 1),
+        (&["--help"], 0),
+        (&["--version"], 0),
+    ];
+    let queries = queries.iter().map(|(args, code)| (fixture.command(args), *code));
+    let bundles: [(&[&str], i32); 4] = [
+        (&["-o", "x.perma", "--keep-going"], 1),
+        (&["-o", "x.perma", "--keep-going", "--json"], 1),
+        (&["-o", "x.perma"], 2),
+        (&["-o", "x.perma", "--exclude", "unreadable.py"], 0),
+    ];
+    let bundles = bundles.iter().map(|(args, code)| (fixture.bundle(args), *code));
+    for (mut command, code) in queries.chain(bundles) {
+        assert_eq!(command.output().unwrap().status.code(), Some(code), "{command:?}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = command.stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(code), "{command:?}, standard output is closed");
+        assert!(!String::from_utf8(output.stderr).unwrap().contains("standard output"), "{command:?}");
+    }
+}
+
+#[test]
+fn an_archive_that_standard_output_does_not_take_whole_is_an_error() {
+    let fixture = Fixture::new();
+    fs::File::create(fixture.path().join("src/model.bin")).unwrap().set_len(1 << 20).unwrap();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = fixture.bundle(&["-o", "-"]).stdout(writer).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.starts_with("permacode: cannot write to standard output: the reader has gone before the end"), "{stderr}");
+    // The reader takes the beginning and goes.
+    let script = "{ \"$@\" 2>err; echo $? >status; } | head -c 1000 >/dev/null";
+    fixture.shell(script, &fixture.bundle(&["-o", "-"]));
+    let read = |name: &str| fs::read_to_string(fixture.path().join(name)).unwrap();
+    assert_eq!(read("status").trim(), "2");
+    assert!(read("err").starts_with("permacode: cannot write to standard output: the reader has gone before the end"), "{}", read("err"));
+}
+
+#[test]
+fn a_standard_output_that_takes_nothing_is_found_before_an_archive_is_written() {
+    let fixture = Fixture::new();
+    for redirection in [">&-", "1</dev/null", ">/dev/full"] {
+        if redirection.ends_with("full") && !Path::new("/dev/full").exists() {
+            continue;
+        }
+        let bundle = fixture.bundle(&["-o", "x.perma"]);
+        let (code, _, stderr) = texts(fixture.shell(&format!("exec \"$@\" {redirection}"), &bundle));
+        assert_eq!(code, Some(2), "{redirection}: {stderr}");
+        assert!(stderr.contains("cannot write to standard output"), "{redirection}: {stderr}");
+        assert!(!fixture.path().join("x.perma").exists(), "{redirection}");
+    }
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_an_error_and_leaves_nothing_behind() {
+    let fixture = Fixture::new();
+    assert_eq!(run(&mut fixture.bundle(&["-o", "x.perma"])).0, Some(0));
+    let old = fs::read(fixture.path().join("x.perma")).unwrap();
+    let before = fixture.names();
+    let limited = "ulimit -f 1; exec \"$@\"";
+    let (code, _, stderr) = texts(fixture.shell(limited, &fixture.bundle(&["-o", "x.perma"])));
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("cannot write") && stderr.contains("File too large"), "{stderr}");
+    assert_eq!((fixture.names(), fs::read(fixture.path().join("x.perma")).unwrap()), (before, old));
+    let (code, _, stderr) = texts(fixture.shell(limited, &fixture.bundle(&["-o", "x.perma", "--json"])));
+    assert_eq!(code, Some(2), "{stderr}");
+    assert_eq!(serde_json::from_str::<Value>(&stderr).unwrap()["kind"], "no-space");
+    let (code, _, stderr) = texts(fixture.shell("exec \"$@\" >out; echo", &fixture.command(&["info", "toy.perma"])));
+    assert_eq!(code, Some(0), "{stderr}");
+    let info = "ulimit -f 1; \"$@\" >out";
+    let (code, _, stderr) = texts(fixture.shell(info, &fixture.command(&["info", "toy.perma"])));
+    assert_eq!(code, Some(2), "{stderr}");
+    assert!(stderr.contains("cannot write to standard output: File too large"), "{stderr}");
+}
+
+#[test]
+fn the_summary_of_a_small_bundle_has_no_percentage() {
+    let fixture = Fixture::new();
+    let (code, stdout, stderr) = run(&mut fixture.bundle(&["-o", "x.perma"]));
+    assert_eq!((code, &stderr[..]), (Some(0), ""));
+    let line = stdout.lines().find(|line| line.starts_with("  compiled ")).unwrap();
+    assert!(line.ends_with(" as .pyc files") && !line.contains('%'), "{line}");
+}
+
+#[test]
+fn a_bundle_says_what_to_do_about_an_input_or_output_of_the_wrong_kind() {
+    let fixture = Fixture::new();
+    assert!(Command::new("mkfifo").arg(fixture.path().join("fifo.py")).status().unwrap().success());
+    for input in ["fifo.py", "/dev/null"] {
+        let mut bundle = fixture.command(&["bundle", input, "-o", "x.perma", "--python"]);
+        let (code, _, stderr) = run(bundle.arg(&fixture.python));
+        assert_eq!(code, Some(2), "{input}: {stderr}");
+        assert!(stderr.contains("it is neither a file nor a folder"), "{input}: {stderr}");
+    }
+    for output in ["/dev/stdout", "/dev/null", "fifo.py", "/proc/self/fd/1"] {
+        let (code, stdout, stderr) = run(&mut fixture.bundle(&["-o", output]));
+        assert_eq!((code, &stdout[..]), (Some(2), ""), "{output}: {stderr}");
+        assert!(stderr.contains("it is not a regular file"), "{output}: {stderr}");
+        assert!(stderr.contains("use `-o -`"), "{output}: {stderr}");
+    }
+    let (code, stdout, stderr) = run(&mut fixture.command(&["extract", "toy.perma", "--target", "0", "-o", "-"]));
+    assert_eq!((code, &stdout[..]), (Some(2), ""), "{stderr}");
+    assert!(stderr.contains("standard output cannot take a folder") && stderr.contains("`./-`"), "{stderr}");
+    let (code, _, stderr) = run(&mut fixture.bundle(&["-o", "x.perma", "--keep-compiled", "-"]));
+    assert!(code == Some(2) && stderr.contains("standard output cannot take a folder"), "{stderr}");
+    assert!(!fixture.path().join("-").exists());
+}
+
+#[test]
+fn each_error_that_has_a_kind_has_it_in_json() {
+    let fixture = Fixture::new();
+    assert_eq!(run(&mut fixture.bundle(&["-o", "x.perma"])).0, Some(0));
+    let kind = |args: &[&str]| json_error(&mut fixture.command(args))["kind"].as_str().unwrap().to_owned();
+    let too_much = json_error(&mut fixture.command(&["extract", "x.perma", "-o", "out", "--max-size", "10", "--json"]));
+    assert_eq!((too_much["kind"].as_str(), too_much["advice"].is_string()), (Some("limit"), true), "{too_much}");
+    for args in [
+        &["list", "toy.perma", "--target", "9", "--json"][..],
+        &["verify", "toy.perma", "--target", "3.11", "--json"],
+        &["extract", "toy.perma", "-o", "out", "--json"],
+        &["extract", "x.perma", "-o", "out", "--base", "nope=/x", "--json"],
+        &["extract", "x.perma", "-o", "-", "--json"],
+    ] {
+        assert_eq!(kind(args), "usage", "{args:?}");
+    }
+    let error = json_error(&mut fixture.bundle(&["-o", "/dev/null", "--json"]));
+    assert_eq!((error["kind"].as_str(), error["file"].as_str()), (Some("usage"), Some("/dev/null")));
+}
+
+#[test]
+fn the_summary_counts_one_thing_as_one() {
+    let fixture = Fixture::new();
+    fixture.write("src/broken.py", b"def (:\n");
+    fixture.write("src/real/a.py", b"");
+    symlink("real", fixture.path().join("src/alias")).unwrap();
+    let (code, stdout, stderr) = run(&mut fixture.bundle(&["-o", "x.perma"]));
+    assert_eq!((code, &stderr[..]), (Some(0), ""));
+    assert!(stdout.contains("\n1 source is not a module and is carried as a resource:\n"), "{stdout}");
+    assert!(
+        stdout.contains("\nleft out: 1 other name of a folder, because each folder is bundled once:\n"),
+        "{stdout}"
+    );
 }

@@ -246,8 +246,8 @@ fn what_would_fill_a_disk_is_refused_before_anything_is_written() {
         let out = file.0.path().join("out");
         let extract = run(&["extract", &file.path(), "-o", out.to_str().unwrap()]);
         assert_eq!(extract.status, Some(2), "{}", extract.stderr);
-        assert!(extract.stderr.contains("(19.5 GiB), more than the limit of"), "{}", extract.stderr);
-        assert!(extract.stderr.contains("; --max-size 2000"), "{}", extract.stderr);
+        assert!(extract.stderr.contains(" bytes, more than the limit of"), "{}", extract.stderr);
+        assert!(extract.stderr.contains("For these 19.5 GiB, use --max-size 2000"), "{}", extract.stderr);
         assert!(!out.exists());
     }
 }

@@ -33,7 +33,10 @@ struct Details {
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The magic bytes are missing: this is another kind of file.
-    NotAnArchive,
+    NotAnArchive {
+        /// Whether there are no bytes at all.
+        is_empty: bool,
+    },
     /// The archive has a format version that this reader does not know.
     UnsupportedVersion {
         /// The version it states.
@@ -147,7 +150,10 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.kind {
-            ErrorKind::NotAnArchive => f.write_str("not a Permacode archive: the magic bytes are missing")?,
+            ErrorKind::NotAnArchive { is_empty: true } => f.write_str("not a Permacode archive: it is empty")?,
+            ErrorKind::NotAnArchive { is_empty: false } => {
+                f.write_str("not a Permacode archive: the magic bytes are missing")?;
+            }
             ErrorKind::UnsupportedVersion { found } => write!(
                 f,
                 "the archive has format version {found}, but this reader knows version {FORMAT_VERSION}: use a reader \

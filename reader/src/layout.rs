@@ -159,7 +159,7 @@ fn read_table(file: PermaBytes<'_>, section_count: u32) -> Result<PermaBytes<'_>
 fn read_header(file: PermaBytes<'_>, is_whole: bool) -> Result<&Header> {
     let value = |rule, field: usize, what, found: u32| Err(Error::value(rule, field as u64, what, found));
     if file.as_slice().get(..MAGIC.len()) != Some(&MAGIC) {
-        return Err(Error::new(ErrorKind::NotAnArchive, Rule::H1, 0));
+        return Err(Error::new(ErrorKind::NotAnArchive { is_empty: file.as_slice().is_empty() }, Rule::H1, 0));
     }
     let generic: &GenericHeader = file.record(Rule::H3)?;
     let version = generic.version.get();

@@ -2,15 +2,18 @@
 
 use crate::{
     Answer,
+    errors::UsageError,
     output::{Output, counted, grouped, percent, size},
     progress::Bar,
-    root::split_root,
+    root::{folder, split_root},
     signals::clean_up_at_end,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use permacode_bundle::{
-    Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, Interpreter, NotModule, Skip, Why, bundle,
+    Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, Interpreter, NotModule, SectionReport, Skip, Why,
+    bundle,
 };
+use permacode_format::{CHUNK_LEN, ChunkCrc};
 use serde_json::Value;
 use std::{
     ffi::OsString,
@@ -20,98 +23,112 @@ use std::{
 
 /// Bundle a standard library, folders and files into an archive
 ///
-/// Without a PATH it is the standard library of the interpreter, its test suite included and installed packages left out.
-/// An existing file is replaced atomically: processes that have it open keep the old one. The new file has the same mode.
+/// Without a PATH, the standard library of the interpreter is bundled. This includes its test suite, but not installed
+/// packages.
+///
+/// The archive replaces an older one in one step. Processes that have the old archive open keep it. The new archive gets
+/// the permissions of the old one. A file that is not an archive and not empty is never replaced.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     /// Folders and files to bundle instead of the standard library
     ///
-    /// A folder is searched for modules; one that is a package counts as that package. With ROOT= before it, a folder is a
-    /// root of that name, which paths in the archive start at.
+    /// A folder is searched for modules and other files. A folder with an __init__.py is bundled as that package. With
+    /// ROOT= before it, a folder becomes a root with that name: paths in the archive are relative to it.
     #[arg(value_name = "[ROOT=]PATH")]
     paths: Vec<OsString>,
 
-    /// The archive to write; `-` writes it to standard output, and the summary to standard error
+    /// The archive to write
+    ///
+    /// `-` writes the archive to standard output, and the summary to standard error. Otherwise FILE must be a new file, an
+    /// archive or an empty file, and must not be one of the files to bundle.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
-    /// The interpreter that compiles, and whose library it is
+    /// The interpreter that compiles the sources and has the standard library
     #[arg(long, value_name = "EXE", default_value = "python3")]
     python: PathBuf,
 
-    /// The standard library, too, where PATHs are given
+    /// Bundle the standard library in addition to the PATHs
     #[arg(long, conflicts_with = "no_stdlib")]
     stdlib: bool,
 
-    /// Not the standard library: for --site-packages alone
+    /// Leave out the standard library, for example with --site-packages
     #[arg(long)]
     no_stdlib: bool,
 
-    /// The packages that are installed, too: in all folders for packages that the interpreter searches
+    /// Bundle installed packages, too, from all folders of packages that the interpreter searches
     #[arg(long)]
     site_packages: bool,
 
-    /// Only what matches: a glob for paths (`test/data/*`) and module names (`test.*`)
+    /// Bundle only what matches a glob of paths (`test/data/*`) or module names (`test.*`)
     ///
-    /// A folder or package that matches stands for all that is in it. Paths start below a root: write `pkg`, not `./pkg`.
-    /// With the name of a root before it (`ROOT=pkg`), a pattern is for that root. A pattern that nothing matches is an
-    /// error. Can be given several times.
+    /// A folder or package that matches is bundled with everything in it. Paths start below a root: write `pkg`, not
+    /// `./pkg`. `ROOT=pkg` matches only below that root. If a folder has other names through links, the name that matches
+    /// is bundled. It is an error if nothing matches a pattern. Can be given several times.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
-    /// Not what matches, even if it is included; can be given several times
+    /// Leave out what matches, even if --include matches it
     ///
-    /// A pattern is one as for --include. The summary names patterns that nothing matches.
+    /// Patterns are those of --include. The summary names each pattern that nothing matches. Can be given several times.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 
-    /// Hidden files and folders, too: dot files, version control, environments, node_modules
+    /// Bundle hidden files and folders, too
     ///
-    /// Left out otherwise: files and folders with a dot at the beginning of their names; CVS, RCS and _darcs;
-    /// environments (folders with pyvenv.cfg or conda-meta/history in them, and __pypackages__); node_modules. A file or
-    /// folder that is itself a PATH is always taken, and so is a folder with an __init__.py whose name has no dot. With
-    /// this option, too, __pycache__ is left out: all modules are compiled anew.
+    /// These are hidden: files and folders whose name starts with a dot; CVS, RCS and _darcs; environments (folders that
+    /// contain pyvenv.cfg or conda-meta/history, and __pypackages__); node_modules. A PATH is never hidden. Nor is a folder
+    /// with an __init__.py, if its name has no dot at the start. __pycache__ is left out even with this option, because all
+    /// sources are compiled again.
     #[arg(long)]
     hidden: bool,
 
-    /// Bundle the rest if files or folders cannot be read, and end with exit status 1
+    /// Leave out files and folders that cannot be read, and end with exit status 1
     #[arg(long)]
     keep_going: bool,
 
-    /// Optimisation level: 1 leaves out assertions, 2 docstrings as well
+    /// Optimisation level: 1 leaves out assertions, 2 leaves out docstrings, too
     #[arg(short = 'O', long, value_name = "LEVEL", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
     optimize: u8,
 
-    /// Leave out the text of sources; their size and digest stay
+    /// Leave out the text of sources, but keep their size and digest
     #[arg(long)]
     no_source: bool,
 
-    /// Leave out files that are no modules
+    /// Leave out files that are not modules
     #[arg(long)]
     no_resources: bool,
 
-    /// Keep the modification times of sources, so that a copy of them gives another archive
+    /// Store the modification times of sources
+    ///
+    /// On import, a source then counts as changed if its time or size differs. Without this option, its size and its
+    /// digest count. A copy of the sources that has other times gives another archive.
     #[arg(long)]
     mtime: bool,
 
-    /// Promise that the files do not change, so that nobody looks whether they did: edits go unnoticed
+    /// Skip the check of sources on import; later edits are ignored
     #[arg(long)]
     sealed: bool,
 
-    /// Fail if a file that looks like a module is not bundled as one, for whatever reason
+    /// Fail if a source or bytecode file that CPython would import is not bundled as a module
+    ///
+    /// Such a file does not compile, has a name that no module can have, or is bytecode without a source. A source that
+    /// another file hides is not an error, because CPython would not import it either.
     #[arg(long)]
     strict: bool,
 
-    /// Keep what the compiler made as .pyc files below this folder, for comparison
-    #[arg(long, value_name = "DIR")]
+    /// Write the result of the compiler as .pyc files to this folder, for comparison
+    ///
+    /// The folder must be new or empty.
+    #[arg(long, value_name = "DIR", value_parser = folder())]
     keep_compiled: Option<PathBuf>,
 
-    /// Number of processes that compile [default: one for each processor]
+    /// The number of processes that compile [default: one for each processor]
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 
-    /// Name everything that was left out or is no module, and why
+    /// Name everything that was left out or is not a module, with the reason
     #[arg(short, long)]
     verbose: bool,
 
@@ -131,16 +148,28 @@ Examples:
 Exit status:
   0  the archive was written
   1  the archive was written, but not all files and folders could be read (--keep-going)
-  2  wrong usage, or something could not be read, compiled or written; no archive was touched";
+  2  wrong usage, or something could not be read, compiled or written;
+     no archive was written, unless the message says that only the summary failed";
 
-/// How many of a list are shown unless all are asked for.
+/// The most lines of a list without --verbose.
 const SHOWN: usize = 5;
+
+/// The fewest bytes of `.pyc` files for which the summary has a percentage. The header and the padding of an archive take
+/// up to 12 KiB. Below this number, they would be more than 5 % of it.
+const MIN_COMPARED: u64 = 256 << 10;
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let to_stdout = args.output == Path::new("-");
     if to_stdout && out.is_terminal() {
-        bail!("an archive is no text, and standard output is a terminal: send it to a file, or name one with --output");
+        let problem = "standard output is a terminal, and an archive is not text: redirect it, or name a file with -o";
+        return Err(UsageError::new(problem).into());
     }
+    if args.output.metadata().is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        let (output, advice) = (&args.output, "to write the archive to standard output, use `-o -`");
+        let problem = format!("cannot write to {output:?}: it is not a regular file; {advice}");
+        return Err(UsageError::of_file(problem, output).into());
+    }
+    out.check()?;
     clean_up_at_end();
     let interpreter = Interpreter::probe(&args.python).with_context(|| format!("cannot use {:?}", args.python))?;
     let options = options(args, interpreter);
@@ -149,7 +178,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         let bar = Bar::new();
         let bundle = bundle(&options, &bar).with_context(|| format!("cannot make {:?}", args.output))?;
         if to_stdout {
-            out.write_with(|out| bundle.plan().write_to(out))?;
+            out.whole(|out| bundle.plan().write_to(out))?;
         } else {
             bundle.publish(&args.output).with_context(|| format!("cannot write {:?}", args.output))?;
         }
@@ -157,18 +186,13 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     };
     let mut stderr;
     let out = if to_stdout {
-        out.finish()?;
         stderr = Output::stderr();
         &mut stderr
     } else {
         out
     };
-    if args.json {
-        out.json(&json(args, &bundle)?)?;
-    } else {
-        print(args, bundle.report(), out)?;
-    }
-    out.finish()?;
+    let print = if args.json { out.json(&json(args, &bundle)?) } else { print(args, bundle.report(), out) };
+    print.and_then(|()| out.finish()).context("the archive was written, but its summary was not")?;
     Ok(if bundle.report().unreadable.is_empty() { Answer::Yes } else { Answer::No })
 }
 
@@ -187,7 +211,7 @@ fn options(args: &Args, interpreter: Interpreter) -> BundleOptions {
         .strict(args.strict);
     for path in &args.paths {
         options = match split_root(path) {
-            // A file of that very name is meant, where there is one.
+            // The name of a file may contain `=`.
             Some((root, folder)) if !Path::new(path).exists() => options.root(root, folder),
             _ => options.path(path),
         };
@@ -203,7 +227,7 @@ fn options(args: &Args, interpreter: Interpreter) -> BundleOptions {
     options
 }
 
-/// The report, with the file.
+/// The report and the name of the file.
 fn json(args: &Args, bundle: &Bundle) -> Result<Value> {
     let mut report = serde_json::json!({ "file": args.output.display().to_string() });
     let more = serde_json::to_value(bundle.report())?;
@@ -228,13 +252,13 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     let kept = if args.no_source { ", left out" } else { "" };
     out.line(format_args!("  sources    {}{kept}", size(report.source_bytes)))?;
     out.line(format_args!("  length     {} bytes ({})", grouped(bytes), size(bytes)))?;
-    let carried = ["sources", "files"];
-    let sections = report.archive.sections.iter().filter(|section| carried.contains(&section.name));
-    let compiled = bytes.saturating_sub(sections.map(|section| section.bytes).sum());
     if report.pyc_bytes > 0 {
-        let share = percent(compiled, report.pyc_bytes);
-        let (compiled, pyc) = (size(compiled), size(report.pyc_bytes));
-        out.line(format_args!("  compiled   {compiled}, {share:.0} % of the {pyc} of their .pyc files"))?;
+        let compiled = compiled_bytes(bytes, &report.archive.sections);
+        let share = match report.pyc_bytes {
+            MIN_COMPARED.. => format!(" ({:.0} %)", percent(compiled, report.pyc_bytes)),
+            _ => String::new(),
+        };
+        out.line(format_args!("  compiled   {}{share}; {} as .pyc files", size(compiled), size(report.pyc_bytes)))?;
     }
     out.line(format_args!("  time       {:.1} s", report.elapsed.as_secs_f64()))?;
     print_elsewhere(args, report, out)?;
@@ -246,7 +270,7 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     let others = &report.other_names;
     if !others.is_empty() {
         let names = counted(others.len() as u64, "other name of a folder", "other names of folders");
-        out.line(format_args!("left out: {names}, which are bundled once"))?;
+        out.line(format_args!("left out: {names}, because each folder is bundled once:"))?;
         print_list(args, others.iter().map(|other| format!("{} is {}", other.name, other.folder)), out)?;
     }
     for pattern in &report.unmatched {
@@ -263,21 +287,30 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     Ok(())
 }
 
+/// The bytes of an archive without sources and resources and without their checksums.
+fn compiled_bytes(archive: u64, sections: &[SectionReport]) -> u64 {
+    let carried = sections.iter().filter(|section| ["sources", "files"].contains(&section.name));
+    let bytes = |section: &SectionReport| {
+        section.bytes + section.bytes.div_ceil(CHUNK_LEN).saturating_mul(size_of::<ChunkCrc>() as u64)
+    };
+    archive.saturating_sub(carried.map(bytes).sum())
+}
+
 fn print_elsewhere(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     let count = report.elsewhere.len();
     if count == 0 {
         return Ok(());
     }
     let places = counted(count as u64, "place", "places");
-    out.line(format_args!("not bundled: {places} outside of the folders of installed packages:"))?;
+    out.line(format_args!("not bundled: {places} outside the folders of installed packages:"))?;
     let lines = report.elsewhere.iter().map(|Elsewhere { kind, file, target }| {
         let file = file.display();
         match kind {
             ElsewhereKind::PathFile => format!("{target}, which {file} adds to sys.path"),
-            ElsewhereKind::EditableFinder => format!("what {target} finds, which {file} imports"),
+            ElsewhereKind::EditableFinder => format!("the modules that {target} finds, which {file} imports"),
             ElsewhereKind::Editable => format!("{target}, installed as editable: {file}"),
             ElsewhereKind::UnknownFolder => {
-                format!("{target}: no interpreter would find this folder again; bundle it as ROOT={target}")
+                format!("{target}: a program could not find this folder again; bundle it as ROOT={target}")
             }
             other => format!("{target}: {other:?}, {file}"),
         }
@@ -290,14 +323,18 @@ fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Re
     if count == 0 {
         return Ok(());
     }
-    let are = if count == 1 { "is no module" } else { "are no modules" };
-    let fate = if args.no_resources { "left out" } else { "carried as resources" };
-    out.line(format_args!("{} {are}, and {fate}:", counted(count as u64, "source", "sources")))?;
+    let line = match (count, args.no_resources) {
+        (1, false) => "1 source is not a module and is carried as a resource:".to_owned(),
+        (1, true) => "1 source is not a module and is left out:".to_owned(),
+        (count, false) => format!("{} sources are not modules and are carried as resources:", grouped(count as u64)),
+        (count, true) => format!("{} sources are not modules and are left out:", grouped(count as u64)),
+    };
+    out.line(line)?;
     print_list(args, report.not_modules.iter().map(not_module), out)
 }
 
 fn print_skipped(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
-    // Only reasons that nobody asked for have paths: those are worth a line.
+    // An entry that the user did not ask to leave out has a path.
     for skipped in report.skipped.iter().filter(|skipped| args.verbose || !skipped.paths.is_empty()) {
         let entries = counted(skipped.count, "entry", "entries");
         out.line(format_args!("left out: {entries}: {}", reason(skipped.why)))?;
@@ -314,45 +351,58 @@ fn print_list(args: &Args, lines: impl ExactSizeIterator<Item = String>, out: &m
         out.line(format_args!("  {line}"))?;
     }
     if shown < count {
-        out.line(format_args!("  and {} more, which --verbose names", count - shown))?;
+        out.line(format_args!("  and {} more; --verbose names them", count - shown))?;
     }
     Ok(())
 }
 
-/// A file that is no module, and why.
+/// A file that is not a module, and the reason.
 pub(crate) fn not_module(file: &NotModule) -> String {
     format!("{}/{}: {}", file.root, file.path, why(&file.why))
 }
 
 fn why(why: &Why) -> String {
     match why {
-        Why::NoName { message } => format!("no module can have this name: {message}"),
+        Why::NoName { message } => format!("a module cannot have this name: {message}"),
         Why::Shadowed { by } => format!("CPython imports {by} instead"),
         Why::OnlyBytecode => "bytecode without a source".to_owned(),
         Why::NotCompiled { message } => format!("does not compile: {message}"),
         Why::CompilerDied { message } => format!("the compiler crashed: {message}"),
-        Why::NotDecoded { message } => format!("what the compiler made of it cannot be decoded: {message}"),
+        Why::NotDecoded { message } => format!("the result of the compiler cannot be decoded: {message}"),
         other => format!("{other:?}"),
     }
 }
 
 fn reason(why: Skip) -> &'static str {
     match why {
-        Skip::SitePackages => "installed packages, which --site-packages takes",
-        Skip::Config => "folders that serve to build interpreters",
-        Skip::Cache => "__pycache__, as all is compiled anew",
+        Skip::SitePackages => "installed packages, which --site-packages includes",
+        Skip::Config => "folders for building interpreters",
+        Skip::Cache => "__pycache__, because all sources are compiled again",
         Skip::SharedObject => "shared objects and libraries",
         Skip::Output => "the archive itself, or the folder for compiled files",
         Skip::Excluded => "excluded",
         Skip::NotIncluded => "not included",
-        Skip::VersionControl => "version control, which --hidden takes",
-        Skip::Environment => "environments, which --hidden takes",
-        Skip::NodeModules => "node_modules, which --hidden takes",
-        Skip::Hidden => "names that begin with a dot, which --hidden takes",
-        Skip::Resource => "resources, which are not wanted",
+        Skip::VersionControl => "version control, which --hidden includes",
+        Skip::Environment => "environments, which --hidden includes",
+        Skip::NodeModules => "node_modules, which --hidden includes",
+        Skip::Hidden => "names that start with a dot, which --hidden includes",
+        Skip::Resource => "resources, which --no-resources leaves out",
         Skip::EmptyFolder => "empty folders",
-        Skip::BrokenLink => "links that lead nowhere",
+        Skip::BrokenLink => "broken links",
         Skip::Special => "neither files nor folders",
-        _ => "others",
+        _ => "other reasons",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compiled_bytes_are_those_of_neither_sources_nor_resources_nor_their_checksums() {
+        let section = |name, bytes| SectionReport { name, bytes };
+        let sections =
+            [section("bytecode", 700), section("sources", 5000), section("files", 4096), section("checksums", 16)];
+        assert_eq!(compiled_bytes(10_000 + 700, &sections), 10_000 + 700 - 5000 - 4096 - 3 * 4);
     }
 }

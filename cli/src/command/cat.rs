@@ -3,13 +3,13 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
+    errors::{UsageError, note},
     escape::{escape, escape_short, is_text},
-    near::Names,
+    near::{Sought, advice},
     output::{Output, counted, grouped},
-    report::note,
     target::TargetArg,
 };
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use permacode_reader::{PermaBytes, Resource, Target};
 use std::ffi::OsString;
 
@@ -23,18 +23,18 @@ pub(crate) struct Args {
     /// A module such as `json.decoder`, or the path of a resource
     name: OsString,
 
-    /// NAME is that of a module
+    /// NAME is the name of a module
     #[arg(long, conflicts_with = "resource")]
     module: bool,
 
-    /// NAME is that of a resource
+    /// NAME is the path of a resource
     #[arg(long)]
     resource: bool,
 
     #[command(flatten)]
     target: TargetArg,
 
-    /// Print to a terminal even what is no text
+    /// Print to a terminal even if it is not text
     #[arg(long)]
     force: bool,
 }
@@ -47,17 +47,17 @@ Examples:
 
 Exit status:
   0  printed
-  1  there is no such name, both a module and a resource have it, or no source was kept
+  1  NAME was not found, is both a module and a resource, or has no source in the archive
   2  wrong usage, or something could not be read or written";
 
-/// Resources of the same path that a message names; of more it gives the number.
+/// The most resources of one path that a message names.
 const MAX_NAMED: usize = 10;
 
-/// What is known of a name.
+/// What an archive has under a name.
 #[derive(Debug, Default)]
 struct Found<'a> {
     module: Option<PermaBytes<'a>>,
-    /// Why a module that is there has no source.
+    /// The reason why the module has no source.
     no_source: Option<&'static str>,
     resource: Option<PermaBytes<'a>>,
 }
@@ -82,25 +82,26 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
             return Ok(Answer::No);
         }
         Found { .. } => {
-            let what = match (args.module, args.resource) {
-                (true, _) => "module",
-                (_, true) => "resource",
-                _ => "module and no resource",
+            let (sought, has_no, other) = match (args.module, args.resource) {
+                (true, _) => (Sought::Module, "has no module", "leave out --module"),
+                (_, true) => (Sought::Resource, "has no resource", "leave out --resource"),
+                _ => (Sought::Either, "has neither a module nor a resource", ""),
             };
-            note(format_args!("permacode: {} has no {what} \"{shown}\"", args.archive));
-            Names::of(&archive)?.suggest(name).into_iter().for_each(note);
+            note(format_args!("permacode: {} {has_no} \"{shown}\"", args.archive));
+            advice(&archive, name, sought, other)?.into_iter().for_each(note);
             return Ok(Answer::No);
         }
     };
     if out.is_terminal() && !args.force && !is_text(&bytes) {
         let len = counted(bytes.len() as u64, "byte", "bytes");
-        bail!("\"{shown}\" ({len}) is no text, and standard output is a terminal: send it to a file, or add --force");
+        let problem = format!("standard output is a terminal, and \"{shown}\" ({len}) is not text");
+        return Err(UsageError::new(format!("{problem}: redirect it, or add --force")).into());
     }
     out.bytes(&bytes)?;
     Ok(Answer::Yes)
 }
 
-/// Looks in one target; what an earlier one had counts.
+/// Looks in one target. What an earlier target had is kept.
 fn look_up<'a>(args: &Args, name: &[u8], target: &Target<'a>, found: &mut Found<'a>) -> Result<()> {
     if !args.resource && found.module.is_none() {
         let module = match std::str::from_utf8(name) {
@@ -124,7 +125,7 @@ fn look_up<'a>(args: &Args, name: &[u8], target: &Target<'a>, found: &mut Found<
     Ok(())
 }
 
-/// The resource of this name; its root may be left out where only one root has the path.
+/// The resource of this name. The root may be left out if only one root has the path.
 fn resource<'a>(name: &[u8], target: &Target<'a>) -> Result<Option<Resource<'a>>> {
     if let Some(resource) = target.find_resource(name)? {
         return Ok(Some(resource));
@@ -144,7 +145,8 @@ fn resource<'a>(name: &[u8], target: &Target<'a>) -> Result<Option<Resource<'a>>
         if let Some(others @ 1..) = found.len().checked_sub(MAX_NAMED) {
             names.push(format!("and {} more", grouped(others as u64)));
         }
-        bail!("several roots have it, say which one: {}", names.join(", "));
+        let names = names.join(", ");
+        return Err(UsageError::new(format!("several roots have this path; add the root: {names}")).into());
     }
     Ok(found.pop())
 }

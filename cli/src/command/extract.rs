@@ -1,67 +1,70 @@
-//! `permacode extract`: files again.
+//! `permacode extract`: from an archive to files.
 
 use crate::{
     Answer,
     archive::ArchiveArg,
+    errors::UsageError,
     escape::{escape, escape_short},
     output::{Output, counted, grouped, size},
     progress::Bar,
-    root::split_root,
+    root::{folder, split_root},
     target::{TargetArg, names},
 };
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use bytesize::ByteSize;
-use permacode_bundle::{Error, ErrorKind, ExtractOptions, ExtractReport, extract};
+use permacode_bundle::{ExtractOptions, ExtractReport, extract};
 use std::{ffi::OsString, num::NonZero, path::PathBuf};
 
-/// Write what an archive holds as files again
+/// Write the contents of an archive as files
 ///
-/// A module with its source becomes NAME.py and __pycache__/NAME.TAG.pyc, one without becomes NAME.pyc; resources come out
-/// byte for byte. Nothing is ever written outside DIR, whatever the names in the archive.
+/// A module with its source becomes NAME.py and __pycache__/NAME.TAG.pyc. A module without a source becomes NAME.pyc.
+/// Resources are written byte for byte. Nothing is written outside DIR, even if names in the archive are hostile.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) archive: ArchiveArg,
 
-    /// The folder to write to: absent or empty, unless --overwrite is given
-    #[arg(short, long, value_name = "DIR")]
+    /// The folder to write to; it must be new or empty, unless --overwrite is given
+    #[arg(short, long, value_name = "DIR", value_parser = folder())]
     output: PathBuf,
 
-    /// The folder that code objects say they come from [default: DIR]
+    /// The folder in the file names of code objects [default: DIR]
     ///
-    /// With ROOT= before it, it counts for that root of the archive; `list` shows what roots there are. Can be
-    /// given several times.
+    /// With ROOT= before it, the folder is for that root of the archive. `list` shows the roots. Can be given several
+    /// times.
     #[arg(long, value_name = "[ROOT=]PATH")]
     base: Vec<OsString>,
 
-    /// Tell stale compiled files by time and size of their source, and not by a hash of it
+    /// Store the time and size of each source in its compiled file, instead of a hash
+    ///
+    /// CPython compares them to find out whether the compiled file is out of date.
     #[arg(long)]
     timestamps: bool,
 
-    /// Write to a folder that has something in it; files of the same name are replaced
+    /// Write to a folder that is not empty, and replace files of the same name
     #[arg(long)]
     overwrite: bool,
 
-    /// Write nothing if the files take more than this together [default: 16GiB, or 64 times the archive if that is more]
+    /// Write nothing if all files together are larger than this [default: 16GiB or 64 times the archive, whichever is more]
     ///
-    /// For example 500MB or 2GiB. Equal files are stored once in an archive, so that they may take far more room than it does.
+    /// For example 500MB or 2GiB. An archive stores equal files once, so the files may be far larger than the archive.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     max_size: Option<u64>,
 
     #[command(flatten)]
     target: TargetArg,
 
-    /// Number of threads [default: one for each processor]
+    /// The number of threads [default: one for each processor]
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 
-    /// Print the summary as JSON
+    /// Print the summary as JSON, and errors as well
     #[arg(long)]
     json: bool,
 }
 
-/// Files left out that the summary names; of more it gives the number.
+/// The most files left out that the summary names.
 const MAX_NAMED: usize = 10;
 
 const AFTER_HELP: &str = "\
@@ -72,7 +75,7 @@ Examples:
   permacode extract fonts.perma -o fonts --max-size 40GiB
 
 Exit status:
-  0  everything was written, but for what the summary says was left out
+  0  everything was written, except for files that the summary names
   2  wrong usage, or something could not be read or written";
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
@@ -82,9 +85,11 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         if targets.is_empty() {
             bail!("{} has no targets, so there is nothing to extract", args.archive);
         }
-        let all = names(&targets);
-        bail!("{} has {} targets, choose one with --target: {all}", args.archive, targets.len());
+        let (count, all) = (targets.len(), names(&targets));
+        let problem = format!("{} has {count} targets; choose one with --target: {all}", args.archive);
+        return Err(UsageError::new(problem).into());
     };
+    out.check()?;
     let mut options =
         ExtractOptions::default().timestamps(args.timestamps).overwrite(args.overwrite).target(description.number);
     for base in &args.base {
@@ -102,35 +107,16 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let report = {
         let bar = Bar::new();
         let what = || format!("cannot extract {} to {:?}", args.archive, args.output);
-        extract(&archive, &args.output, &options, &bar).map_err(explained).with_context(what)?
+        extract(&archive, &args.output, &options, &bar).with_context(what)?
     };
-    if args.json {
-        out.json(&report)?;
-    } else {
-        print(args, &report, out)?;
-    }
+    let print = if args.json { out.json(&report) } else { print(args, &report, out) };
+    print.and_then(|()| out.finish()).context("the files were written, but the summary was not")?;
     Ok(Answer::Yes)
 }
 
-/// A number of bytes as people write it.
+/// Parses a number of bytes, such as `2GiB`.
 fn bytes(text: &str) -> Result<u64, String> {
     text.parse::<ByteSize>().map(|size| size.as_u64())
-}
-
-/// An error, with the option that helps.
-fn explained(error: Error) -> anyhow::Error {
-    match error.kind() {
-        ErrorKind::TooMuch { bytes, limit } => anyhow!(
-            "the files would take up to {} bytes ({}), more than the limit of {} bytes ({}); nothing was written; \
-             --max-size {}MiB writes them",
-            grouped(*bytes),
-            size(*bytes),
-            grouped(*limit),
-            size(*limit),
-            bytes.div_ceil(1 << 20)
-        ),
-        _ => error.into(),
-    }
 }
 
 fn print(args: &Args, report: &ExtractReport, out: &mut Output) -> Result<()> {
@@ -146,18 +132,18 @@ fn print(args: &Args, report: &ExtractReport, out: &mut Output) -> Result<()> {
     for root in &report.roots {
         let name = escape(root.name.as_bytes());
         let base = escape(root.base.as_os_str().as_encoded_bytes());
-        out.line(format_args!("  {name}: code objects say {base}"))?;
+        out.line(format_args!("  {name}: code objects name {base}"))?;
     }
     for left_out in report.left_out.iter().take(MAX_NAMED) {
         out.line(format_args!("  left out: {}: {}", escape_short(left_out.path.as_bytes()), left_out.why))?;
     }
     if let Some(others @ 1..) = report.left_out.len().checked_sub(MAX_NAMED) {
-        out.line(format_args!("  left out: {} more; --json names them", grouped(others as u64)))?;
+        out.line(format_args!("  left out: {} more; --json lists them", grouped(others as u64)))?;
     }
     let count = report.verbatim_filenames.len() as u64;
     if count > 0 {
         let names = counted(count, "file name", "file names");
-        out.line(format_args!("  {names} of code objects were kept as they stand; --json names them"))?;
+        out.line(format_args!("  {names} of code objects are unchanged; --json lists them"))?;
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `permacode info`: what an archive is.
+//! `permacode info`: the targets and sections of an archive.
 
 use crate::{
     Answer,
@@ -12,16 +12,16 @@ use anyhow::{Context, Result};
 use permacode_format::{FORMAT_VERSION, Group};
 use serde::Serialize;
 
-/// Show what an archive is: its targets, its sections and what they take
+/// Show the targets of an archive, its sections and their sizes
 ///
-/// The table has the beginning and the end of a tag of more than 256 bytes, JSON has it whole.
+/// The table shortens a cache tag of more than 256 bytes. JSON has it whole.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) archive: ArchiveArg,
 
-    /// Print JSON
+    /// Print JSON, and errors as well
     #[arg(long)]
     json: bool,
 }
@@ -33,10 +33,10 @@ Examples:
   permacode info - < stdlib.perma
 
 Exit status:
-  0  it is an archive
-  2  wrong usage, or it cannot be read as an archive";
+  0  FILE is an archive
+  2  wrong usage, or FILE cannot be read as an archive";
 
-/// Cells of a bar that stands for the whole file.
+/// The length of the bar of a whole file.
 const BAR: usize = 24;
 
 #[derive(Debug, Serialize)]
@@ -51,7 +51,7 @@ struct Info<'a> {
     resources: u64,
     targets: Vec<Description<'a>>,
     sections: Vec<Section>,
-    /// Header, section table, bytes between sections, and sections that this reader does not know.
+    /// The header, the section table, the bytes between sections, and sections that this reader does not know.
     other_bytes: u64,
 }
 
@@ -129,7 +129,7 @@ fn print_targets(targets: &[Description<'_>], out: &mut Output) -> Result<()> {
         ("VERSION", Left),
         ("MAGIC", Right),
         ("OPTIMISATION", Right),
-        ("TAG", Left),
+        ("CACHE TAG", Left),
         ("SEALED", Left),
         ("MODULES", Right),
         ("RESOURCES", Right),
@@ -141,7 +141,7 @@ fn print_targets(targets: &[Description<'_>], out: &mut Output) -> Result<()> {
             target.version.clone(),
             target.magic.to_string(),
             target.optimization.to_string(),
-            escape_short(target.tag.as_bytes()),
+            escape_short(target.cache_tag.as_bytes()),
             if target.sealed { "yes" } else { "no" }.to_owned(),
             grouped(target.modules.into()),
             grouped(target.resources.into()),
@@ -174,7 +174,7 @@ fn print_sections(info: &Info<'_>, out: &mut Output) -> Result<()> {
     rows.print(out)
 }
 
-/// A bar of this many per cent: eighths of a cell on a terminal, ASCII elsewhere.
+/// A bar for a percentage. On a terminal it is exact to an eighth of a cell. Elsewhere it is ASCII.
 fn bar(percent: f64, is_terminal: bool) -> String {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
     let eighths = (percent / 100.0 * (BAR * 8) as f64).round().clamp(0.0, (BAR * 8) as f64) as usize;

@@ -3,10 +3,10 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
+    errors::note,
     escape::{escape, escape_short},
-    near::Names,
+    near::{Sought, advice},
     output::{Output, counted, grouped},
-    report::note,
     table::{Align, Rows},
     target::{Description, TargetArg},
 };
@@ -20,17 +20,17 @@ use std::{ffi::OsString, fmt};
 
 /// List the modules of an archive, or its resources
 ///
-/// With a NAME, only the module or folder of that name and what lies below it; if there is none, everything whose name
-/// begins so.
+/// With a NAME, only the module or folder of that name and everything below it is listed. If there is none, every name
+/// that starts with NAME is listed.
 ///
-/// Tables have the beginning and the end of a name or path of more than 256 bytes, JSON has it whole.
+/// Tables shorten names and paths of more than 256 bytes. JSON has them whole.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) archive: ArchiveArg,
 
-    /// A module or package, a folder of resources, or the beginning of names
+    /// A module or package, a folder of resources, or the start of names
     name: Option<OsString>,
 
     /// List resources instead of modules
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArg,
 
-    /// Print JSON
+    /// Print JSON, and errors as well
     #[arg(long)]
     json: bool,
 }
@@ -49,12 +49,12 @@ const AFTER_HELP: &str = "\
 Examples:
   permacode list stdlib.perma
   permacode list stdlib.perma json
-  permacode list stdlib.perma --resources lib2to3/
+  permacode list stdlib.perma --resources pydoc_data/
   permacode list stdlib.perma --json | jq -r '.targets[].entries[].name'
 
 Exit status:
   0  something was listed, or no NAME was given
-  1  nothing has that NAME
+  1  no name is NAME or starts with it
   2  wrong usage, or the archive cannot be read";
 
 #[derive(Debug, Serialize)]
@@ -70,8 +70,8 @@ struct TargetListing<'a> {
     entries: Entries<'a>,
 }
 
-/// Modules or resources of a target. They are read twice, once to see that they can be and which are wanted, and again to
-/// be shown: many of them may share one long text, so that they are never in memory all at once.
+/// Modules or resources of a target. They are read twice: first to check and count them, then to print them. Many of them
+/// may share one long text, so they are never in memory all at once.
 #[derive(Debug)]
 struct Entries<'a> {
     target: Target<'a>,
@@ -80,13 +80,13 @@ struct Entries<'a> {
     count: usize,
 }
 
-/// Which names are wanted.
+/// The names to list.
 #[derive(Debug, Clone, Copy)]
 enum Wanted<'a> {
     All,
-    /// That of this module or folder, and those below it.
+    /// This module or folder, and everything below it.
     Below(&'a [u8]),
-    /// Those that begin so.
+    /// Names that start with this text.
     Beginning(&'a [u8]),
 }
 
@@ -94,18 +94,18 @@ enum Wanted<'a> {
 #[derive(Debug, Serialize)]
 struct Entry<'a> {
     name: Text<'a>,
-    /// Bytes of the name in hexadecimal, if it is no UTF-8 and `name` is therefore an approximation.
+    /// The bytes of the name in hexadecimal, if it is not UTF-8 and `name` is only similar to it.
     #[serde(skip_serializing_if = "Option::is_none")]
     name_hex: Option<Hex<'a>>,
     kind: &'static str,
-    /// Number of code objects; 0 for a resource.
+    /// The number of code objects; 0 for a resource.
     code_objects: u32,
-    /// Bytes of the source or the resource, if anything is known of it.
+    /// The length of the source or the resource, if it is known.
     bytes: Option<u64>,
-    /// Whether those bytes are in the archive.
+    /// Whether the archive has these bytes.
     is_kept: bool,
     root: Option<Text<'a>>,
-    /// Path below the root; the name, for a resource.
+    /// The path below the root. For a resource, it is the name.
     path: Option<Text<'a>>,
     is_executable: bool,
 }
@@ -176,7 +176,7 @@ impl Wanted<'_> {
 }
 
 impl<'a> Entries<'a> {
-    /// Those of this name and below it; if there are none, those that begin with it; without a name all.
+    /// Entries of this name and below it. If there are none, entries that start with it. Without a name, all entries.
     fn new(target: Target<'a>, resources: bool, name: Option<&'a [u8]>) -> Result<Self> {
         let mut entries = Entries { target, resources, wanted: Wanted::All, count: 0 };
         let separator = entries.separator();
@@ -274,11 +274,12 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         print(&listing, args.resources, out)?;
     }
     if let (0, Some(wanted)) = (found, wanted) {
-        let what = if args.resources { "resource" } else { "module" };
-        note(format_args!("permacode: no name of a {what} is or begins with \"{}\"", escape(wanted)));
-        if let Some(suggestion) = Names::of(&archive)?.suggest(wanted) {
-            note(suggestion);
-        }
+        let (sought, kind, other) = match args.resources {
+            true => (Sought::Resource, "resource", "leave out --resources"),
+            false => (Sought::Module, "module", "add --resources"),
+        };
+        note(format_args!("permacode: no {kind} has the name \"{}\" or starts with it", escape(wanted)));
+        advice(&archive, wanted, sought, other)?.into_iter().for_each(note);
         return Ok(Answer::No);
     }
     Ok(Answer::Yes)
@@ -320,7 +321,7 @@ fn print_modules(entries: &Entries<'_>, out: &mut Output) -> Result<()> {
     }
     rows.print(out)?;
     if out.is_terminal() {
-        let remark = if not_kept { "; in brackets: sources that were not kept" } else { "" };
+        let remark = if not_kept { "; in brackets: sources that the archive does not have" } else { "" };
         out.line(format_args!("{}{remark}", counted(entries.count as u64, "module", "modules")))?;
     }
     Ok(())

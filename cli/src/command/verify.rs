@@ -1,40 +1,40 @@
-//! `permacode verify`: whether an archive keeps the rules of the format.
+//! `permacode verify`: whether an archive follows the rules of the format.
 
 use crate::{
     Answer,
     archive::{ArchiveArg, Storage},
+    errors::{advice, note},
     escape::escape,
-    near::Names,
+    near::{self, Sought},
     output::{Output, counted},
-    report::{advice, note},
     target::TargetArg,
 };
 use anyhow::Result;
 use permacode_reader::{Archive, Error};
 use serde::Serialize;
 
-/// Check an archive: everything, its structure alone, or one module
+/// Check a whole archive, its structure, or one module
 ///
-/// Without an option, every rule of the format and every byte of the file is checked. With --quick, only header, section
-/// table, padding, names and their checksums are: the contents of modules and resources are not read.
+/// Without an option, every rule of the format and every byte of the file is checked. --quick checks the header, the
+/// section table, the padding, the names and their checksums. It does not read the contents of modules and resources.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) archive: ArchiveArg,
 
-    /// Check the structure alone
+    /// Check only the structure
     #[arg(long)]
     quick: bool,
 
-    /// Check this module and everything that can be reached through it
+    /// Check only this module and everything that it refers to
     #[arg(long, value_name = "NAME", conflicts_with = "quick")]
     module: Option<String>,
 
     #[command(flatten)]
     target: TargetArg,
 
-    /// Print JSON
+    /// Print JSON, and errors as well
     #[arg(long)]
     json: bool,
 }
@@ -46,8 +46,8 @@ Examples:
   permacode verify stdlib.perma --module json.decoder
 
 Exit status:
-  0  what was checked is valid
-  1  it is not, or there is no such module
+  0  everything that was checked is valid
+  1  something is not valid, or the module was not found
   2  wrong usage, or the file cannot be read";
 
 #[derive(Debug, Serialize)]
@@ -68,13 +68,13 @@ struct Fault {
     advice: Option<&'static str>,
 }
 
-/// What a check came to, unless it found a fault.
+/// The result of a check that found no fault.
 enum Outcome {
     Valid(Checked),
     NoSuchModule(Option<String>),
 }
 
-/// How much was checked.
+/// The numbers of things that were checked.
 #[derive(Debug, Clone, Copy, Default)]
 struct Checked {
     targets: u64,
@@ -141,7 +141,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
 fn check(args: &Args, storage: Storage) -> Result<Outcome> {
     let archive = Archive::open(storage)?;
     if let Some(name) = &args.module {
-        // The structure first: names are looked up in what was checked.
+        // The module is looked up in the structure, so that must be valid.
         archive.verify_structure()?;
         let mut checked = Checked::default();
         for (_, target) in args.target.choose(&archive)? {
@@ -151,7 +151,8 @@ fn check(args: &Args, storage: Storage) -> Result<Outcome> {
             }
         }
         if checked.targets == 0 {
-            return Ok(Outcome::NoSuchModule(Names::of(&archive)?.suggest(name.as_bytes())));
+            let other = "leave out --module to check everything";
+            return Ok(Outcome::NoSuchModule(near::advice(&archive, name.as_bytes(), Sought::Module, other)?));
         }
         return Ok(Outcome::Valid(checked));
     }
@@ -177,7 +178,7 @@ fn what_was_checked(verdict: &Verdict, checked: Checked) -> String {
         None => {
             let modules = counted(checked.modules, "module", "modules");
             let resources = counted(checked.resources, "resource", "resources");
-            let hint = if verdict.depth == "structure" { "; --quick does not check what is in them" } else { "" };
+            let hint = if verdict.depth == "structure" { "; --quick does not check their contents" } else { "" };
             format!("{} of {modules} and {resources}{hint}", verdict.depth)
         }
     }
