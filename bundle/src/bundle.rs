@@ -30,7 +30,7 @@ use crate::{
     tree_layout::TreeLayout,
 };
 
-/// An archive that is laid out and can be written.
+/// An archive that is planned and can be written.
 #[derive(Debug)]
 pub struct Bundle {
     plan: Plan,
@@ -38,37 +38,41 @@ pub struct Bundle {
 }
 
 impl Bundle {
-    /// What it holds.
+    /// What the archive contains and what was left out.
     #[must_use]
     pub fn report(&self) -> &BundleReport {
         &self.report
     }
 
-    /// The archive as the writer planned it.
+    /// The plan of the writer.
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// Writes it to a file, atomically: who has an older one open keeps that.
+    /// Writes the archive to a file in one step. A process that has an older archive open keeps it.
     ///
     /// # Errors
-    /// If that fails; a file that was there before is then untouched.
+    /// If writing fails, or the file is neither new nor an archive nor empty. An older file is then unchanged.
     pub fn publish(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         Ok(self.plan.publish(path)?)
     }
 }
 
-/// Finds modules and resources, compiles, and lays an archive out.
+/// Finds modules and resources, compiles sources, and plans an archive.
 ///
-/// Same files, same interpreter and same options give the same bytes, wherever the files lie and whenever they were changed.
-/// Nothing is written but temporaries and what [`BundleOptions::keep_compiled`] asks for.
+/// The same files, interpreter and options give the same bytes, in any folder and at any time. Only temporary files and
+/// the files of [`BundleOptions::keep_compiled`] are written.
 ///
 /// # Errors
-/// If folders or files cannot be read (unless [`BundleOptions::keep_going`] was said), nothing matches a pattern to include,
-/// the interpreter does not work, two things that were named have the same module, or a limit of the format is exceeded.
-/// If there is no memory, or the compiler is killed. If [`BundleOptions::output`] cannot be written. A source that does not
-/// compile is an error only with [`BundleOptions::strict`]; otherwise the report names it.
+/// * Folders or files cannot be read, unless [`BundleOptions::keep_going`] allows it.
+/// * Nothing matches a pattern to include.
+/// * The interpreter does not work, the compiler is killed, or memory is short.
+/// * Two folders that were given have the same module.
+/// * A limit of the format is exceeded.
+/// * [`BundleOptions::output`] cannot be written, or is not an archive, or is one of the files to bundle.
+/// * With [`BundleOptions::strict`]: a file that CPython would import is not bundled as a module. Without it, the
+///   report names such files.
 pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle, Error> {
     let begin = Instant::now();
     if let Some(output) = &options.output {
@@ -131,7 +135,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     let Discovery { items, mut skipped, other_names, .. } = found;
     let resources = join.modules(items, &found.known)?;
     join.resources(resources, &mut skipped)?;
-    // What cannot be read might be a module.
+    // An unreadable file might be a module.
     if !join.report.unreadable.is_empty() && (!options.keep_going || options.strict) {
         return Err(unreadable(join.report.unreadable));
     }
@@ -157,7 +161,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     Ok(Bundle { plan, report })
 }
 
-/// Where modules and resources come together.
+/// Adds modules and resources to the writer and to the report.
 struct Join<'j> {
     options: &'j BundleOptions,
     places: &'j [Place],
@@ -170,7 +174,7 @@ struct Join<'j> {
 }
 
 impl Join<'_> {
-    /// Compiles and adds modules. Returns what is to be carried as it is. `known` are the names of all modules that have
+    /// Compiles and adds modules. Returns the files to add as resources. `known` are the names of all modules that have
     /// a file.
     fn modules(&mut self, items: Vec<FoundFile>, known: &BTreeSet<String>) -> Result<Vec<FoundFile>, Error> {
         let is_module = |item: &FoundFile| matches!(item.kind, FoundKind::Module { .. });
@@ -200,8 +204,8 @@ impl Join<'_> {
         Ok(resources)
     }
 
-    /// Adds folders without `__init__` that have modules in them. `added` are the names of the modules that were added. A
-    /// package whose own file is not among them is no namespace: it does not compile, or is an extension module.
+    /// Adds folders without `__init__` that contain modules. `added` are the names of the modules that were added. A
+    /// package that failed to compile, or is an extension module, does not become a namespace.
     fn namespaces(&mut self, known: &BTreeSet<String>, added: &BTreeSet<String>) -> Result<(), Error> {
         let all: BTreeSet<&str> = added.iter().flat_map(|name| ancestors(name)).collect();
         for name in all.into_iter().filter(|name| !known.contains(*name)) {
@@ -212,8 +216,7 @@ impl Join<'_> {
         Ok(())
     }
 
-    /// Adds resources. Expects them in the order of places: of two with one path the first is taken, as the first is that
-    /// an interpreter finds.
+    /// Adds resources, in the order of places.
     fn resources(&mut self, items: Vec<FoundFile>, skipped: &mut Vec<(Skip, usize, Vec<u8>)>) -> Result<(), Error> {
         self.progress.begin(Phase::Resources, items.len() as u64);
         let mut taken: HashMap<Vec<u8>, PathBuf> = HashMap::new();
@@ -228,7 +231,7 @@ impl Join<'_> {
                 skipped.push((Skip::Resource, item.place, item.path));
                 continue;
             }
-            // Two folders that were given the name of one root.
+            // Two folders may have been given for one root.
             let name = [place.root.as_bytes(), b"/", &item.path].concat();
             if let Some(first) = taken.get(&name) {
                 let root = &place.root;
@@ -261,7 +264,7 @@ fn unreadable(mut files: Vec<Unreadable>) -> Error {
     Error::new(ErrorKind::Unreadable(files))
 }
 
-/// The real path of a file that may not be there yet.
+/// The path without links of a file that may not exist yet.
 fn real_file(path: &Path) -> Option<PathBuf> {
     path.canonicalize().ok().or_else(|| {
         let path = std::path::absolute(path).ok()?;

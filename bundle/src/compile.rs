@@ -1,9 +1,9 @@
-//! Compiling sources with the interpreter they are for, each in a fresh state.
+//! Compiles each source in a fresh process of its interpreter.
 //!
 //! `python/compile.py` runs in a process with a fixed hash seed and without site-packages, and forks a child for each
-//! source (where the system cannot fork, one process serves one source). So a result depends on the interpreter, the
-//! file name and the source, and on nothing else: not on what was compiled before, by whom, or in which order, and not
-//! on how much memory there is. A failure that the source did not cause is an error.
+//! source. (If the system cannot fork, one process serves one source.) So a result depends only on the interpreter, the
+//! file name and the source. It does not depend on earlier sources, on their order, or on the amount of memory. A
+//! failure that the source did not cause is an error.
 
 use std::{
     fs::File,
@@ -17,17 +17,17 @@ use crate::{
     interpreter::{Interpreter, command, last_line},
 };
 
-/// Longest answer that is believed, in bytes: what marshal can address.
+/// The longest answer that is accepted, in bytes: the most that marshal can address.
 const MAX_ANSWER: u64 = 1 << 32;
 
-/// What became of a source.
+/// The result of compiling a source.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The code object, as marshal writes it.
+    /// The code object in marshal format.
     Compiled(Vec<u8>),
-    /// It does not compile: type and text of the exception.
+    /// The source does not compile: the type and text of the exception.
     Refused(String),
-    /// The compiler crashed over it, twice: how.
+    /// The compiler crashed twice: how the process ended.
     Died(String),
 }
 
@@ -45,14 +45,14 @@ impl Compiler {
         Compiler { program: interpreter.executable.clone(), optimize }
     }
 
-    /// A worker: it starts its process when it is first needed.
+    /// A worker. It starts its process at the first source.
     #[must_use]
     pub fn worker(&self) -> Worker<'_> {
         Worker { compiler: self, process: None }
     }
 }
 
-/// One process after the other, each of which compiles as much as it can.
+/// Compiles with one process, and replaces it when it ends.
 #[derive(Debug)]
 pub struct Worker<'c> {
     compiler: &'c Compiler,
@@ -64,26 +64,26 @@ struct Process {
     child: Child,
     requests: ChildStdin,
     answers: ChildStdout,
-    /// What it writes to its standard error.
+    /// The standard error of the process.
     log: File,
-    /// Serves more than one request.
+    /// Whether it serves more than one request.
     forks: bool,
 }
 
-/// What a process answers.
+/// The answer of a process.
 enum Answer {
     Outcome(Outcome),
-    /// A failure that is not the source's: it may go better with another process.
+    /// The source is not the reason of the failure. Another process may succeed.
     NotItsFault(String),
-    /// The compiler crashed: it may have been somebody else's doing.
+    /// The compiler crashed. The source may not be the reason.
     Crashed(String),
 }
 
 impl Worker<'_> {
-    /// Starts the process, unless there is one.
+    /// Starts the process, unless it runs.
     ///
     /// # Errors
-    /// If none can be started.
+    /// If it cannot be started.
     pub(crate) fn start(&mut self) -> Result<(), Error> {
         if self.process.is_none() {
             self.process = Some(self.compiler.start()?);
@@ -94,8 +94,8 @@ impl Worker<'_> {
     /// Compiles a source. `filename` becomes its `co_filename`.
     ///
     /// # Errors
-    /// If no process can be started, and if twice in a row the process ran out of memory, was killed, or ended for another
-    /// reason that is not the source's. A compiler that crashes is no error but an [`Outcome`].
+    /// If no process can be started. If the process twice runs out of memory, is killed, or ends for another reason
+    /// than the source. A crash of the compiler is an [`Outcome`] and not an error.
     pub fn compile(&mut self, filename: &Path, source: &[u8]) -> Result<Outcome, Error> {
         let failed = |message| Error::new(ErrorKind::CompilerFailed { file: filename.to_owned(), message });
         let mut is_last = false;
@@ -139,7 +139,7 @@ impl Drop for Worker<'_> {
 
 impl Compiler {
     fn start(&self) -> Result<Process, Error> {
-        // Without a name, so that it is gone when the processes are, however they end.
+        // Without a name, the file goes with the processes, however they end.
         let log = tempfile::tempfile().and_then(|log| Ok((log.try_clone()?, log)));
         let (log, stderr) =
             log.map_err(|error| Error::new(ErrorKind::Temporary { folder: std::env::temp_dir(), error }))?;
@@ -203,7 +203,7 @@ impl Process {
         }
     }
 
-    /// Waits for its end: it ends when nothing can be asked any more.
+    /// Closes the pipes and waits. The process ends when it cannot read another request.
     fn end(self) -> End {
         let Process { mut child, requests, answers, mut log, .. } = self;
         drop(requests);
@@ -212,7 +212,7 @@ impl Process {
             Ok(status) => status,
             Err(error) => return End { how: error.to_string(), is_crash: false },
         };
-        // A code above 128: so says the script when a child of it was killed. A negative one: so says Windows of a crash.
+        // The script ends with a code above 128 if its child was killed. A negative code is a crash on Windows.
         let mut how = match status.code() {
             Some(code @ 129..=255) => format!("signal: {}", code - 128),
             _ => status.to_string(),

@@ -1,4 +1,4 @@
-//! Looking for modules and resources: what CPython would import from a folder, and what else lies in it.
+//! Finds the files that CPython would import from a folder, and all other files in it.
 
 mod entry;
 mod finder;
@@ -18,55 +18,55 @@ use crate::{
 pub(crate) use finder::Suffixes;
 pub use skip::Skip;
 
-/// A file that was found.
+/// A file to bundle.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct FoundFile {
     /// Index of its place.
     pub(crate) place: usize,
-    /// Path below the folder of the place: bytes, `/` between components.
+    /// The path below the folder of the place: bytes with `/` between components.
     pub(crate) path: Vec<u8>,
     /// The file.
     pub(crate) file: PathBuf,
     pub(crate) kind: FoundKind,
 }
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum FoundKind {
     /// The source of a module.
     Module { name: String, is_package: bool },
-    /// A file to be carried as it is; for a file that looks like a module: why it is none.
+    /// Any other file. If it looks like a module, the reason why it is not one.
     Resource(Option<Why>),
 }
 
-/// Why a file that looks like a module is carried as a resource.
+/// The reason why a file that looks like a module is a resource.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(tag = "why", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Why {
-    /// Its name, or that of a folder above it, cannot be part of the name of a module.
+    /// A module cannot have its name, or the name of a folder above it.
     NoName {
-        /// The name, and what is wrong with it.
+        /// The name and the problem.
         message: String,
     },
-    /// The interpreter finds another file of its name, or of the name of a package above it, and imports that one.
+    /// The interpreter imports another file for its name, or for the name of a package above it.
     Shadowed {
-        /// Root and path of that file.
+        /// The root and path of that file.
         by: String,
     },
-    /// It is bytecode without a source; modules are compiled from sources.
+    /// It is bytecode without a source. A bundle compiles modules from sources.
     OnlyBytecode,
     /// It does not compile.
     NotCompiled {
-        /// Type and text of the exception.
+        /// The type and text of the exception.
         message: String,
     },
-    /// The compiler died over it.
+    /// The compiler crashed.
     CompilerDied {
         /// How the process ended.
         message: String,
     },
-    /// What the compiler made of it cannot be decoded.
+    /// The result of the compiler cannot be decoded.
     NotDecoded {
         /// The error.
         message: String,
@@ -85,62 +85,62 @@ impl Why {
 pub(crate) struct Name {
     /// Index of its place.
     pub(crate) place: usize,
-    /// Path below the folder of the place: bytes, `/` between components.
+    /// The path below the folder of the place: bytes with `/` between components.
     pub(crate) path: Vec<u8>,
 }
 
-/// A file that an interpreter would load for a module name if it looked at this place alone. It need not be bundled.
+/// A file that an interpreter would load for a module name if it searched only this place. It may not be bundled.
 #[derive(Debug)]
 struct Claim {
     name: String,
     file: Name,
 }
 
-/// A folder that was visited under another name.
+/// A second name of a folder that was visited under its first name.
 #[derive(Debug)]
 pub(crate) struct OtherName {
     pub(crate) name: Name,
     pub(crate) first: Name,
 }
 
-/// What [`discover`] found.
+/// The result of [`discover`].
 #[derive(Debug, Default)]
 pub(crate) struct Discovery {
-    /// In the order of places and paths.
+    /// Files to bundle, in the order of places and paths.
     pub(crate) items: Vec<FoundFile>,
-    /// Entries that were left out, a folder as one: the reason, index of the place, and path below it.
+    /// Entries that were left out: the reason, the index of the place, and the path below it. A folder is one entry.
     pub(crate) skipped: Vec<(Skip, usize, Vec<u8>)>,
-    /// Folders that more than one name leads to, with the names that they were not visited under.
+    /// The other names of folders that have more than one.
     pub(crate) other_names: Vec<OtherName>,
     /// A file to bundle that is also the output.
     pub(crate) output: Option<PathBuf>,
-    /// What could not be read.
+    /// Files and folders that cannot be read.
     pub(crate) unreadable: Vec<Unreadable>,
-    /// Names of modules and packages that have a file, be it bundled or not.
+    /// Names of modules and packages that have a file, bundled or not.
     pub(crate) known: BTreeSet<String>,
     claims: Vec<Claim>,
 }
 
-/// What is left out, beyond what always is.
+/// What to bundle and what to leave out.
 #[derive(Debug)]
 pub(crate) struct Wanted<'r> {
-    /// Suffixes of the modules of the interpreter.
+    /// The suffixes of modules.
     pub(crate) suffixes: Suffixes,
-    /// Folders of installed packages: not part of a library that they lie in.
+    /// Folders of installed packages. They are not part of a library that contains them.
     pub(crate) packages: &'r [PathBuf],
-    /// Patterns.
+    /// The patterns to include and to exclude.
     pub(crate) filter: &'r Filter,
     /// Whether hidden entries are wanted.
     pub(crate) hidden: bool,
     /// Whether resources are wanted.
     pub(crate) resources: bool,
-    /// Real path of the file that the archive is written to.
+    /// The output file, as a path without links.
     pub(crate) output: Option<PathBuf>,
-    /// Real path of the folder for compiled files.
+    /// The folder for compiled files, as a path without links.
     pub(crate) kept: Option<PathBuf>,
 }
 
-/// Walks places and decides what is a module.
+/// Walks places and decides which files are modules.
 ///
 /// # Errors
 /// If the folder of a place does not exist, the output is a file to bundle, or two folders that the user named have the
@@ -152,7 +152,7 @@ pub(crate) fn discover(places: &[Place], wanted: &Wanted<'_>) -> Result<Discover
     }
     found.items.sort_by(|one, other| (one.place, &one.path).cmp(&(other.place, &other.path)));
     found.known = resolve::resolve(places, &mut found)?;
-    // This is looked at before anything is compiled, which may take minutes.
+    // Unreadable files are found now, because compiling may take minutes.
     found.items.retain(|item| {
         let is_read = wanted.resources || item.module_name().is_some();
         let Some(error) = File::open(&item.file).err().filter(|_| is_read) else { return true };
@@ -162,7 +162,7 @@ pub(crate) fn discover(places: &[Place], wanted: &Wanted<'_>) -> Result<Discover
     Ok(found)
 }
 
-/// Names of the packages above a module, innermost first.
+/// The names of the packages above a module, innermost first.
 pub(crate) fn ancestors(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(name.rsplit_once('.').map(|(parent, _)| parent), |name| {
         name.rsplit_once('.').map(|(parent, _)| parent)
@@ -170,7 +170,7 @@ pub(crate) fn ancestors(name: &str) -> impl Iterator<Item = &str> {
 }
 
 impl FoundFile {
-    /// The name of the module that it is the source of.
+    /// The name of the module, if the file is the source of one.
     pub(crate) fn module_name(&self) -> Option<&str> {
         match &self.kind {
             FoundKind::Module { name, .. } => Some(name),
@@ -180,13 +180,13 @@ impl FoundFile {
 }
 
 impl Name {
-    /// The name of something below.
+    /// The name of an entry below.
     fn join(&self, below: &[u8]) -> Self {
         let path = if self.path.is_empty() { below.to_vec() } else { [&self.path, &b"/"[..], below].concat() };
         Name { place: self.place, path }
     }
 
-    /// Root and path, for people.
+    /// The root and path as text.
     pub(crate) fn shown(&self, places: &[Place]) -> String {
         let root = &places[self.place].root;
         if self.path.is_empty() { root.clone() } else { format!("{root}/{}", shown(&self.path)) }

@@ -1,4 +1,4 @@
-//! Installed packages that do not lie where packages are installed: what `.pth` files and editable installs lead to.
+//! Installed packages outside the folders of packages: the targets of `.pth` files and editable installs.
 
 use std::{
     collections::BTreeSet,
@@ -16,35 +16,34 @@ use crate::{
     text::shown,
 };
 
-/// A place that an interpreter imports installed packages from and that is not bundled.
+/// A place from which an interpreter imports installed packages, and which is not bundled.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Elsewhere {
-    /// What leads there.
+    /// How the interpreter finds the place.
     pub kind: ElsewhereKind,
-    /// The file that says so, or for [`ElsewhereKind::UnknownFolder`] the folder.
+    /// The file that names the place. For [`ElsewhereKind::UnknownFolder`], the folder itself.
     #[serde(serialize_with = "report::path")]
     pub file: PathBuf,
-    /// The folder, URL or module that the file names; text that is not UTF-8 is escaped.
+    /// The folder, URL or module that the file names. Bytes that are not UTF-8 are escaped.
     pub target: String,
 }
 
-/// What leads an interpreter to a place.
+/// How an interpreter finds a place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum ElsewhereKind {
-    /// A line of a `.pth` file: its folder is searched as well.
+    /// A line of a `.pth` file adds the folder to the search path.
     PathFile,
-    /// A line of a `.pth` file that installs the finder of an editable install.
+    /// A line of a `.pth` file installs the finder of an editable install.
     EditableFinder,
-    /// A distribution that was installed as editable, as its `direct_url.json` says.
+    /// The `direct_url.json` of a distribution says that it was installed as editable.
     Editable,
-    /// It is a folder of installed packages, but has none of the roles by which an interpreter would find its root
-    /// again.
+    /// A folder of installed packages without a role that would help an interpreter to find it again.
     UnknownFolder,
 }
 
-/// What a `direct_url.json` says (PEP 610).
+/// The contents of a `direct_url.json` (PEP 610).
 #[derive(Deserialize)]
 struct DirectUrl {
     url: String,
@@ -57,7 +56,7 @@ struct DirInfo {
     editable: bool,
 }
 
-/// All that the folders of installed packages among `places` lead to, and the folders that have no place.
+/// The places that the folders of installed packages among `places` name, and the folders that have no place.
 pub(crate) fn find(interpreter: &Interpreter, places: &[Place]) -> Result<Vec<Elsewhere>, Error> {
     let mut found = BTreeSet::new();
     for packages in interpreter.site_packages.iter().filter(|packages| packages.root.is_none()) {
@@ -78,8 +77,8 @@ pub(crate) fn find(interpreter: &Interpreter, places: &[Place]) -> Result<Vec<El
     Ok(found.into_iter().collect())
 }
 
-/// Reads a `.pth` file as `site` does: a line is a comment, an import, or a folder. `site` passes over a file that it
-/// cannot read, and over folders that are not there. A folder that has a place is bundled.
+/// Reads a `.pth` file as `site` does: a line is a comment, an import, or a folder. `site` ignores a file that it
+/// cannot read, and a folder that does not exist. A folder that has a place is bundled.
 fn add_path_file(folder: &Path, file: &Path, places: &[Place], found: &mut BTreeSet<Elsewhere>) {
     let Ok(text) = fs::read(file) else { return };
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
@@ -91,14 +90,15 @@ fn add_path_file(folder: &Path, file: &Path, places: &[Place], found: &mut BTree
             continue;
         }
         if let Some(code) = line.strip_prefix(b"import ").or_else(|| line.strip_prefix(b"import\t")) {
-            // setuptools, hatchling, meson-python and scikit-build-core call the modules of their finders so.
+            // The modules with the finders of setuptools, hatchling, meson-python and scikit-build-core have such
+            // names.
             let module = code.split(|byte| matches!(byte, b';' | b',' | b' ')).find(|part| !part.is_empty());
             if let Some(module) = module.filter(|module| module.windows(8).any(|part| part == b"editable")) {
                 add(ElsewhereKind::EditableFinder, shown(module));
             }
             continue;
         }
-        // A path that is not UTF-8 is named as well, although not every system can look at it.
+        // A path that is not UTF-8 is reported, too, although not every system can look it up.
         let Ok(target) = std::str::from_utf8(line).map(|line| folder.join(line)) else {
             add(ElsewhereKind::PathFile, shown(line));
             continue;

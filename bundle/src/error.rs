@@ -1,4 +1,4 @@
-//! What can go wrong between a tree of files and an archive.
+//! Errors between a tree of files and an archive.
 
 use std::{
     fmt, io,
@@ -17,63 +17,63 @@ pub struct Error {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A program that should be an interpreter could not be started.
+    /// A program could not be started as an interpreter.
     Start {
         /// The program.
         program: PathBuf,
-        /// The answer of the system.
+        /// The error that the system reported.
         error: io::Error,
     },
-    /// An interpreter did not say what it is.
+    /// An interpreter did not describe itself.
     Probe {
         /// The interpreter.
         program: PathBuf,
-        /// The end of what it wrote to its standard error, or what is wrong with its answer.
+        /// The end of its standard error, or the problem with its answer.
         message: String,
     },
-    /// Not one of the supported interpreters.
+    /// The interpreter is not supported.
     Unsupported {
         /// The interpreter.
         program: PathBuf,
-        /// What it says it is, for example `pypy 3.10.14`.
+        /// Its name and version, for example `pypy 3.10.14`.
         found: String,
     },
     /// An interpreter has no library in a folder (it may be in a zip file).
     NoLibrary {
         /// The interpreter.
         program: PathBuf,
-        /// Where it says its library lies.
+        /// The folder that it names.
         folder: PathBuf,
     },
     /// The process that compiles does not work.
     Compiler {
         /// The interpreter.
         program: PathBuf,
-        /// The end of what it wrote to its standard error, or what is wrong with its answer.
+        /// The end of its standard error, or the problem with its answer.
         message: String,
     },
-    /// Compiling a source failed for a reason that is not the source's: memory, or somebody who killed the compiler.
+    /// Compiling failed for another reason than the source: memory was short, or the compiler was killed.
     CompilerFailed {
         /// The source.
         file: PathBuf,
         /// What happened.
         message: String,
     },
-    /// No temporary file can be made.
+    /// A temporary file cannot be created.
     Temporary {
         /// The folder for temporary files.
         folder: PathBuf,
-        /// The answer of the system.
+        /// The error that the system reported.
         error: io::Error,
     },
-    /// Files that look like modules are not bundled as such, and [`BundleOptions::strict`](crate::BundleOptions::strict)
-    /// was asked for.
+    /// CPython would import these files, but they are not bundled as modules, and
+    /// [`BundleOptions::strict`](crate::BundleOptions::strict) is set.
     NotModules(Vec<NotModule>),
-    /// A pattern of `include` or `exclude` is no glob.
+    /// A pattern to include or exclude is not a glob.
     Pattern(globset::Error),
-    /// The name of a root is empty or no plain name.
+    /// The name of a root is empty or has characters that are not allowed.
     RootName(String),
-    /// Two roots have the same name but lie in different places.
+    /// Two different folders have the same name of a root.
     DuplicateRoot(String),
     /// Nothing was given to bundle.
     Nothing,
@@ -81,26 +81,26 @@ pub enum ErrorKind {
     OutputIsInput(PathBuf),
     /// Nothing matches these patterns to include.
     Unmatched(Vec<String>),
-    /// Two folders that were given have this module or resource.
+    /// Two folders that were given have the same module or resource.
     Conflict {
-        /// Name of the module, or path of the resource.
+        /// The name of the module, or the path of the resource.
         name: String,
-        /// The file that came first.
+        /// The first file.
         first: PathBuf,
-        /// The other one.
+        /// The second file.
         second: PathBuf,
-        /// A pattern to exclude that leaves the second out; `None` if both lie below the same root.
+        /// A pattern that excludes the second file; `None` if both files are below the same root.
         pattern: Option<String>,
     },
-    /// Files and folders to be bundled that cannot be read.
+    /// Files and folders to bundle cannot be read.
     Unreadable(Vec<Unreadable>),
     /// Reading or writing a file failed.
     Io {
-        /// What was being done.
+        /// The step that failed.
         doing: &'static str,
-        /// The file it was done to.
+        /// The file or folder.
         path: PathBuf,
-        /// The answer of the system.
+        /// The error that the system reported.
         error: io::Error,
     },
     /// The writer refused a module or resource, or could not write the archive.
@@ -111,59 +111,59 @@ pub enum ErrorKind {
     Pyc {
         /// The module.
         module: String,
-        /// Why not.
+        /// The reason.
         error: permacode_pyc::Error,
     },
-    /// A target is not for an interpreter whose files this crate can write.
+    /// This crate cannot write the files of the machine of a target.
     Target {
-        /// Name of its virtual machine.
+        /// The name of the virtual machine.
         vm: String,
-        /// Its bytecode magic.
+        /// The bytecode magic.
         magic: u32,
     },
-    /// The archive has several targets, or none, and the choice was none of them.
+    /// The archive has no target of the chosen number, or several targets and no number was chosen.
     TargetChoice {
-        /// How many it has.
+        /// The number of targets.
         count: u64,
     },
-    /// A name in an archive cannot be the name of a file below a folder.
+    /// A name in an archive cannot be the name of a file.
     UnsafeName {
-        /// The name of the module or resource, or the tag of the target.
+        /// The name of the module, resource or root, or the cache tag.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
-    /// Two things of an archive would become the same file, or a file and a folder of the same name.
+    /// Two entries of an archive would become the same file, or a file and a folder of the same name.
     SameFile {
-        /// Path below the folder that is written to.
+        /// The path below the folder that is written to.
         path: String,
     },
     /// The files of an archive would take more bytes than [`ExtractOptions::max_size`](crate::ExtractOptions::max_size)
     /// allows. Nothing was written.
     TooMuch {
-        /// Bytes that the files would take at most.
+        /// The most bytes that the files would take.
         bytes: u64,
-        /// Bytes that they may take.
+        /// The limit.
         limit: u64,
     },
-    /// No module or resource of the target lies below a root of this name.
+    /// No module or resource of the target is below a root of this name.
     NoSuchRoot {
-        /// The name that was asked for.
+        /// The name.
         name: String,
-        /// The roots that there are.
+        /// The roots that the target has.
         roots: Vec<String>,
     },
-    /// The folder to write to has something in it, and overwriting was not asked for.
+    /// The folder to write to is not empty, and overwriting is not allowed.
     NotEmpty(PathBuf),
 }
 
 /// A file or folder that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct Unreadable {
-    /// The file or folder; what is no text in its path is escaped in JSON.
+    /// The file or folder. In JSON, bytes that are not UTF-8 are escaped.
     #[serde(serialize_with = "crate::report::path")]
     pub file: PathBuf,
-    /// The answer of the system.
+    /// The error that the system reported.
     pub error: String,
 }
 
@@ -229,46 +229,46 @@ impl fmt::Display for Error {
         match self.kind() {
             ErrorKind::Start { program, .. } => write!(f, "cannot start {}", program.display()),
             ErrorKind::Probe { program, message } => {
-                write!(f, "{} does not say which Python it is: {message}", program.display())
+                write!(f, "{} is not a Python interpreter, or does not work: {message}", program.display())
             }
             ErrorKind::Unsupported { program, found } => {
                 write!(f, "{} is {found}; supported are CPython 3.8 to 3.15", program.display())
             }
             ErrorKind::NoLibrary { program, folder } => {
-                write!(f, "{} has no library in the folder {}", program.display(), folder.display())
+                let (program, folder) = (program.display(), folder.display());
+                write!(f, "{program} names {folder} as its standard library, but that is not a folder")
             }
             ErrorKind::Compiler { program, message } => {
-                write!(f, "{} does not compile: {message}", program.display())
+                write!(f, "{} cannot compile: {message}", program.display())
             }
             ErrorKind::CompilerFailed { file, message } => write!(
                 f,
-                "cannot compile {}: {message}; the source is not the reason: free some memory or raise the limits of the \
-                 process, or leave the file out with a pattern to exclude",
+                "cannot compile {}: {message}; the source is not the reason: free memory, raise the limits of the \
+                 process, or exclude the file",
                 file.display()
             ),
             ErrorKind::Temporary { folder, .. } => write!(
                 f,
-                "no temporary file can be made in {}: name another folder in the environment variable {}",
+                "cannot create a temporary file in {}: set the environment variable {} to another folder",
                 folder.display(),
                 if cfg!(windows) { "TMP" } else { "TMPDIR" }
             ),
-            ErrorKind::NotModules(files) => {
-                let (count, are) = (
-                    files.len(),
-                    if files.len() == 1 {
-                        "file looks like a module and is"
-                    } else {
-                        "files look like modules and are"
-                    },
-                );
-                write!(f, "{count} {are} not bundled as such")
+            ErrorKind::NotModules(files) => match files.len() {
+                1 => f.write_str("1 file looks like a module, but is not bundled as one"),
+                count => write!(f, "{count} files look like modules, but are not bundled as such"),
+            },
+            ErrorKind::Pattern(_) => f.write_str("a pattern is not a glob"),
+            ErrorKind::RootName(name) => write!(
+                f,
+                "{name:?} cannot name a root: use at most 64 letters, digits, '_', '-' and '.', and start with a letter, a \
+                 digit or '_'"
+            ),
+            ErrorKind::DuplicateRoot(name) => {
+                write!(f, "two folders have the root name {name:?}: give each a name of its own")
             }
-            ErrorKind::Pattern(_) => f.write_str("not a pattern"),
-            ErrorKind::RootName(name) => {
-                write!(f, "{name:?} cannot name a root: letters, digits, '-', '_' and '.' after the first are possible")
+            ErrorKind::Nothing => {
+                f.write_str("there is nothing to bundle: name a folder or a file, or include the standard library")
             }
-            ErrorKind::DuplicateRoot(name) => write!(f, "two folders are called {name:?}"),
-            ErrorKind::Nothing => f.write_str("there is nothing to bundle: no interpreter's library, folder or file"),
             ErrorKind::OutputIsInput(path) => write!(
                 f,
                 "{} is both the output and a file to bundle: choose another output, or exclude the file",
@@ -276,8 +276,8 @@ impl fmt::Display for Error {
             ),
             ErrorKind::Unmatched(patterns) => write!(
                 f,
-                "nothing matches the pattern to include {}: a pattern is compared with paths below a root (\"test/data\") \
-                 and with names of modules (\"test.data\")",
+                "nothing matches the pattern to include {}: write a path below a root (\"test/data\") or the name of a \
+                 module (\"test.data\")",
                 patterns.iter().map(|pattern| format!("{pattern:?}")).collect::<Vec<_>>().join(" or ")
             ),
             ErrorKind::Conflict { name, first, second, pattern } => {
@@ -300,20 +300,21 @@ impl fmt::Display for Error {
             ErrorKind::Target { vm, magic } => {
                 write!(
                     f,
-                    "a target for {vm:?} with magic {magic:#010x}; .pyc files can be written for CPython 3.8 to 3.15"
+                    "the target is for {vm:?} with magic {magic:#010x}, but .pyc files are only written for CPython 3.8 \
+                     to 3.15"
                 )
             }
             ErrorKind::TargetChoice { count: 0 } => {
                 f.write_str("the archive has no targets, so there is nothing to extract")
             }
             ErrorKind::TargetChoice { count } => {
-                write!(f, "the archive has {count} targets, and no number below {count} says which one is meant")
+                write!(f, "the archive has {count} targets: choose one by a number below {count}")
             }
             ErrorKind::UnsafeName { name, problem } => {
                 write!(f, "{:?} cannot be the name of a file: {problem}", shortened(name))
             }
             ErrorKind::SameFile { path } => {
-                write!(f, "two things of the archive would become {:?}", shortened(path))
+                write!(f, "two entries of the archive would both become the file or folder {:?}", shortened(path))
             }
             ErrorKind::TooMuch { bytes, limit } => {
                 write!(f, "the files would take up to {bytes} bytes, more than the limit of {limit} bytes")
@@ -322,7 +323,9 @@ impl fmt::Display for Error {
                 let roots: Vec<_> = roots.iter().map(|root| format!("{:?}", shortened(root))).collect();
                 write!(f, "the archive has no root {name:?}; its roots are: {}", roots.join(", "))
             }
-            ErrorKind::NotEmpty(path) => write!(f, "the folder {} is not empty", path.display()),
+            ErrorKind::NotEmpty(path) => {
+                write!(f, "the folder {} is not empty: choose a new or empty one, or allow overwriting", path.display())
+            }
         }
     }
 }
@@ -334,7 +337,7 @@ impl std::error::Error for Error {
                 Some(error)
             }
             ErrorKind::Pattern(error) => Some(error),
-            // It speaks for itself above.
+            // Display writes the error itself, so the source is its cause.
             ErrorKind::Write(error) => std::error::Error::source(error),
             ErrorKind::Read(error) => Some(error),
             ErrorKind::Pyc { error, .. } => Some(error),

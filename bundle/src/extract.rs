@@ -27,16 +27,16 @@ use crate::{
     tree_layout::TreeLayout,
 };
 
-/// Bytes of files that each byte of an archive may become, beyond [`MIN_ROOM`]. Whole standard libraries stay below 2.
+/// The most bytes of files for each byte of an archive, beyond [`MIN_ROOM`]. Whole standard libraries need less than 2.
 const ROOM: u64 = 64;
 
-/// Bytes that may be written, however small the archive is: 16 GiB. Trees of many equal files are stored in few bytes.
+/// The bytes that may be written for any archive: 16 GiB. An archive of many equal files is small.
 const MIN_ROOM: u64 = 16 << 30;
 
 /// How to turn an archive into files.
 ///
-/// Unless told otherwise: with headers that hold a hash of the source, `co_filename` below the folder that is written to, and
-/// into a folder that is empty or absent.
+/// By default, headers have a hash of the source, `co_filename` is below the folder that is written to, and that folder
+/// must be new or empty.
 #[derive(Debug, Clone, Default)]
 pub struct ExtractOptions {
     base: Option<PathBuf>,
@@ -49,52 +49,52 @@ pub struct ExtractOptions {
 }
 
 impl ExtractOptions {
-    /// The folder that `co_filename` says, in place of the one that is written to. With several roots in an archive, each has
-    /// a folder of its name below it.
+    /// The folder in `co_filename`, instead of the one that is written to. If an archive has several roots, each has a
+    /// folder of its name below it.
     #[must_use]
     pub fn base(mut self, folder: impl Into<PathBuf>) -> Self {
         self.base = Some(folder.into());
         self
     }
 
-    /// The folder that `co_filename` says for what is below this root.
+    /// The folder in `co_filename` for files below this root.
     #[must_use]
     pub fn base_of(mut self, root: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
         self.bases.insert(root.into(), folder.into());
         self
     }
 
-    /// Headers that hold time and size of the source, and not a hash of it. Sources get the time that the archive carries, or
-    /// that of the extraction. Copying the tree without its times then makes the compiled files stale.
+    /// Whether headers have the time and size of the source instead of a hash. Sources get the time in the archive, or
+    /// the time of the extraction. A copy of the tree with other times makes the compiled files stale.
     #[must_use]
     pub fn timestamps(mut self, wanted: bool) -> Self {
         self.timestamps = wanted;
         self
     }
 
-    /// Whether the folder may have something in it; files of the same name are replaced then, others stay.
+    /// Whether the folder may contain files. Files of the same name are then replaced, and others stay.
     #[must_use]
     pub fn overwrite(mut self, wanted: bool) -> Self {
         self.overwrite = wanted;
         self
     }
 
-    /// The target, by its number in the archive. An archive with one target needs no choice.
+    /// The number of the target in the archive. It may be left out if there is one target.
     #[must_use]
     pub fn target(mut self, number: usize) -> Self {
         self.target = Some(number);
         self
     }
 
-    /// How many bytes the files may take together; otherwise 16 GiB, or 64 times the length of the archive, whichever is
-    /// more. If they take more, nothing is written.
+    /// The most bytes of all files together. If they need more, nothing is written. The default is 16 GiB or 64 times
+    /// the length of the archive, whichever is more.
     #[must_use]
     pub fn max_size(mut self, bytes: u64) -> Self {
         self.max_size = Some(bytes);
         self
     }
 
-    /// The number of threads; otherwise one for each processor.
+    /// The number of threads. The default is one for each processor.
     #[must_use]
     pub fn threads(mut self, count: usize) -> Self {
         self.threads = Some(count);
@@ -102,16 +102,21 @@ impl ExtractOptions {
     }
 }
 
-/// Writes what an archive holds to a folder, and never outside of it, whatever the names in the archive.
+/// Writes the contents of an archive to a folder. Nothing is written outside it, even if names in the archive are
+/// hostile.
 ///
-/// A module with its source becomes `NAME.py` and `__pycache__/NAME.TAG.pyc`; one without becomes `NAME.pyc`, where CPython
-/// looks for bytecode without source. Resources come out byte for byte. With one root in the archive the tree is what was
-/// below it; with several, each has a folder of its name.
+/// A module with its source becomes `NAME.py` and `__pycache__/NAME.TAG.pyc`. A module without a source becomes
+/// `NAME.pyc`, where CPython looks for bytecode without a source. Resources are written byte for byte. If the archive
+/// has several roots, each becomes a folder of its name.
 ///
 /// # Errors
-/// If the archive breaks a rule where it is touched, a name in it cannot be that of a file, two things would become the same
-/// file, the folder is not empty, the files would take more bytes than [`ExtractOptions::max_size`], or writing fails.
-/// Names and bytes are checked before a file is written; after another error, what was written stays.
+/// * The archive breaks a rule in a part that is read.
+/// * A name in it cannot be the name of a file, or two entries would become the same file.
+/// * The folder is not empty.
+/// * The files need more bytes than [`ExtractOptions::max_size`].
+/// * Writing fails.
+///
+/// All but the last are found before a file is written. If writing fails, the files written so far stay.
 pub fn extract<D: AsRef<[u8]> + Sync>(
     archive: &Archive<D>,
     folder: impl AsRef<Path>,
@@ -120,7 +125,7 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
 ) -> Result<ExtractReport, Error> {
     let begin = Instant::now();
     let folder = folder.as_ref();
-    // Names that are valid do not overlap: they and the paths made of them take room in proportion to the archive.
+    // Valid names do not overlap, so the paths need memory in proportion to the archive.
     archive.verify_structure()?;
     let mut extraction = Extraction::new(archive, options)?;
     let absolute = std::path::absolute(folder).map_err(|error| Error::io("cannot find", folder, error))?;
@@ -174,8 +179,8 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
     Ok(report)
 }
 
-/// Makes all folders and room for all files. A compiled file whose name is too long for the file system is left out if its
-/// source is written: CPython does without it, too.
+/// Makes all folders and removes files to replace. A compiled file whose name is too long for the file system is left
+/// out if its source is written, because CPython works without it.
 fn prepare(tree: &Tree, extraction: &mut Extraction<'_>) -> Result<(), Error> {
     let make = |path: &[u8]| tree.make_folders_above(path).and_then(|()| tree.make_room(path));
     for thing in &mut extraction.things {
@@ -197,7 +202,7 @@ fn prepare(tree: &Tree, extraction: &mut Extraction<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The folder that file names below a root are said to lie in.
+/// The folder in file names below a root.
 fn base(options: &ExtractOptions, folder: &Path, layout: &TreeLayout, root: Option<&str>) -> PathBuf {
     if let Some(base) = root.and_then(|root| options.bases.get(root)) {
         return base.clone();
@@ -215,7 +220,7 @@ struct Work<'w> {
     now: i64,
     tree: Tree,
     report: Mutex<ExtractReport>,
-    /// File names that code objects have of their own, by offset and length in the archive: code objects may share them.
+    /// The file names of code objects that have one, by offset and length in the archive. Code objects may share them.
     filenames: Mutex<HashMap<(u64, usize), Arc<str>>>,
     layout: &'w TreeLayout,
     version: Version,
@@ -242,8 +247,8 @@ impl Work<'_> {
                 (Validation::Timestamp { mtime: mtime as u32, size }, Some(mtime))
             }
             Some(text) => (Validation::CheckedHash(source_hash(self.version, text)), mtime),
-            // CPython compares nothing where there is no source. Should one be put beside it, then that is imported and this
-            // file is not looked at. So the header only says what is known: with a time the time, else a hash that is none.
+            // CPython does not compare a header without a source. If a source is put beside it later, CPython imports
+            // that and ignores this file. Store the time if it is known, otherwise a zero hash.
             None if self.options.timestamps => (Validation::Timestamp { mtime: mtime.unwrap_or(0) as u32, size }, None),
             None => (Validation::UncheckedHash([0; 8]), None),
         };
@@ -293,7 +298,7 @@ impl Work<'_> {
         Ok(())
     }
 
-    /// File names that code objects of a module have as they stand, each once.
+    /// The file names in a module that are not below a root, each once.
     fn verbatim_filenames(&self, module: &reader::Module<'_>) -> Result<Vec<VerbatimFilename>, Error> {
         let mut found: HashMap<(u64, usize), reader::Str<'_>> = HashMap::new();
         let own = module.filename()?.filter(|filename| filename.root.is_none());

@@ -1,4 +1,4 @@
-//! What came out of an archive.
+//! The report of an extraction.
 
 use std::{fmt, path::PathBuf, time::Duration};
 
@@ -6,27 +6,27 @@ use serde::Serialize;
 
 use crate::report::{VerbatimFilename, path, seconds};
 
-/// What [`extract`](crate::extract) did. Serialises to JSON with the names of the fields.
+/// The result of [`extract`](crate::extract). It serialises to JSON with the names of the fields.
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct ExtractReport {
-    /// Roots, and where what was below them is now.
+    /// The roots and their folders.
     pub roots: Vec<ExtractedRoot>,
-    /// Modules that are no package.
+    /// Modules that are not packages.
     pub modules: u64,
-    /// Packages with code of their own.
+    /// Packages with code.
     pub packages: u64,
-    /// Packages without: they are folders, made for what is in them.
+    /// Packages without code. They become folders.
     pub namespaces: u64,
     /// Sources that were written.
     pub sources: u64,
     /// Resources that were written.
     pub resources: u64,
-    /// Bytes of all files that were written.
+    /// The bytes of all files that were written.
     pub bytes: u64,
-    /// Files that were not written, and why.
+    /// Files that were not written, and the reasons.
     pub left_out: Vec<LeftOut>,
-    /// Code objects whose file name stands in the archive as it is now in the file.
+    /// File names of code objects that are not below a root. They are unchanged.
     pub verbatim_filenames: Vec<VerbatimFilename>,
     /// How long it took, in seconds.
     #[serde(serialize_with = "seconds")]
@@ -36,20 +36,20 @@ pub struct ExtractReport {
 /// A file that was not written.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct LeftOut {
-    /// Path below the folder that was written to; what is no text is escaped.
+    /// The path below the folder that was written to. Bytes that are not UTF-8 are escaped.
     pub path: String,
-    /// Why it was not written.
+    /// The reason.
     pub why: WhyLeftOut,
 }
 
-/// Why a file was not written.
+/// The reason why a file was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WhyLeftOut {
-    /// The compiled file of a module whose source was written: its name is too long for the file system.
+    /// The name of the compiled file is too long for the file system. The source was written.
     NameTooLong,
-    /// A resource in the place of the compiled file of a module: it was made from another source, or by another compiler.
+    /// The resource has the path of the compiled file of a module. It is an older compiled file.
     HiddenByModule,
 }
 
@@ -57,7 +57,7 @@ impl fmt::Display for WhyLeftOut {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             WhyLeftOut::NameTooLong => "its name is too long for the file system",
-            WhyLeftOut::HiddenByModule => "the compiled file of a module is in its place",
+            WhyLeftOut::HiddenByModule => "the compiled file of a module has this path",
         })
     }
 }
@@ -67,10 +67,10 @@ impl fmt::Display for WhyLeftOut {
 pub struct ExtractedRoot {
     /// Its name.
     pub name: String,
-    /// Its folder below the one that was written to; empty: that one itself.
+    /// Its folder below the one that was written to. Empty for that folder itself.
     #[serde(serialize_with = "path")]
     pub folder: PathBuf,
-    /// The folder that `co_filename` says. In both, what is no text is escaped in JSON.
+    /// The folder in `co_filename`. In JSON, bytes that are not UTF-8 are escaped in both.
     #[serde(serialize_with = "path")]
     pub base: PathBuf,
 }

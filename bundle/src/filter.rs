@@ -8,10 +8,10 @@ use crate::error::{Error, ErrorKind};
 
 /// Patterns to include and to exclude.
 ///
-/// A pattern is a glob (`*`, `?`, `[..]`, `{a,b}`, `**`). It is compared with the path below the root (`test/data/x.txt`;
-/// `*` and `?` do not match `/`) and with the module name (`test.support`; `*` matches dots, too). A folder or package that
-/// matches is taken with everything in it: `test`, `test.support` or `*/tests`. `ROOT=` before a pattern limits it to that
-/// root.
+/// A pattern is a glob (`*`, `?`, `[..]`, `{a,b}`, `**`). It is compared with the path below the root
+/// (`test/data/x.txt`; `*` and `?` do not match `/`) and with the module name (`test.support`; `*` matches dots, too).
+/// A folder or package that matches is taken with everything in it: `test`, `test.support` or `*/tests`. `ROOT=` before
+/// a pattern limits it to that root.
 #[derive(Debug)]
 pub(crate) struct Filter {
     include: Vec<Pattern>,

@@ -1,4 +1,4 @@
-//! Interpreters: which Python a program is, and where its library lies.
+//! Interpreters and the folders of their libraries.
 
 use std::{
     path::{Path, PathBuf},
@@ -9,44 +9,44 @@ use permacode_pyc::{PackagesFolders, Version};
 
 use crate::error::{Error, ErrorKind};
 
-/// What an interpreter says about itself.
+/// The description of an interpreter by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Interpreter {
     /// The program, as an absolute path.
     pub executable: PathBuf,
-    /// Its version by the magic number of its bytecode.
+    /// The version that belongs to the magic number of its bytecode.
     pub version: Version,
-    /// Its version in words, for example `3.11.7`.
+    /// The version as text, for example `3.11.7`.
     pub version_text: String,
     /// `sys.hexversion`
     pub hexversion: u32,
-    /// The tag in the names of its compiled files, for example `cpython-311`.
+    /// The cache tag: the part of the names of its compiled files, for example `cpython-311`.
     pub tag: String,
     /// Whether it runs without the global lock.
     pub free_threaded: bool,
-    /// Folder of the modules of its standard library.
+    /// The folder of its standard library.
     pub stdlib: PathBuf,
-    /// Folder of those that depend on the platform; mostly the same.
+    /// The folder of the modules that depend on the platform. It is usually the same.
     pub platstdlib: PathBuf,
-    /// Folder of the extension modules of its standard library, which it searches after `platstdlib`.
+    /// The folder of the extension modules of its standard library. It is searched after `platstdlib`.
     pub extensions: Option<PathBuf>,
-    /// Folders of installed packages, in the order in which they are searched.
+    /// The folders of installed packages, in the order of the search.
     pub site_packages: Vec<PackagesFolder>,
-    /// Suffixes of extension modules, in the order in which it tries them; it tries them before those of sources.
+    /// The suffixes of extension modules, in the order of the search. They come before the suffixes of sources.
     pub extension_suffixes: Vec<String>,
-    /// Suffixes of sources, which it tries before those of bytecode.
+    /// The suffixes of sources. They come before the suffixes of bytecode.
     pub source_suffixes: Vec<String>,
-    /// Suffixes of bytecode that lies in the place of its source.
+    /// The suffixes of bytecode that has the place of its source.
     pub bytecode_suffixes: Vec<String>,
 }
 
 /// A folder of installed packages that an interpreter searches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PackagesFolder {
-    /// The folder, as `sys.path` has it.
+    /// The folder, as in `sys.path`.
     pub folder: PathBuf,
-    /// Its root in an archive: a name that says its role, by which an interpreter finds the folder again (see
-    /// [`PackagesFolders`]). `None` if it has no such role, so that no interpreter would find it.
+    /// The name of its root in an archive. It states the role of the folder, so that an interpreter finds the folder
+    /// again (see [`PackagesFolders`]). `None` if the folder has no such role.
     pub root: Option<String>,
 }
 
@@ -82,7 +82,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// The folders of installed packages with their roots, in the order in which they are searched.
+    /// The folders of installed packages with their roots, in the order of the search.
     fn packages(&self) -> Vec<PackagesFolder> {
         let bytes = |path: &Option<PathBuf>| path.as_deref().map(bytes_of).unwrap_or_default();
         let version = self.stdlib.as_deref().and_then(Path::file_name).unwrap_or_default();
@@ -105,14 +105,13 @@ fn bytes_of(path: &Path) -> Vec<u8> {
 }
 
 impl Interpreter {
-    /// Runs a program and asks what it is.
+    /// Runs a program and reads the description that it prints.
     ///
-    /// A program without a folder in its name is searched for as the shell would. It is started without the variables
-    /// by which Python can be told where to look for modules. Those of the current folder are not imported. The packages of
-    /// the user are searched.
+    /// A program without a folder in its name is searched in `PATH`. It runs without the environment variables that
+    /// Python reads, and does not import modules of the current folder. The packages of the user are included.
     ///
     /// # Errors
-    /// If it cannot be started, is no Python, or is not CPython 3.8 to 3.15; the error says what it is instead.
+    /// If it cannot be started, is not Python, or is not CPython 3.8 to 3.15. The error has its name and version.
     pub fn probe(program: impl AsRef<Path>) -> Result<Self, Error> {
         let program = absolute_program(program.as_ref())?;
         let output = command(&program)
@@ -125,7 +124,7 @@ impl Interpreter {
             let line = last_line(&output.stderr).unwrap_or_else(|| "it said nothing".to_owned());
             return Err(refused(format!("{}: {line}", output.status)));
         }
-        // What site or a .pth file prints stands before it.
+        // Earlier lines may come from site or a .pth file.
         let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
         let answer: Answer = serde_json::from_slice(line).map_err(|error| refused(error.to_string()))?;
         Self::of_answer(&program, answer)
@@ -137,7 +136,7 @@ impl Interpreter {
             Error::new(ErrorKind::Unsupported { program: program.to_owned(), found })
         };
         let missing = |what: &str| {
-            let message = format!("it does not know its {what}");
+            let message = format!("it does not report its {what}");
             Error::new(ErrorKind::Probe { program: program.to_owned(), message })
         };
         if answer.implementation != permacode_pyc::VM {
@@ -171,7 +170,7 @@ impl Interpreter {
     }
 }
 
-/// A command that inherits no variable that Python reads.
+/// A command without the environment variables that Python reads.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -182,13 +181,13 @@ pub(crate) fn command(program: &Path) -> Command {
     command
 }
 
-/// The last line that is not empty: of a traceback, the one that says what happened.
+/// The last line that is not empty. In a traceback, it is the message.
 pub(crate) fn last_line(text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     text.lines().rev().map(str::trim).find(|line| !line.is_empty()).map(ToOwned::to_owned)
 }
 
-/// The program stays the same if the current folder changes. A name without a folder is looked up in `PATH`.
+/// The absolute path of a program. A name without a folder is looked up in `PATH` and stays as it is.
 fn absolute_program(program: &Path) -> Result<PathBuf, Error> {
     if program.components().count() <= 1 {
         return Ok(program.to_owned());
@@ -205,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_supported_is_refused_by_name() {
+    fn an_unsupported_interpreter_is_refused_by_name() {
         for (json, text) in [
             (
                 r#"{"implementation":"pypy","version":"3.10.14","hexversion":51,"executable":null}"#,
@@ -237,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_no_python_is_refused() {
+    fn a_program_that_is_not_python_is_refused() {
         let error = Interpreter::probe("permacode-no-such-program").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Start { .. }), "{error}");
         let error = Interpreter::probe("false").unwrap_err();

@@ -1,11 +1,11 @@
-//! From an interpreter, folders and files to a Permacode archive, and back to a tree of files.
+//! From an interpreter, folders and files to a Permacode archive, and back to files.
 //!
 //! ```text
-//! places -> discover -> compile (one fresh process state a source) -> permacode-pyc -> permacode-writer -> archive
+//! places -> discover -> compile (a fresh process for each source) -> permacode-pyc -> permacode-writer -> archive
 //! archive -> permacode-reader -> permacode-pyc -> tree of files
 //! ```
 //!
-//! [`bundle()`] makes an archive; [`BundleOptions`] has an example. [`extract()`] turns one back into files:
+//! [`bundle()`] makes an archive. [`BundleOptions`] has an example. [`extract()`] makes files from an archive:
 //!
 //! ```no_run
 //! use permacode_bundle::{ExtractOptions, extract};
@@ -17,11 +17,13 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! # What it promises
+//! # Guarantees
 //!
-//! * The same files give the same bytes: no order, no clock, no number of threads and no place of the files shows.
-//! * Nothing is dropped in silence: what is no module is a resource or is counted in the [`BundleReport`].
-//! * Files are written only where they were asked for: temporaries aside, and whatever names an archive has.
+//! * The same files give the same bytes. Neither their order nor their folder, the clock or the number of threads
+//!   matters.
+//! * Nothing is left out silently. A file that is not a module is a resource, or the [`BundleReport`] counts it.
+//! * Files are written only to the chosen folder, even if names in an archive are hostile. Temporary files are the
+//!   exception.
 #![forbid(unsafe_code)]
 
 mod bundle;

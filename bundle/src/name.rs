@@ -1,20 +1,21 @@
-//! What file names mean.
+//! The meaning of file names.
 
 use crate::{error::Error, text::shown};
 
-/// The part of a module name that a file name without its suffix, or a folder name, gives. The error says why it gives none.
+/// The part of a module name that belongs to a folder name, or to a file name without its suffix. The error is the
+/// reason why it cannot be one.
 ///
-/// Any text without a dot is one, whether or not an `import` statement can say it: `importlib.import_module` can.
+/// Any text without a dot is one. If an `import` statement cannot spell it, `importlib.import_module` can.
 pub(crate) fn module_part(name: &[u8]) -> Result<&str, String> {
     match std::str::from_utf8(name) {
-        Ok("") => Err("a name with nothing before the suffix".to_owned()),
+        Ok("") => Err("the name has nothing before the suffix".to_owned()),
         Ok(name) if name.contains('.') => Err(format!("{name:?} has a dot")),
         Ok(name) => Ok(name),
         Err(_) => Err(format!("\"{}\" is not UTF-8", name.escape_ascii())),
     }
 }
 
-/// A file that is machine code, alone or to be linked: an archive cannot be loaded from it.
+/// Whether a file is machine code: a shared object, a library or an object file.
 pub(crate) fn is_shared_object(name: &[u8]) -> bool {
     let suffixes: [&[u8]; 8] = [b".so", b".pyd", b".dll", b".dylib", b".a", b".o", b".lib", b".sl"];
     suffixes.iter().any(|suffix| name.ends_with(suffix)) || has_version_after_so(name)
@@ -26,7 +27,7 @@ fn has_version_after_so(name: &[u8]) -> bool {
     name[at + 4..].iter().all(|byte| byte.is_ascii_digit() || *byte == b'.')
 }
 
-/// The name of a root: it may become the name of a folder when the archive is extracted.
+/// Whether a root can have this name. Extraction may make a folder of this name.
 pub(crate) fn is_root_name(name: &str) -> bool {
     let is_inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     name.len() <= 64

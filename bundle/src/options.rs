@@ -6,7 +6,7 @@ use crate::{interpreter::Interpreter, place::Given};
 
 /// What to bundle for an interpreter, and how.
 ///
-/// Unless told otherwise: its standard library whole, with sources and resources, at optimisation level 0.
+/// The default is its whole standard library with sources and resources, at optimisation level 0.
 ///
 /// ```no_run
 /// use permacode_bundle::{BundleOptions, Interpreter, bundle};
@@ -71,8 +71,8 @@ impl BundleOptions {
         self
     }
 
-    /// Whether the installed packages of the interpreter are wanted. What the standard library has as well is hidden by it,
-    /// and carried as a resource.
+    /// Whether the installed packages of the interpreter are wanted. The standard library hides modules of the same
+    /// name, which become resources.
     #[must_use]
     pub fn site_packages(mut self, wanted: bool) -> Self {
         self.site_packages = wanted;
@@ -81,122 +81,129 @@ impl BundleOptions {
 
     /// Adds a folder or a file, under a root called `root`.
     ///
-    /// What lies in a folder is at the top level, unless the folder is a package (has an `__init__.py`): then the package is.
+    /// The contents of a folder are at the top level. If the folder is a package (has an `__init__.py`), the package
+    /// is.
     #[must_use]
     pub fn path(mut self, path: impl Into<PathBuf>) -> Self {
         self.given.push(Given { root: None, path: path.into() });
         self
     }
 
-    /// Adds a folder as a root of this name; what lies in it is at the top level.
+    /// Adds a folder as a root of this name. Its contents are at the top level.
     #[must_use]
     pub fn root(mut self, name: impl Into<String>, folder: impl Into<PathBuf>) -> Self {
         self.given.push(Given { root: Some(name.into()), path: folder.into() });
         self
     }
 
-    /// Takes only what matches this pattern or another one to include, and the packages above it.
+    /// Bundles only files that match a pattern to include, and the packages above them.
     ///
-    /// A pattern is a glob (`*`, `?`, `[..]`, `{a,b}`, `**`). It is compared with the path below the root (`test/data/x.txt`;
-    /// `*` and `?` match no `/`) and with the module name (`test.support`; `*` matches dots as well). A folder or package
-    /// that matches stands for all that is in it: `test`, `test.support`, `**/tests`. With the name of a root before it
-    /// (`site-packages=test`), it counts for that root alone.
+    /// A pattern is a glob (`*`, `?`, `[..]`, `{a,b}`, `**`). It is compared with the path below the root
+    /// (`test/data/x.txt`; `*` and `?` do not match `/`) and with the module name (`test.support`; `*` matches dots,
+    /// too). A folder or package that matches is bundled with everything in it: `test`, `test.support`, `**/tests`. The
+    /// name of a root before a pattern (`site-packages=test`) limits it to that root.
     ///
-    /// A pattern to include that nothing matches is an error; one to exclude is named in the report.
+    /// If a folder has several names through links, the included name is bundled.
+    ///
+    /// It is an error if nothing matches a pattern to include. The report names a pattern to exclude that nothing
+    /// matches.
     #[must_use]
     pub fn include(mut self, pattern: impl Into<String>) -> Self {
         self.include.push(pattern.into());
         self
     }
 
-    /// Leaves out what matches this pattern, even if another one includes it. See [`BundleOptions::include`].
+    /// Leaves out files that match this pattern, even if another pattern includes them. See [`BundleOptions::include`].
     #[must_use]
     pub fn exclude(mut self, pattern: impl Into<String>) -> Self {
         self.exclude.push(pattern.into());
         self
     }
 
-    /// Whether hidden entries are wanted: files and folders with a dot at the beginning of their names, folders of version
-    /// control systems, environments and `node_modules`. `__pycache__` is left out all the same.
+    /// Whether hidden entries are wanted: files and folders whose names start with a dot, folders of version control
+    /// systems, environments and `node_modules`. `__pycache__` is always left out.
     #[must_use]
     pub fn hidden(mut self, wanted: bool) -> Self {
         self.hidden = wanted;
         self
     }
 
-    /// Whether files and folders that cannot be read are left out and reported. Otherwise they are an error that names them all.
+    /// Whether files and folders that cannot be read are left out and reported. Otherwise one error names all of them.
     #[must_use]
     pub fn keep_going(mut self, wanted: bool) -> Self {
         self.keep_going = wanted;
         self
     }
 
-    /// The optimisation level: 0, 1 (without assertions) or 2 (and without docstrings).
+    /// The optimisation level: 0, 1 (without assertions) or 2 (without assertions and docstrings).
     #[must_use]
     pub fn optimize(mut self, level: u8) -> Self {
         self.optimize = level.min(2);
         self
     }
 
-    /// Whether sources are carried. Their size and digest are in any case.
+    /// Whether the archive has the text of sources. It always has their size and digest.
     #[must_use]
     pub fn source(mut self, wanted: bool) -> Self {
         self.source = wanted;
         self
     }
 
-    /// Whether files that are no modules are carried.
+    /// Whether the archive has files that are not modules.
     #[must_use]
     pub fn resources(mut self, wanted: bool) -> Self {
         self.resources = wanted;
         self
     }
 
-    /// Whether the times of the last change of sources are carried. A copy of the tree then gives other bytes.
+    /// Whether the archive has the modification times of sources. On import, the time then decides whether a source has
+    /// changed, and a copy of the tree with other times gives other bytes.
     #[must_use]
     pub fn mtime(mut self, wanted: bool) -> Self {
         self.mtime = wanted;
         self
     }
 
-    /// Whether the archive promises that the files it was made from do not change: who imports from it then does not look
-    /// whether they did, and does not notice edits.
+    /// Whether the archive promises that its source files do not change. An importer then does not check them, and does
+    /// not notice edits.
     #[must_use]
     pub fn sealed(mut self, wanted: bool) -> Self {
         self.sealed = wanted;
         self
     }
 
-    /// Whether a file that looks like a module and is not bundled as one is an error. The error names all such files; the
-    /// report of a bundle that is not strict has them in [`not_modules`](crate::BundleReport::not_modules).
+    /// Whether it is an error if a file that CPython would import is not bundled as a module. The error names all such
+    /// files. A source that another file hides is not one of them. Without this option, the report has all of them in
+    /// [`not_modules`](crate::BundleReport::not_modules).
     #[must_use]
     pub fn strict(mut self, wanted: bool) -> Self {
         self.strict = wanted;
         self
     }
 
-    /// The number of processes that compile; otherwise one for each processor. It does not show in the archive.
+    /// The number of processes that compile. The default is one for each processor. The archive does not depend on it.
     #[must_use]
     pub fn threads(mut self, count: usize) -> Self {
         self.threads = Some(count);
         self
     }
 
-    /// Keeps what the compiler made, as `__pycache__/NAME.TAG.pyc` below this folder, which must be empty or absent.
+    /// Writes the results of the compiler to this folder as `__pycache__/NAME.TAG.pyc`. The folder must be new or
+    /// empty.
     ///
-    /// They are laid out as [`extract`](crate::extract) lays them out, and have headers of the same kind; `co_filename` is
-    /// that of the source that was compiled.
+    /// The files have the same paths and the same kind of header as those of [`extract`](crate::extract). `co_filename`
+    /// is the path of the compiled source.
     #[must_use]
     pub fn keep_compiled(mut self, folder: impl Into<PathBuf>) -> Self {
         self.keep_compiled = Some(folder.into());
         self
     }
 
-    /// The file that the archive will be written to. If it lies in a bundled folder, the archive of an earlier run and the
-    /// temporary files of the writer are left out. Otherwise the second archive would hold the first.
+    /// The file that the archive will be written to. If it lies in a bundled folder, the archive of an earlier run and
+    /// the temporary files of the writer are left out. Otherwise the second archive would hold the first.
     ///
-    /// Before any other work, the bundle checks that the file can be written, that it is a new file, an archive or an empty
-    /// file, and that it is not one of the files to bundle.
+    /// Before any other work, the bundle checks that the file can be written, that it is a new file, an archive or an
+    /// empty file, and that it is not one of the files to bundle.
     #[must_use]
     pub fn output(mut self, file: impl Into<PathBuf>) -> Self {
         self.output = Some(file.into());

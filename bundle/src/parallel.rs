@@ -1,4 +1,4 @@
-//! Doing many things with several threads.
+//! Parallel loops.
 
 use std::{
     num::NonZero,
@@ -11,15 +11,15 @@ use std::{
 
 use crate::error::Error;
 
-/// The number of threads to use: what was asked for, or one for each processor.
+/// The number of threads to use: the given one, or one for each processor.
 pub(crate) fn threads(asked: Option<usize>) -> usize {
     asked.unwrap_or_else(|| thread::available_parallelism().map_or(1, NonZero::get)).max(1)
 }
 
-/// Calls `work` once for each number below `count`. Each thread has a state of its own.
+/// Calls `work` once for each number below `count`. Each thread has its own state.
 ///
 /// # Errors
-/// The error with the lowest number of those that happened; what has not begun by then does not begin.
+/// The error with the lowest number. After an error, no new calls start.
 pub(crate) fn for_each<S>(
     threads: usize,
     count: usize,
@@ -49,7 +49,7 @@ pub(crate) fn for_each<S>(
                 break;
             }
         }
-        // This thread is one of them, and may be the only one.
+        // This thread works, too, and may be the only one.
         work();
     });
     let mut errors = errors.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -1,4 +1,4 @@
-//! Places: folders to look in, and the named roots that paths below them are relative to.
+//! Places: folders to search, and the named roots of the paths below them.
 
 use std::{
     collections::BTreeSet,
@@ -13,45 +13,44 @@ use crate::{
     name::is_root_name,
 };
 
-/// Name of the root of folders and files that were given without one.
+/// The root of folders and files that were given without the name of a root.
 pub(crate) const DEFAULT_ROOT: &str = "root";
 
-/// What kind of place it is: what is skipped in it, and who wins if two have the same module.
+/// The kind of a place. It decides which entries are skipped, and which place wins if two have the same module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum PlaceKind {
     /// A folder of the standard library.
     Library,
-    /// A folder of extension modules of the standard library: nothing of it is bundled, but it is searched before installed
-    /// packages.
+    /// The folder of extension modules of the standard library. Its files are not bundled, but hide installed packages.
     Extensions,
     /// A folder of installed packages.
     SitePackages,
-    /// What the user named.
+    /// A file or folder that the user named.
     Given,
 }
 
-/// A folder to look in.
+/// A folder to search.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub(crate) kind: PlaceKind,
-    /// Position in the order in which an interpreter searches; zero for what the user named.
+    /// The position in the search order of the interpreter. Zero for a place that the user named.
     pub(crate) rank: usize,
-    /// Name of the root.
+    /// The name of the root.
     pub(crate) root: String,
-    /// The folder that `root` stands for, absolute, as the interpreter or the user wrote it.
+    /// The folder of the root, as an absolute path. Links stay as the interpreter or the user wrote them.
     pub(crate) folder: PathBuf,
-    /// The entries of it that are wanted, if not all.
+    /// The entries that are wanted. `None` for all.
     pub(crate) only: Option<BTreeSet<OsString>>,
 }
 
-/// A folder or file that the user named, with the name of its root if one was said.
+/// A folder or file that the user named, and the name of its root if the user gave one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Given {
     pub(crate) root: Option<String>,
     pub(crate) path: PathBuf,
 }
 
-/// The places of an interpreter, in the order in which it searches them.
+/// The places of an interpreter, in its search order.
 pub(crate) fn of_interpreter(interpreter: &Interpreter, library: bool, packages: bool) -> Result<Vec<Place>, Error> {
     let mut folders: Vec<(PlaceKind, String, PathBuf)> = Vec::new();
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -83,10 +82,10 @@ pub(crate) fn of_interpreter(interpreter: &Interpreter, library: bool, packages:
     Ok(folders.into_iter().enumerate().map(place).collect())
 }
 
-/// The places of what the user named, in an order that does not depend on the order of naming.
+/// The places of the files and folders that the user named. Their order does not depend on the order of the arguments.
 ///
-/// A folder is a root, unless it is a package (it has an `__init__.py`) and no name of a root was said: then the root is the
-/// folder that it lies in, and so it is for a file.
+/// A folder is a root. If it is a package (it has an `__init__.py`) and the user gave no name of a root, the folder
+/// above it is the root. The same is true of a file.
 pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, Error> {
     let mut places: Vec<(bool, Place)> = Vec::new();
     for Given { root, path } in given {
@@ -103,7 +102,7 @@ pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, E
         let mut only = None;
         if metadata.is_file() || root.is_none() && folder.join("__init__.py").is_file() {
             if folder.file_name().is_none() {
-                // `..`: which name the folder has is known only when it is followed.
+                // The path ends with `..`, so only the system knows the name of the folder.
                 folder = folder.canonicalize().map_err(of_error)?;
             }
             only = folder.file_name().map(|name| BTreeSet::from([name.to_owned()]));
@@ -114,7 +113,7 @@ pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, E
         places.push((is_named, Place { kind: PlaceKind::Given, rank: 0, root, folder, only }));
     }
     places.sort_by(|one, other| one.1.cmp(&other.1));
-    // A folder is walked once: for all of it, or for all entries that were named. All of it (`None`) comes first.
+    // A folder is walked once, for all entries or for those that were named. All entries (`None`) come first.
     places.dedup_by(|(is_named, place), (is_first_named, first)| {
         let is_same = place.folder == first.folder && place.root == first.root;
         if is_same {

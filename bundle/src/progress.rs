@@ -1,31 +1,31 @@
-//! Saying how far the work is.
+//! Reports about the progress of the work.
 
 /// A part of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Phase {
-    /// Looking for files; how many there are is not known before.
+    /// Searching files. Their number is not known.
     Discover,
-    /// Compiling modules and merging what they hold.
+    /// Compiling modules and merging their contents.
     Compile,
     /// Reading resources.
     Resources,
-    /// Laying the archive out.
+    /// Planning the archive.
     Layout,
-    /// Writing files that come out of an archive.
+    /// Writing the files of an archive.
     Extract,
 }
 
-/// Is told how far the work is: [`bundle`](crate::bundle) and [`extract`](crate::extract) call it.
+/// Receives reports about the progress of [`bundle`](crate::bundle) and [`extract`](crate::extract).
 ///
-/// All methods do nothing unless they are overridden, and `()` overrides none.
+/// The default methods do nothing. `()` uses them.
 pub trait Progress: Sync {
-    /// A part of the work begins that has `total` steps, or an unknown number of them if that is zero.
+    /// A part of the work starts. It has `total` steps, or an unknown number if `total` is zero.
     fn begin(&self, phase: Phase, total: u64) {
         let _ = (phase, total);
     }
 
-    /// A step of the part that began last is done. May be called by several threads at once.
+    /// A step of the current part is done. Several threads may call this at once.
     fn step(&self) {}
 }
 

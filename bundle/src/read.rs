@@ -1,4 +1,4 @@
-//! Reading a file that somebody may be writing.
+//! Reads a file that another process may change at the same time.
 
 use std::{
     fs::{self, File, Metadata},
@@ -6,14 +6,13 @@ use std::{
     path::Path,
 };
 
-/// How often a file is read before it counts as one that keeps changing.
+/// The number of attempts to read a file that keeps changing.
 const ATTEMPTS: usize = 10;
 
-/// Reads a whole file. The answer of the system belongs to the very bytes: its size and its time of the last change are
-/// theirs, so that an edit is noticed whenever it happens.
+/// Reads a whole file. The metadata belongs to exactly these bytes, so that a later edit shows in the size or the time.
 ///
 /// # Errors
-/// Those of the system, and if the file changes each time that it is read.
+/// If the system reports an error, or if the file changes during each attempt.
 pub(crate) fn read(path: &Path) -> io::Result<(Vec<u8>, Metadata)> {
     read_with(path, |file, bytes| file.read_to_end(bytes))
 }
@@ -28,7 +27,7 @@ fn read_with(
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(usize::try_from(before.len()).map_err(io::Error::other)?)?;
         read(&mut file, &mut bytes)?;
-        // Asked by its name: another file may have taken its place.
+        // By name, because another file may have replaced it.
         let after = fs::metadata(path)?;
         Ok(is_same(&before, &after)?.then_some((bytes, before)))
     };
@@ -37,15 +36,15 @@ fn read_with(
             return Ok(settled);
         }
     }
-    Err(io::Error::other("it keeps changing while it is read; wait until nobody writes it"))
+    Err(io::Error::other("it keeps changing while it is read; wait until no process writes it"))
 }
 
-/// Whether nothing happened to a file between two looks.
+/// Whether a file stayed the same between two reads of its metadata.
 fn is_same(before: &Metadata, after: &Metadata) -> io::Result<bool> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        // The time of the last change of the inode tells of an edit whose time was set back.
+        // The change time of the inode shows an edit even if the modification time was set back.
         let identity = |metadata: &Metadata| (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec());
         if identity(before) != identity(after) {
             return Ok(false);
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
     use std::time::{Duration, UNIX_EPOCH};
 
-    /// Reads, and in the first `edits` attempts somebody edits the file after it was read.
+    /// Reads a file that is edited after each of the first `edits` attempts.
     fn read_while(edits: u64, edit: impl Fn(&Path, u64)) -> io::Result<(Vec<u8>, Metadata)> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.py");
@@ -106,7 +105,7 @@ mod tests {
         };
         assert_eq!(read_while(2, replace).unwrap().0, b"x = 2\n");
         let set_back = |path: &Path, number| {
-            // Longer than the clock of a file system takes to go on.
+            // Longer than the resolution of the clock of a file system.
             std::thread::sleep(Duration::from_millis(20));
             write(path, number);
             File::options().append(true).open(path).unwrap().set_modified(UNIX_EPOCH).unwrap();

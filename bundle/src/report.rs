@@ -1,4 +1,4 @@
-//! What a bundle holds, what was passed over, and why.
+//! The report of a bundle: its contents, the files left out, and the reasons.
 
 use std::{
     collections::BTreeMap,
@@ -18,51 +18,51 @@ use crate::{
     text::shown,
 };
 
-/// What [`bundle`](crate::bundle) did. Serialises to JSON with the names of the fields.
+/// The result of [`bundle`](crate::bundle). It serialises to JSON with the names of the fields.
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct BundleReport {
     /// The cache tag of the target, for example `cpython-313`.
     pub cache_tag: String,
-    /// Exact version of the interpreter, for example `3.13.0`.
+    /// The exact version of the interpreter, for example `3.13.0`.
     pub version: String,
-    /// Optimisation level.
+    /// The optimisation level.
     pub optimization: u8,
-    /// The roots by name, and the folders they stood for.
+    /// The names of the roots, and their folders.
     pub roots: Vec<RootReport>,
-    /// Places outside of the roots that the interpreter imports installed packages from: they are not bundled.
+    /// Places outside the roots from which the interpreter imports installed packages. They are not bundled.
     pub elsewhere: Vec<Elsewhere>,
-    /// Modules that are no package.
+    /// Modules that are not packages.
     pub modules: u64,
-    /// Packages with code of their own.
+    /// Packages with code.
     pub packages: u64,
-    /// Packages without.
+    /// Packages without code.
     pub namespaces: u64,
-    /// Files that are no modules.
+    /// Files that are not modules.
     pub resources: u64,
-    /// Bytes of all sources of modules, carried or not.
+    /// The bytes of all sources of modules, in the archive or not.
     pub source_bytes: u64,
-    /// Bytes of resources.
+    /// The bytes of resources.
     pub resource_bytes: u64,
-    /// Bytes that the modules take as `.pyc` files.
+    /// The bytes of the modules as `.pyc` files.
     pub pyc_bytes: u64,
-    /// Sources that are carried as resources, or would be if resources were wanted, and why they are no modules.
+    /// Files that look like modules but are not, and the reasons. They are resources, if resources are wanted.
     pub not_modules: Vec<NotModule>,
     /// Entries of folders that were left out, by reason. A folder counts as one entry.
     pub skipped: Vec<Skipped>,
-    /// Folders that links lead to as well: each is bundled once.
+    /// Other names of folders, through links. Each folder is bundled once.
     pub other_names: Vec<OtherName>,
-    /// Files and folders that could not be read, if such are left out.
+    /// Files and folders that could not be read and were left out.
     pub unreadable: Vec<Unreadable>,
     /// Patterns to exclude that nothing matched.
     pub unmatched: Vec<String>,
-    /// Code objects whose file name is not that of their module: it is kept as it stands.
+    /// Code objects with another file name than their module. It is stored unchanged.
     pub verbatim_filenames: Vec<VerbatimFilename>,
-    /// Compiled files that were to be kept, but whose names are too long for the file system.
+    /// Compiled files that were not written, because their names are too long for the file system.
     pub not_kept: Vec<String>,
     /// The archive.
     pub archive: ArchiveReport,
-    /// How long it took, in seconds.
+    /// The time that it took, in seconds.
     #[serde(serialize_with = "seconds")]
     pub elapsed: Duration,
 }
@@ -72,49 +72,49 @@ pub struct BundleReport {
 pub struct RootReport {
     /// Its name.
     pub name: String,
-    /// A folder that it stood for; what is no text in its path is escaped in JSON.
+    /// One of its folders. In JSON, bytes that are not UTF-8 are escaped.
     #[serde(serialize_with = "path")]
     pub folder: PathBuf,
 }
 
-/// A source that is no module.
+/// A file that looks like a module but is not one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct NotModule {
-    /// Name of its root.
+    /// The name of its root.
     pub root: String,
-    /// Path below it; what is no text is escaped.
+    /// The path below the root. Bytes that are not UTF-8 are escaped.
     pub path: String,
-    /// Why.
+    /// The reason.
     #[serde(flatten)]
     pub why: Why,
 }
 
-/// A name of a folder that is bundled under another one.
+/// Another name of a bundled folder.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct OtherName {
-    /// Root and path.
+    /// The root and path of this name.
     pub name: String,
-    /// Root and path that the folder is bundled under.
+    /// The root and path under which the folder is bundled.
     pub folder: String,
 }
 
 /// Entries that were left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Skipped {
-    /// Why they were left out.
+    /// The reason.
     pub why: Skip,
-    /// How many.
+    /// Their number.
     pub count: u64,
-    /// Root and path of each, if nobody asked to leave them out; otherwise none.
+    /// The root and path of each. Empty if the user asked to leave them out.
     pub paths: Vec<String>,
 }
 
-/// A code object with a file name of its own.
+/// A file name that is not the one of its module.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct VerbatimFilename {
     /// The module.
     pub module: Arc<str>,
-    /// The file name; what is no text is escaped. Code objects may share it.
+    /// The file name. Bytes that are not UTF-8 are escaped. Code objects may share it.
     pub filename: Arc<str>,
 }
 
@@ -126,13 +126,13 @@ pub struct ArchiveReport {
     pub bytes: u64,
     /// Code objects.
     pub code_objects: u64,
-    /// Code objects that need a wide record, because something about them does not fit the narrow one.
+    /// Code objects that do not fit the narrow record and need a wide one.
     pub wide_records: u64,
-    /// Code objects whose list needs four bytes an item.
+    /// Code objects whose list needs four bytes for each item.
     pub wide_lists: u64,
     /// Its sections in their order.
     pub sections: Vec<SectionReport>,
-    /// What was merged, by kind.
+    /// The savings of merging, by kind.
     pub merged: BTreeMap<&'static str, MergedReport>,
 }
 
@@ -145,12 +145,12 @@ pub struct SectionReport {
     pub bytes: u64,
 }
 
-/// What merging equal things did.
+/// The savings of merging equal values.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MergedReport {
-    /// Things that there were.
+    /// The number of values.
     pub given: u64,
-    /// Distinct things among them.
+    /// The number of distinct values.
     pub distinct: u64,
     /// Bytes that merging saved.
     pub saved_bytes: u64,
@@ -183,7 +183,7 @@ impl ArchiveReport {
     }
 }
 
-/// Entries by the reason why they were left out.
+/// Entries that were left out, by reason.
 pub(crate) fn skipped(places: &[Place], entries: &mut [(Skip, usize, Vec<u8>)]) -> Vec<Skipped> {
     entries.sort();
     let mut by_reason: Vec<Skipped> = Vec::new();
@@ -200,7 +200,7 @@ pub(crate) fn skipped(places: &[Place], entries: &mut [(Skip, usize, Vec<u8>)]) 
     by_reason
 }
 
-/// The names that folders were not bundled under.
+/// The other names of bundled folders.
 pub(crate) fn other_names(places: &[Place], names: &[discover::OtherName]) -> Vec<OtherName> {
     let shown =
         |other: &discover::OtherName| OtherName { name: other.name.shown(places), folder: other.first.shown(places) };
@@ -209,7 +209,7 @@ pub(crate) fn other_names(places: &[Place], names: &[discover::OtherName]) -> Ve
     names
 }
 
-/// A path as text, whatever its bytes: JSON has nothing else.
+/// A path as text for JSON. Bytes that are not UTF-8 are escaped.
 pub(crate) fn path<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&shown(path.as_os_str().as_encoded_bytes()))
 }

@@ -1,12 +1,12 @@
-//! Paths as text: what Python makes of the bytes of a file name.
+//! Paths as text, in the form of Python and in messages.
 
 use std::{borrow::Cow, path::Path};
 
-/// The text that `os.fsdecode` gives, as generalised UTF-8: a byte that is no UTF-8 becomes a lone surrogate, U+DC00 plus
-/// the byte, which is three bytes here.
+/// The text that `os.fsdecode` gives, as generalised UTF-8. A byte that is not UTF-8 becomes a lone surrogate, U+DC00
+/// plus the byte, which takes three bytes here.
 pub(crate) fn fsdecode(bytes: &[u8]) -> Vec<u8> {
     if cfg!(windows) {
-        // File names are UTF-16 there, and generalised UTF-8 already when seen as bytes.
+        // File names are UTF-16 there, and their bytes are generalised UTF-8 already.
         return bytes.to_vec();
     }
     let mut text = Vec::with_capacity(bytes.len());
@@ -25,7 +25,7 @@ pub(crate) fn of_path(path: &Path) -> Vec<u8> {
     fsdecode(path.as_os_str().as_encoded_bytes())
 }
 
-/// For people: what is no text is escaped.
+/// The text for messages. Bytes that are not UTF-8 are escaped.
 pub(crate) fn shown(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) => text.to_owned(),
@@ -33,10 +33,10 @@ pub(crate) fn shown(bytes: &[u8]) -> String {
     }
 }
 
-/// Characters that a message has of a longer name.
+/// The characters of a longer name that a message shows.
 const MAX_SHOWN: usize = 200;
 
-/// A name in a message: a long one without its end.
+/// A name for a message. The end of a long name is left out.
 pub(crate) fn shortened(name: &str) -> Cow<'_, str> {
     match name.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => Cow::Owned(format!("{}… ({} bytes)", &name[..end], name.len())),
@@ -56,7 +56,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn bytes_that_are_no_text_become_surrogates() {
+    fn bytes_that_are_not_text_become_surrogates() {
         assert_eq!(fsdecode("/né.py".as_bytes()), "/né.py".as_bytes());
         // b'\xff' is '\udcff', b'\xed\xa0\x80' is three of them.
         assert_eq!(fsdecode(b"a\xFFb"), b"a\xED\xB3\xBFb");

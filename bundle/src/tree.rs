@@ -1,8 +1,8 @@
-//! Writing files below one folder and nowhere else.
+//! Writes files below one folder and nowhere else.
 //!
-//! All paths are resolved relative to an open folder by `cap-std`, which refuses what would leave it, even while somebody
-//! else puts links into it. On top of that, links inside the folder are not followed either: a folder that is needed must be
-//! a folder, and a file is always made anew.
+//! `cap-std` resolves all paths relative to an open folder, and refuses paths that leave it, even if another process
+//! adds links at the same time. Links inside the folder are not followed either: a folder in a path must be a real
+//! folder, and a file is always created.
 
 use std::{
     fs,
@@ -25,13 +25,13 @@ pub(crate) struct Tree {
     folder: Dir,
     path: PathBuf,
     overwrite: bool,
-    /// The path whose folders were made last.
+    /// The last path whose folders were made.
     last: Mutex<Vec<u8>>,
 }
 
 impl Tree {
-    /// Opens a folder, and makes it if it is not there. One that has something in it is refused unless `overwrite` says
-    /// that files may be replaced.
+    /// Opens a folder, and creates it if it does not exist. It must be empty, unless `overwrite` allows to replace
+    /// files.
     pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self, Error> {
         fs::create_dir_all(path).map_err(|error| Error::io("cannot make the folder", path, error))?;
         let of_error = |error| Error::io("cannot open the folder", path, error);
@@ -42,11 +42,11 @@ impl Tree {
         Ok(Tree { folder, path: path.to_owned(), overwrite, last: Mutex::default() })
     }
 
-    /// Makes the folders that a file lies in.
+    /// Makes the folders of a file.
     pub(crate) fn make_folders_above(&self, path: &[u8]) -> Result<(), Error> {
         let mut last = self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        // Files come folder by folder, and a folder that was made before is left as it is. To remember them all would take
-        // room in proportion to the square of the length of a path.
+        // Files come folder by folder, and making a folder twice does no harm. A set of all folders would need memory
+        // in proportion to the square of the length of a path.
         let known = last.iter().zip(path).take_while(|(one, other)| one == other).count();
         last.clear();
         let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(end, _)| end);
@@ -61,15 +61,18 @@ impl Tree {
         let path = self.native(folder)?;
         let result = match self.folder.symlink_metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Ok(()),
-            Ok(_) => Err(io::Error::new(io::ErrorKind::NotADirectory, "a file or link is where a folder belongs")),
+            Ok(_) => Err(io::Error::new(
+                io::ErrorKind::NotADirectory,
+                "a file or link has the path of a folder; remove it or choose another folder",
+            )),
             Err(error) if error.kind() == io::ErrorKind::NotFound => self.folder.create_dir(&path),
             Err(error) => Err(error),
         };
         result.map_err(|error| Error::io("cannot make the folder", self.path.join(path), error))
     }
 
-    /// Removes the file that is in the place of one to be written, if files may be replaced. Otherwise only finds out
-    /// whether the file system takes the name.
+    /// Removes the file that is to be replaced, if files may be replaced. Otherwise it only checks that the file system
+    /// accepts the name.
     pub(crate) fn make_room(&self, path: &[u8]) -> Result<(), Error> {
         let path = self.native(path)?;
         let (doing, result) = if self.overwrite {
@@ -83,7 +86,7 @@ impl Tree {
         }
     }
 
-    /// Writes a new file; its folder must be there, and no file of its name. `mtime` is in seconds since 1970.
+    /// Writes a new file. Its folder must exist, and the file must not. `mtime` is in seconds since 1970.
     pub(crate) fn write(&self, path: &[u8], data: &[u8], executable: bool, mtime: Option<i64>) -> Result<(), Error> {
         let path = self.native(path)?;
         let write = || {
@@ -105,7 +108,7 @@ impl Tree {
         write().map_err(|error| Error::io("cannot write", self.path.join(&path), error))
     }
 
-    /// A path as the system wants it. Its components have been checked.
+    /// A path in the form of the system. Its components have been checked.
     fn native(&self, path: &[u8]) -> Result<PathBuf, Error> {
         #[cfg(unix)]
         {
@@ -115,7 +118,7 @@ impl Tree {
         #[cfg(not(unix))]
         {
             let text = std::str::from_utf8(path);
-            let text = text.map_err(|_| Error::unsafe_name(crate::text::shown(path), "it is no text"))?;
+            let text = text.map_err(|_| Error::unsafe_name(crate::text::shown(path), "it is not UTF-8"))?;
             Ok(text.split('/').collect())
         }
     }
@@ -124,7 +127,7 @@ impl Tree {
 fn time(seconds: i64) -> io::Result<SystemTime> {
     let distance = Duration::from_secs(seconds.unsigned_abs());
     let time = if seconds < 0 { UNIX_EPOCH.checked_sub(distance) } else { UNIX_EPOCH.checked_add(distance) };
-    time.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a time that the system cannot express"))
+    time.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the system cannot store this time"))
 }
 
 #[cfg(test)]
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_is_kept_unless_told_otherwise() {
+    fn files_are_kept_unless_overwriting_is_allowed() {
         let temporary = tempfile::tempdir().unwrap();
         let folder = temporary.path().join("a/b");
         write(&Tree::create(&folder, false).unwrap(), "x/y.py").unwrap();
@@ -171,7 +174,7 @@ mod tests {
         assert_eq!(fs::read(outside.join("file")).unwrap(), b"old");
         assert_eq!(fs::read_dir(&outside).unwrap().count(), 1);
         assert_eq!(fs::read(folder.join("none")).unwrap(), b"new");
-        // Even if nobody had looked at the components before.
+        // Paths that were not checked are refused, too.
         for path in ["../x", "/tmp/permacode-x", "away/x", "inner/../../x"] {
             assert!(tree.write(path.as_bytes(), b"", false, None).is_err(), "{path}");
         }

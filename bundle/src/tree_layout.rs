@@ -1,6 +1,6 @@
-//! Where the things of an archive lie in a tree of files.
+//! The paths of the files of an archive.
 //!
-//! Names may come from an archive that somebody made to do harm: every component is checked before it is part of a path.
+//! The archive may be hostile, so every component of a name is checked before it is part of a path.
 
 use std::collections::BTreeSet;
 
@@ -13,16 +13,16 @@ pub(crate) enum Kind {
     Package,
 }
 
-/// Longest tag in bytes: no file system has names of files that are longer than this.
+/// The longest cache tag in bytes. No file system has longer names.
 const MAX_TAG: usize = 255;
 
-/// Paths below the folder that a tree is written to: bytes, `/` between components.
+/// Paths below the folder that a tree is written to: bytes with `/` between components.
 ///
-/// With one root, what is below it lies in that folder; with several, each root has a folder of its name in it.
+/// The files of a single root are directly in that folder. Several roots have a folder of their name each.
 #[derive(Debug, Clone)]
 pub(crate) struct TreeLayout {
     has_folders: bool,
-    /// End of the names in `__pycache__`: dot, tag, level, suffix.
+    /// The end of names in `__pycache__`: a dot, the cache tag, the level and the suffix.
     cache_suffix: String,
 }
 
@@ -30,16 +30,16 @@ impl TreeLayout {
     pub(crate) fn new(roots: &BTreeSet<&str>, cache_tag: &str, optimization: u8) -> Result<Self, Error> {
         check_component(cache_tag.as_bytes())?;
         if cache_tag.len() > MAX_TAG {
-            return Err(Error::unsafe_name(cache_tag, "it is to be part of the names of files, and too long for that"));
+            return Err(Error::unsafe_name(cache_tag, "it is part of the names of files, and longer than 255 bytes"));
         }
         let has_folders = roots.len() > 1;
         if has_folders && let Some(root) = roots.iter().find(|root| !is_root_name(root)) {
-            return Err(Error::unsafe_name(*root, "it is the name of a root, which is to become a folder"));
+            return Err(Error::unsafe_name(*root, "it is the name of a root, which becomes a folder"));
         }
         Ok(TreeLayout { has_folders, cache_suffix: permacode_pyc::cache_suffix(cache_tag, optimization) })
     }
 
-    /// The folder of a root; empty: the tree's own.
+    /// The folder of a root. Empty for the folder of the tree.
     pub(crate) fn root<'r>(&self, root: Option<&'r str>) -> &'r str {
         if self.has_folders { root.unwrap_or(DEFAULT_ROOT) } else { "" }
     }
@@ -56,7 +56,7 @@ impl TreeLayout {
         Ok(format!("{folder}__pycache__/{stem}{}", self.cache_suffix).into_bytes())
     }
 
-    /// `NAME.pyc`, where the source would be.
+    /// `NAME.pyc` in the place of the source.
     pub(crate) fn sourceless(&self, root: Option<&str>, name: &str, kind: Kind) -> Result<Vec<u8>, Error> {
         let (folder, stem) = self.module(root, name, kind)?;
         Ok(format!("{folder}{stem}.pyc").into_bytes())
@@ -71,7 +71,7 @@ impl TreeLayout {
         Ok(if folder.is_empty() { path.to_vec() } else { [folder, b"/", path].concat() })
     }
 
-    /// The folder of a module, empty or with a slash at its end, and the name of its files without a suffix.
+    /// The folder of a module (empty, or with a slash at the end), and the name of its files without a suffix.
     fn module(&self, root: Option<&str>, name: &str, kind: Kind) -> Result<(String, String), Error> {
         let mut folder = self.root(root).to_owned();
         if !folder.is_empty() {
@@ -93,15 +93,15 @@ impl TreeLayout {
     }
 }
 
-/// Refuses what is no plain name of a file or folder.
+/// Refuses a component that is not the plain name of a file or folder.
 fn check_component(name: &[u8]) -> Result<(), Error> {
     let problem = match name {
         b"" => "it has an empty component",
-        b"." | b".." => "it leads elsewhere",
-        _ if name.contains(&0) => "it has a NUL",
+        b"." | b".." => "it leads to another folder",
+        _ if name.contains(&0) => "it has a NUL byte",
         _ if name.contains(&b'/') => "it has a slash",
         _ if cfg!(windows) && name.iter().any(|byte| b"\\:<>\"|?*".contains(byte)) => {
-            "it has a character that no file may have here"
+            "it has a character that file names must not have on this system"
         }
         _ => return Ok(()),
     };

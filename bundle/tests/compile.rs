@@ -50,7 +50,7 @@ fn neither_order_nor_neighbours_show() {
 }
 
 #[test]
-fn what_does_not_compile_says_why() {
+fn a_source_that_does_not_compile_has_a_reason() {
     for interpreter in &one_per_minor() {
         let compiler = Compiler::new(interpreter, 0);
         let mut worker = compiler.worker();
@@ -89,7 +89,7 @@ fn optimisation_levels_differ() {
 }
 
 #[test]
-fn what_nests_too_deeply_is_refused_and_no_shortage_of_memory() {
+fn a_source_that_nests_too_deeply_is_not_a_shortage_of_memory() {
     let nested = format!("x = {}1\n", "lambda: ".repeat(3000));
     for interpreter in &one_per_minor() {
         let outcome =
@@ -128,7 +128,7 @@ fn a_shortage_of_memory_is_an_error_and_not_the_sources() {
         assert!(matches!(error.kind(), ErrorKind::CompilerFailed { .. }), "{error}");
         let text = error.to_string();
         assert!(text.contains("/large.py") && text.contains("MemoryError"), "{}: {text}", interpreter.version);
-        // A source that does not compile says so all the same.
+        // A source that does not compile is still reported as such.
         assert!(matches!(worker.compile(Path::new("/bad.py"), b"def (:\n").unwrap(), Outcome::Refused(_)));
         assert!(matches!(worker.compile(Path::new("/small.py"), b"x = 1\n").unwrap(), Outcome::Compiled(_)));
     }
@@ -136,7 +136,7 @@ fn a_shortage_of_memory_is_an_error_and_not_the_sources() {
 
 #[cfg(unix)]
 #[test]
-fn a_compiler_that_somebody_ends_is_an_error_and_one_that_crashes_is_not() {
+fn a_killed_compiler_is_an_error_and_a_crashed_one_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let interpreter = &newest();
     // It says that it forks, reads how long name and source are, and ends.

@@ -1,4 +1,4 @@
-//! What is a module, what is a resource, what is passed over.
+//! Which files are modules, which are resources, and which are left out.
 
 mod common;
 
@@ -271,7 +271,7 @@ fn the_name_of_a_linked_folder_is_always_the_same() {
     let names: Vec<&str> = bundle.report().other_names.iter().map(|other| other.name.as_str()).collect();
     assert_eq!(names, ["root/a/link", "root/c/inner", "root/c/out"]);
 
-    // The package that a link is decides all the same who is found under its name.
+    // A link to a package still hides a module of its name.
     std::fs::write(path("z/real/__init__.py"), "").unwrap();
     symlink("real", path("z/alias")).unwrap();
     std::fs::write(path("z/alias.py"), "").unwrap();
@@ -357,7 +357,7 @@ fn hidden_entries_are_left_out_unless_they_are_wanted() {
     }
     assert!(module_names(&archive).contains(&"web.node_modules.gyp.gyp".to_owned()));
     let rules: Vec<Skip> = bundle.report().skipped.iter().map(|skipped| skipped.why).collect();
-    assert_eq!(rules, [Skip::Cache], "files of __pycache__ are compiled anew");
+    assert_eq!(rules, [Skip::Cache], "all sources are compiled again");
 
     // What the user names is wanted.
     let options = BundleOptions::new(newest()).library(false);
@@ -371,7 +371,7 @@ fn hidden_entries_are_left_out_unless_they_are_wanted() {
     assert_eq!(count(bundle.report(), Skip::Excluded), 2);
 }
 
-/// Folders whose path is longer than a system call takes: nobody can list the innermost, whatever the user may do.
+/// Folders whose path is longer than a system call takes. The innermost cannot be listed, even by root.
 #[cfg(unix)]
 fn make_unreadable_folder(below: &std::path::Path) {
     let name = "n".repeat(200);
@@ -437,7 +437,7 @@ fn all_that_cannot_be_read_is_named_at_once() {
             gone.iter().for_each(|file| std::fs::write(file, "").unwrap());
         }
     }
-    // A file that could not be read is no module, but it has its name.
+    // A file that could not be read is not a module, but still takes its name.
     let tree = common::tree(&[("e/inner.py", ""), ("f.py", "")]);
     std::os::unix::fs::symlink("/proc/self/mem", tree.path().join("e.py")).unwrap();
     let (archive, _) = archive_of(&folder(tree.path()).keep_going(true));
@@ -475,7 +475,7 @@ fn the_included_name_of_a_linked_folder_wins() {
     assert_eq!(names(&["alias", "real"]), texts(&all("real"), "real/data.txt", "root/alias=root/real"));
     assert_eq!(names(&["alias", "more/link"]), texts(&all("alias"), "alias/data.txt", "root/more/link=root/alias"));
     assert_eq!(names(&["alias", "real/a.py"]), texts(&format!("{} real/ real.a", all("alias")), "alias/data.txt", ""));
-    // A name that is not included is not another name of what is bundled.
+    // A name that is not included is not reported as another name.
     assert_eq!(names(&["more/c.py"]), texts("more// more.c", "", ""));
 }
 
@@ -514,7 +514,7 @@ fn a_pattern_that_nothing_matches_is_named() {
     let error = bundle(&patterns, &()).unwrap_err();
     assert!(matches!(error.kind(), ErrorKind::Unmatched(patterns) if patterns == &wrong), "{error}");
     assert!(wrong.iter().all(|pattern| error.to_string().contains(&format!("{pattern:?}"))), "{error}");
-    // To exclude what is not there is no harm. Each pattern counts, even where another one has decided already.
+    // A pattern to exclude may match nothing. Each pattern is tried, even if another one has decided already.
     let patterns = wrong.iter().fold(options.exclude("a"), |options, &pattern| options.exclude(pattern));
     let (_, found) = archive_of(&patterns.clone().exclude("a/").include("e*").include("e.py"));
     assert_eq!(found.report().unmatched, wrong);
@@ -551,7 +551,7 @@ fn several_folders() {
     assert!(matches!(permacode_bundle::bundle(&nothing, &()).unwrap_err().kind(), ErrorKind::Nothing));
 }
 
-/// Nobody says which of the folders that the user named is searched first, but some things do not depend on that.
+/// The search order of folders that the user named is not known. These results do not depend on it.
 #[test]
 fn folders_that_were_named_have_no_order() {
     let extension = newest().extension_suffixes[0].clone();
@@ -561,7 +561,7 @@ fn folders_that_were_named_have_no_order() {
     for (first, second) in [("one", "two"), ("two", "one")] {
         let options = BundleOptions::new(newest()).library(false).root(first, one.path()).root(second, two.path());
         let (archive, bundle) = archive_of(&options);
-        // Whoever searches `one` first finds the extension module before the finder of the archive is asked.
+        // If `one` is searched first, the extension module is found before the archive is asked.
         assert_eq!(module_names(&archive), ["fast", "part/", "space"]);
         assert_eq!(why(bundle.report(), "space/a.py"), shadowed(&format!("{second}/space.py")));
         assert_eq!(why(bundle.report(), "part/a.py"), shadowed(&format!("{second}/part/__init__.py")));

@@ -41,7 +41,7 @@ print(pack.__cached__ if hasattr(pack, '__cached__') else '', pack.inner.f.__cod
 ";
 
 #[test]
-fn python_runs_what_comes_out() {
+fn python_runs_the_extracted_files() {
     let tree = small_tree();
     for interpreter in one_per_minor() {
         let options = permacode_bundle::BundleOptions::new(interpreter.clone()).library(false).path(tree.path());
@@ -64,7 +64,7 @@ fn python_runs_what_comes_out() {
         let text = python(&interpreter, out.path(), SCRIPT);
         let filename = out.path().join("pack/inner.py");
         assert!(text.contains(filename.to_str().unwrap()), "{text}");
-        // The compiled file is taken, not the source: an edit is noticed all the same.
+        // CPython takes the compiled file, and still notices an edit of the source.
         let pyc = out.path().join(cached("inner"));
         let header = decode_pyc(&fs::read(&pyc).unwrap()).unwrap().header;
         assert!(matches!(header.validation, Validation::CheckedHash(_)));
@@ -86,7 +86,7 @@ fn python_runs_what_comes_out() {
 }
 
 #[test]
-fn names_that_are_too_long_to_be_derived_stay_what_they_are() {
+fn names_that_are_too_long_to_be_derived_are_unchanged() {
     let [function, class, method] = ["a", "b", "c"].map(|letter| letter.repeat(25_000));
     let source = format!("def {function}():\n class {class}:\n  def {method}(self): pass\n return {class}\n");
     let tree = tree(&[("long.py", &source)]);
@@ -277,7 +277,7 @@ fn most(archive: &Archive<Vec<u8>>) -> u64 {
 }
 
 #[test]
-fn what_takes_too_much_is_refused_before_anything_is_written() {
+fn files_beyond_the_limit_are_refused_before_anything_is_written() {
     let archive = equal_files(10, 1000);
     assert_eq!(most(&archive), 10_000);
     let folder = tempfile::tempdir().unwrap();
@@ -377,7 +377,7 @@ fn a_name_that_no_file_can_have_is_found_before_anything_is_written() {
 }
 
 #[test]
-fn a_compiled_file_of_old_makes_room_for_that_of_the_module() {
+fn an_older_compiled_file_makes_room_for_that_of_the_module() {
     let archive = archive_with("tag", "stdlib", &["m"], &["__pycache__/m.tag.pyc", "__pycache__/other"]).unwrap();
     let (out, report) = extracted(&archive, &ExtractOptions::default());
     let [left_out] = &report.left_out[..] else { panic!("{:?}", report.left_out) };
@@ -416,7 +416,7 @@ fn a_compiled_file_beside_its_source_makes_room_for_that_of_the_module() {
 
 #[cfg(unix)]
 #[test]
-fn what_may_be_executed_may_be_executed_again() {
+fn executable_files_stay_executable() {
     use std::os::unix::fs::PermissionsExt;
     let tree = tree(&[("run.py", "x = 1\n"), ("pack/__init__.py", ""), ("pack/tool", "x"), ("plain.py", "")]);
     let is_executable = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o100 != 0;
@@ -484,7 +484,7 @@ fn a_file_name_that_code_objects_share_is_in_memory_once() {
 }
 
 #[test]
-fn a_root_that_the_archive_does_not_have_is_no_place_for_a_base() {
+fn a_base_for_an_unknown_root_is_refused() {
     let tree = small_tree();
     let (archive, _) = archive_of(&folder(tree.path()));
     let out = tempfile::tempdir().unwrap();

@@ -31,7 +31,7 @@ def visit(prefix, path, above):
 visit("", sys.argv[2:], None)
 "#;
 
-/// The last parts of names: the same few, so that they meet. One differs by case, and one is no identifier.
+/// The last parts of names: only a few, so that they collide. One differs by case, and one is not an identifier.
 const PARTS: [&str; 5] = ["a", "b", "A", "0-b", "__init__"];
 
 /// Numbers that look random, and are the same each time (SplitMix64).

@@ -50,7 +50,7 @@ fn debian_has_several_folders_of_packages() {
     let debian = Path::new("/usr/lib/python3/dist-packages");
     let Ok(interpreter) = Interpreter::probe("/usr/bin/python3") else { return println!("no /usr/bin/python3") };
     if !debian.is_dir() {
-        return println!("{debian:?} is no folder: this is not Debian");
+        return println!("{debian:?} is not a folder: this is not Debian");
     }
     let found = roots(&interpreter);
     assert!(found.contains(&("python3-dist-packages".to_owned(), debian.to_owned())), "{found:?}");
@@ -93,7 +93,7 @@ fn each_folder_is_a_root_and_the_first_has_a_module() {
 }
 
 #[test]
-fn what_path_files_and_editable_installs_lead_to_is_named() {
+fn targets_of_path_files_and_editable_installs_are_named() {
     let elsewhere = tree(&[("src/far/__init__.py", ""), ("plain/near.py", "")]);
     let (src, plain) = (elsewhere.path().join("src"), elsewhere.path().join("plain"));
     let packages = tree(&[
@@ -111,7 +111,7 @@ fn what_path_files_and_editable_installs_lead_to_is_named() {
     ]);
     let mut interpreter = newest();
     interpreter.site_packages = common::packages([packages.path()]);
-    // What is bundled all the same is not elsewhere.
+    // A place that is bundled is not elsewhere.
     let options = BundleOptions::new(interpreter).library(false).site_packages(true).root("given", &plain);
     let (_, bundle) = archive_of(&options);
     let found: Vec<_> = bundle.report().elsewhere.iter().map(|found| (found.kind, &*found.target)).collect();

@@ -65,7 +65,7 @@ fn neither_threads_nor_order_nor_place_nor_times_show() {
 }
 
 #[test]
-fn the_archive_is_no_part_of_itself() {
+fn the_archive_is_not_part_of_itself() {
     let interpreter = newest();
     let tree = tree(&[("a.py", "x = 1\n"), ("in/b.txt", "")]);
     let (output, kept) = (tree.path().join("in/all.perma"), tree.path().join("kept"));

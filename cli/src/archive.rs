@@ -1,4 +1,4 @@
-//! Opening: a file is mapped, `-` is read from standard input.
+//! Opens an archive: maps a file, or reads standard input for `-`.
 
 use anyhow::{Context, Result};
 use permacode_format::{GenericHeader, MAGIC};
@@ -18,7 +18,7 @@ pub(crate) struct ArchiveArg {
     pub(crate) path: PathBuf,
 }
 
-/// Where the bytes of an archive are.
+/// The bytes of an archive.
 #[derive(Debug)]
 pub(crate) enum Storage {
     Mapped(Mapping),
@@ -35,18 +35,18 @@ impl AsRef<[u8]> for Storage {
 }
 
 impl ArchiveArg {
-    /// The bytes, not looked at yet.
+    /// The bytes, not yet checked.
     pub(crate) fn storage(&self) -> Result<Storage> {
         if self.is_stdin() {
             return read(io::stdin().lock()).map(Storage::Read).context("cannot read standard input");
         }
         let is_empty = std::fs::metadata(&self.path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
         if is_empty {
-            // Nothing can be mapped; that nothing is no archive is for the reader to say.
+            // An empty file cannot be mapped. The reader refuses it.
             return Ok(Storage::Read(Vec::new()));
         }
-        // SAFETY: nobody may write into an archive or truncate it while the command reads it; the help says so. `bundle` replaces
-        // archives by a rename.
+        // SAFETY: no process may write into an archive or truncate it while the command reads it; the README says so.
+        // `bundle` replaces archives by a rename.
         #[allow(unsafe_code)]
         let mapping = unsafe { Mapping::open(&self.path) };
         mapping.map(Storage::Mapped).map_err(|error| self.failed(error))
@@ -57,7 +57,7 @@ impl ArchiveArg {
     }
 
     fn failed(&self, error: permacode_reader::Error) -> anyhow::Error {
-        // The text of a system error begins with the same words.
+        // The text of a system error starts with the same words.
         let is_of_system = matches!(error.kind(), ErrorKind::Io { .. });
         let error = anyhow::Error::new(error);
         if is_of_system { error } else { error.context(format!("cannot open {self}")) }
@@ -67,14 +67,14 @@ impl ArchiveArg {
         self.path == Path::new("-")
     }
 
-    /// The name for people.
+    /// The name for messages.
     pub(crate) fn name(&self) -> String {
         if self.is_stdin() { "standard input".to_owned() } else { self.path.display().to_string() }
     }
 }
 
-/// Reads an archive. What does not begin like one is read no further, and what goes on after its stated end by one byte only,
-/// so that an input that never ends does not fill the memory. What is wrong then is for the reader to say.
+/// Reads an archive. It stops after the header if the magic bytes are missing, and one byte after the stated end. So an
+/// endless input does not fill the memory. The reader then reports the fault.
 fn read(mut input: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     input.by_ref().take(size_of::<GenericHeader>() as u64).read_to_end(&mut bytes)?;
@@ -97,13 +97,13 @@ impl fmt::Display for ArchiveArg {
 mod tests {
     use super::*;
 
-    /// An input that begins with these bytes and never ends.
+    /// An endless input that starts with these bytes.
     fn endless(start: &[u8]) -> impl Read + '_ {
         start.chain(io::repeat(0))
     }
 
     #[test]
-    fn no_more_is_read_than_the_first_bytes_ask_for() {
+    fn only_the_stated_length_is_read() {
         assert_eq!(read(endless(b"")).unwrap().len(), size_of::<GenericHeader>());
         let mut header = [0; size_of::<GenericHeader>()];
         header[..8].copy_from_slice(&MAGIC);

@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_that_a_terminal_obeys_gets_through() {
+    fn everything_that_a_terminal_obeys_is_escaped() {
         assert_eq!(
             text(&anyhow!("cannot open a\x1b[31m\nb\u{202e}")),
             "permacode: cannot open a\\u{1b}[31m\\nb\\u{202e}\n"

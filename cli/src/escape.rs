@@ -1,19 +1,19 @@
-//! Names from an archive, printed so that they can do nothing to a terminal.
+//! Escapes names from an archive, so that a terminal does not obey them.
 
 use crate::output::grouped;
 use std::fmt::Write;
 
-/// Longest name in bytes that a table or a message has whole.
+/// The longest name in bytes that a table or a message shows whole.
 const MAX_SHOWN: usize = 256;
 
-/// What a table or a message has of a longer name, in bytes: its beginning and its end.
+/// The bytes of a longer name that a table or a message shows: its start and its end.
 const HEAD: usize = 128;
 const TAIL: usize = 64;
 
-/// The text of a name for people: what is printable as it is, the rest as escapes.
+/// The text of a name. Printable characters stay, and all others become escapes.
 ///
-/// Control characters, line breaks, backslashes and what changes the direction of text become `\n`, `\u{1b}` and the
-/// like, bytes that are no UTF-8 become `\xff`. No two names give the same text.
+/// Control characters, line breaks, backslashes and characters that change the direction of text become `\n`, `\u{1b}`
+/// and the like. Bytes that are not UTF-8 become `\xff`. Two different names never give the same text.
 pub(crate) fn escape(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
@@ -31,23 +31,24 @@ pub(crate) fn escape(name: &[u8]) -> String {
     text
 }
 
-/// [`escape`] for tables and messages: of a name of more than 256 bytes only the beginning, the end and the length.
+/// [`escape`] for tables and messages. Of a name of more than 256 bytes, only the start, the end and the length are
+/// shown.
 ///
-/// Many records may share one long name, so that a table of them would be far larger than the archive.
+/// Many records may share one long name. A table of whole names would be far larger than the archive.
 pub(crate) fn escape_short(name: &[u8]) -> String {
     if name.len() <= MAX_SHOWN {
         return escape(name);
     }
     let is_start = |at: &usize| name.get(*at).is_none_or(|byte| byte & 0xC0 != 0x80);
-    // A character has at most three bytes that are not its first; more of them in a row are no text.
+    // A character has at most three bytes after its first. More of them in a row are not text.
     let (head, tail) = (HEAD, name.len() - TAIL);
     let head = (head - 3..=head).rev().find(is_start).unwrap_or(head);
     let tail = (tail..=tail + 3).find(is_start).unwrap_or(tail);
     format!("{}… ({} bytes) …{}", escape(&name[..head]), grouped(name.len() as u64), escape(&name[tail..]))
 }
 
-/// Text for people that is made of sentences and names, some of which may have been escaped already: everything that is
-/// not printable becomes an escape, line breaks as well; backslashes stay.
+/// Escapes a text of sentences and names, some of which may be escaped already. Everything that is not printable
+/// becomes an escape, even line breaks. Backslashes stay.
 pub(crate) fn harmless(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
@@ -60,12 +61,12 @@ pub(crate) fn harmless(text: &str) -> String {
     safe
 }
 
-/// Whether a character only shows itself.
+/// Whether a terminal only shows the character.
 pub(crate) fn is_harmless(character: char) -> bool {
     "\"'\\".contains(character) || character.is_alphanumeric() || character.escape_debug().len() == 1
 }
 
-/// Whether bytes are text that a terminal shows and does not obey.
+/// Whether bytes are text that a terminal only shows.
 pub(crate) fn is_text(bytes: &[u8]) -> bool {
     std::str::from_utf8(bytes)
         .is_ok_and(|text| text.chars().all(|character| !character.is_control() || "\t\n\r\x0c".contains(character)))
@@ -76,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_gets_through() {
+    fn everything_that_a_terminal_obeys_is_escaped() {
         assert_eq!(escape(b"a\x1b[31m\nb\\n"), r"a\u{1b}[31m\nb\\n");
         assert_eq!(
             escape("caf\u{e9} \u{202e}\u{9b}1m\u{7f}\u{200b}".as_bytes()),
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_name_keeps_its_beginning_and_its_end() {
+    fn a_long_name_keeps_its_start_and_its_end() {
         let name = "é".repeat(128);
         assert_eq!(escape_short(name.as_bytes()), name);
         let name = format!("a{}b", "é".repeat(128));
@@ -97,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_escaped_once_is_not_escaped_again() {
+    fn an_escaped_name_is_not_escaped_again() {
         for name in [&b"a\x1b[31m\nb"[..], b"odd\xff", "caf\u{e9} \u{202e}\u{9b}".as_bytes(), b"it's \"x\""] {
             let once = escape(name);
             assert_eq!(harmless(&once), once);

@@ -1,4 +1,4 @@
-//! Standard output: buffered, as text or JSON. Results that nobody reads are not an error.
+//! Standard output: buffered, as text or JSON. Results that are not read are not an error.
 
 use crate::escape::{harmless, is_harmless};
 use anyhow::Result;
@@ -85,10 +85,10 @@ mod stdout {
 
     static IS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-    // Before `main` Rust opens /dev/null in place of a standard stream that is closed, and results would be lost in silence.
+    // Before `main`, Rust opens /dev/null in place of a closed standard stream, so results would be lost silently.
     #[ctor::ctor(unsafe)]
     fn look_at_standard_output() {
-        // No library of Rust is used, as none need be ready: this is one system call.
+        // Before `main`, the library of Rust may not be ready. This is one system call and does not use it.
         IS_CLOSED.store(rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err(), Ordering::Relaxed);
     }
 
@@ -96,7 +96,7 @@ mod stdout {
         if IS_CLOSED.load(Ordering::Relaxed) {
             return Ok(Box::new(super::Closed));
         }
-        // Rust's own standard output takes an error for success where the stream is open for reading only.
+        // The standard output of Rust takes an error for success if the stream is open for reading only.
         Ok(Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)))
     }
 }
@@ -131,12 +131,13 @@ impl Output {
         StreamError { stream: self.name, error }.into()
     }
 
-    /// Finds a stream that is closed, open for reading only, or full like `/dev/full`, before work whose result is printed.
+    /// Finds a stream that is closed, open for reading only, or full like `/dev/full`, before work whose result is
+    /// printed.
     pub(crate) fn check(&mut self) -> Result<()> {
         self.inner.get_mut().stream.write(&[]).map(drop).map_err(|error| self.failed(error))
     }
 
-    /// Whether a person reads along.
+    /// Whether the stream is a terminal.
     pub(crate) fn is_terminal(&self) -> bool {
         self.is_terminal
     }
@@ -151,17 +152,18 @@ impl Output {
         self.inner.write_all(bytes).map_err(|error| self.failed(error))
     }
 
-    /// A line of text, whatever names are in it: nothing of it can do anything to a terminal.
+    /// Writes a line of text. Everything that a terminal might obey is escaped.
     pub(crate) fn line(&mut self, line: impl fmt::Display) -> Result<()> {
         self.styled(harmless(&line.to_string()))
     }
 
-    /// A line that has escape sequences of our own; names in it have been escaped.
+    /// Writes a line with escape sequences of this program. Names in it must be escaped already.
     pub(crate) fn styled(&mut self, line: impl fmt::Display) -> Result<()> {
         writeln!(self.inner, "{line}").map_err(|error| self.failed(error))
     }
 
-    /// Writes a value as indented JSON and a line break, piece by piece: as text it may be far larger than in memory.
+    /// Writes a value as indented JSON and a line break, piece by piece, because the text may be far larger than the
+    /// value.
     pub(crate) fn json(&mut self, value: &impl Serialize) -> Result<()> {
         let result = serde_json::to_writer_pretty(HarmlessJson(&mut self.inner), value);
         match result {
@@ -185,8 +187,9 @@ impl Output {
     }
 }
 
-/// JSON in which everything that a terminal might obey is escaped: DEL, the control characters beyond ASCII, and what
-/// changes the direction of text. The others are escaped in any case, and none stands outside of a string.
+/// Escapes in JSON everything that a terminal might obey: DEL, control characters beyond ASCII, and characters that
+/// change the direction of text. JSON escapes the other control characters itself, and has none of these outside
+/// strings.
 pub(crate) fn harmless_json(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
@@ -201,7 +204,7 @@ pub(crate) fn harmless_json(json: &str) -> String {
     text
 }
 
-/// Writes [`harmless_json`] of what serde_json writes, which is whole characters each time.
+/// Escapes the output of serde_json as [`harmless_json`] does. Each write has whole characters.
 struct HarmlessJson<W>(W);
 
 impl<W: Write> Write for HarmlessJson<W> {
@@ -236,7 +239,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// A number of bytes for a person, `12.3 MiB`.
+/// A number of bytes with a unit, `12.3 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     let mut unit = "B";
     #[allow(clippy::cast_precision_loss)]
@@ -268,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_says_the_same_and_does_nothing_to_a_terminal() {
+    fn escaped_json_has_the_same_value() {
         let value = "a\x1b[31m\n\x7f\u{9b}1m \u{202e}\u{e0001} caf\u{e9} \\ \"";
         let mut json = Vec::new();
         serde_json::to_writer_pretty(HarmlessJson(&mut json), &[value]).unwrap();
@@ -283,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn sizes_have_the_largest_unit_that_leaves_at_least_one() {
+    fn sizes_have_the_largest_unit_that_gives_at_least_one() {
         assert_eq!([0, 1023, 1024, 1 << 20, 5 << 29].map(size).join(" "), "0 B 1023 B 1.0 KiB 1.0 MiB 2.5 GiB");
     }
 }

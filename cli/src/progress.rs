@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use permacode_bundle::{Phase, Progress};
 use std::{sync::Mutex, time::Duration};
 
-/// Shows how far the work is; what it shows is gone when the work is done.
+/// Shows the progress of the work. The bar is removed when the work is done.
 #[derive(Debug)]
 pub(crate) struct Bar(Mutex<ProgressBar>);
 
@@ -32,14 +32,14 @@ impl Drop for Bar {
 impl Progress for Bar {
     fn begin(&self, phase: Phase, total: u64) {
         let what = match phase {
-            Phase::Discover => "looking for files",
+            Phase::Discover => "searching files",
             Phase::Compile => "compiling",
             Phase::Resources => "reading resources",
-            Phase::Layout => "laying out",
+            Phase::Layout => "planning",
             Phase::Extract => "writing files",
             _ => "working",
         };
-        // Both are hidden where standard error is no terminal.
+        // Both are hidden if standard error is not a terminal.
         let bar = match total {
             0 => ProgressBar::new_spinner(),
             total => ProgressBar::new(total),
@@ -49,7 +49,7 @@ impl Progress for Bar {
             bar.set_style(style.progress_chars("=> "));
         }
         bar.set_message(what);
-        // Where nobody looks, no thread is needed; and indicatif panics if it cannot start one.
+        // A hidden bar needs no thread. indicatif panics if it cannot start one.
         if !bar.is_hidden() && std::thread::Builder::new().spawn(|| ()).is_ok() {
             bar.enable_steady_tick(Duration::from_millis(100));
         }

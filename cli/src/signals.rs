@@ -1,7 +1,8 @@
-//! Signals that end the process: the temporaries of an archive that is being written go first.
+//! Signals: none of them leaves a temporary file behind.
 
-/// Removes temporaries when one of these signals arrives, and ends as the signal would have ended the process. Where no
-/// thread can wait for signals, they end the process at once, and the next writer of the archive removes the temporary.
+/// On SIGINT, SIGTERM or SIGHUP, removes temporary files and then ends the process as the signal would. If no thread
+/// can be started to wait for signals, they end the process at once, and the next writer of the archive removes the
+/// file.
 #[cfg(unix)]
 pub(crate) fn clean_up_at_end() {
     use signal_hook::{
@@ -35,7 +36,7 @@ pub(crate) fn survive_file_size_limit() {
 #[cfg(not(unix))]
 pub(crate) fn survive_file_size_limit() {}
 
-/// Whether whoever started the process wants it to ignore a signal, as `nohup` does. Only Linux tells.
+/// Whether the process was started with this signal ignored, as by `nohup`. Only Linux reports it.
 #[cfg(unix)]
 fn is_ignored(signal: i32) -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Tables: aligned columns, on a terminal with a line below their head.
+//! Tables with aligned columns. On a terminal, a line follows the head.
 
 use crate::output::Output;
 use anyhow::Result;
@@ -30,7 +30,7 @@ impl Rows {
 
     pub(crate) fn print(self, out: &mut Output) -> Result<()> {
         let mut table = Table::new();
-        // Names are never broken, so that they can be copied.
+        // Names are never wrapped, so that they can be copied.
         table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         if out.is_terminal() {
             table.set_style(TableComponent::HeaderLines, '─').set_style(TableComponent::MiddleHeaderIntersections, '─');

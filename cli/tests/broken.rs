@@ -75,7 +75,7 @@ const INFO: [&[&str]; 2] = [&["info", "a.perma"], &["info", "a.perma", "--json"]
 const EXTRACT: &[&str] = &["extract", "a.perma", "-o", "out", "--target", "0"];
 
 #[test]
-fn the_path_of_a_source_is_no_object() {
+fn the_path_of_a_source_is_not_an_object() {
     // LICENSE, space, tools, tools.hammer, tools.secret.
     let broken = Broken::new("modules[3].source_path", 0x7FFF_FFFF);
     broken.fails("M-6", &[LIST[0], LIST[1], EXTRACT, &["cat", "a.perma", "tools.hammer"]]);
@@ -83,7 +83,7 @@ fn the_path_of_a_source_is_no_object() {
 }
 
 #[test]
-fn a_file_name_is_no_object() {
+fn a_file_name_is_not_an_object() {
     Broken::new("modules[3].filename", 0x7FFF_FFFF).fails("M-5", &[EXTRACT]);
 }
 
@@ -124,7 +124,7 @@ fn code_lies_nowhere() {
 }
 
 #[test]
-fn a_rotten_byte_reaches_nobody() {
+fn a_damaged_byte_is_never_used() {
     let source = Broken::rotten(b"x = 1\n");
     source.is_refused("K-1", &[EXTRACT, &["cat", "a.perma", "tools.hammer"]]);
     source.is_invalid("S-9", &["verify", "a.perma"]);

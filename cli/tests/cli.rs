@@ -86,7 +86,7 @@ fn an_archive_can_come_from_standard_input() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_error() {
+fn a_reader_that_goes_away_is_not_an_error() {
     let (_folder, path) = toy_file();
     for args in [&["list", &path][..], &["info", &path, "--json"], &["cat", &path, "tools"], &["--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();
@@ -107,7 +107,7 @@ fn a_full_disk_is_an_error() {
 }
 
 #[test]
-fn help_says_how_and_what_the_exit_status_means() {
+fn each_help_explains_the_exit_status() {
     for command in [&[][..], &["bundle"], &["list"], &["info"], &["verify"], &["cat"], &["extract"]] {
         for flag in ["-h", "--help"] {
             let help = stdout(&[command, &[flag]].concat());

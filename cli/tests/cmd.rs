@@ -2,7 +2,7 @@
 #![allow(missing_docs)]
 
 #[test]
-fn the_files_say_what_is_printed() {
+fn the_output_is_that_of_the_transcripts() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
     let archive = permacode_testkit::toy::archive();

@@ -201,7 +201,7 @@ fn names_of_the_command_line_do_nothing_to_a_terminal() {
 }
 
 #[test]
-fn a_name_that_is_no_text_is_escaped_once() {
+fn a_name_that_is_not_text_is_escaped_once() {
     let fixture = Fixture::new();
     fs::write(fixture.path().join("src").join(OsStr::from_bytes(b"odd\xFF.py")), "x =").unwrap();
     fixture.write("src/back\\slash\x1b.py", b"x =");
@@ -250,7 +250,7 @@ fn errors_are_json_where_json_is_wanted() {
 }
 
 #[test]
-fn where_no_thread_can_be_started_one_does_the_work() {
+fn without_further_threads_one_does_the_work() {
     let fixture = Fixture::new();
     assert_eq!(run(&mut fixture.bundle(&["-o", "one.perma"])).0, Some(0));
     // No machine has stacks that large.
@@ -281,11 +281,11 @@ fn fewer_processes_than_wanted_do_the_work() {
     assert!(read("one.perma") == read("other.perma"));
     // Not one is started.
     let (code, _, stderr) = bundle();
-    assert!(code == Some(2) && stderr.contains("does not compile: exit status: 1: no more processes"), "{stderr}");
+    assert!(code == Some(2) && stderr.contains("cannot compile: exit status: 1: no more processes"), "{stderr}");
 }
 
 #[test]
-fn strict_makes_what_is_no_module_an_error() {
+fn strict_refuses_files_that_are_not_modules() {
     let fixture = Fixture::new();
     fixture.write("x.perma", &toy::archive());
     assert_eq!(run(&mut fixture.bundle(&["-o", "good.perma", "--strict"])).0, Some(0));
@@ -294,7 +294,7 @@ fn strict_makes_what_is_no_module_an_error() {
     assert_eq!(run(&mut fixture.bundle(&["-o", "lax.perma"])).0, Some(0));
     let (code, stdout, stderr) = run(&mut fixture.bundle(&["-o", "x.perma", "--strict"]));
     assert_eq!((code, &stdout[..]), (Some(2), ""));
-    assert!(stderr.contains("2 files look like modules and are not bundled as such\n"), "{stderr}");
+    assert!(stderr.contains("2 files look like modules, but are not bundled as such\n"), "{stderr}");
     assert!(stderr.contains("\n  root/broken.py: does not compile: SyntaxError: "), "{stderr}");
     assert!(stderr.contains("\n  root/old.pyc: bytecode without a source\n"), "{stderr}");
     assert!(fs::read(fixture.path().join("x.perma")).unwrap() == toy::archive());
@@ -428,7 +428,7 @@ fn a_signal_leaves_no_temporaries_behind() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn a_signal_that_is_to_be_ignored_is() {
+fn a_signal_is_ignored_if_the_parent_ignored_it() {
     let fixture = Fixture::new();
     let python = fixture.slow_python("touch compiling\nwhile [ ! -e go ]; do sleep 0.01; done");
     let mut shell = Command::new("sh");
@@ -447,13 +447,13 @@ fn a_missing_folder_for_temporaries_is_named() {
     let fixture = Fixture::new();
     let (code, _, stderr) = run(fixture.bundle(&["-o", "x.perma"]).env("TMPDIR", "/no/such/folder"));
     assert_eq!(code, Some(2));
-    assert!(stderr.contains("no temporary file can be made in /no/such/folder"), "{stderr}");
+    assert!(stderr.contains("cannot create a temporary file in /no/such/folder"), "{stderr}");
     assert!(stderr.contains("TMPDIR") && !stderr.contains("cannot use"), "{stderr}");
     assert_eq!(stderr.matches("os error").count(), 1, "{stderr}");
 }
 
 #[test]
-fn a_root_may_be_a_folder_whose_name_is_no_text() {
+fn a_root_may_be_a_folder_whose_name_is_not_text() {
     let fixture = Fixture::new();
     let folder = OsStr::from_bytes(b"odd\xFF=x");
     fs::rename(fixture.path().join("src"), fixture.path().join(folder)).unwrap();
@@ -597,13 +597,20 @@ fn an_archive_that_standard_output_does_not_take_whole_is_an_error() {
     let output = fixture.bundle(&["-o", "-"]).stdout(writer).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     let stderr = String::from_utf8(output.stderr).unwrap();
-    assert!(stderr.starts_with("permacode: cannot write to standard output: the reader has gone before the end"), "{stderr}");
+    assert!(
+        stderr.starts_with("permacode: cannot write to standard output: the reader has gone before the end"),
+        "{stderr}"
+    );
     // The reader takes the beginning and goes.
     let script = "{ \"$@\" 2>err; echo $? >status; } | head -c 1000 >/dev/null";
     fixture.shell(script, &fixture.bundle(&["-o", "-"]));
     let read = |name: &str| fs::read_to_string(fixture.path().join(name)).unwrap();
     assert_eq!(read("status").trim(), "2");
-    assert!(read("err").starts_with("permacode: cannot write to standard output: the reader has gone before the end"), "{}", read("err"));
+    assert!(
+        read("err").starts_with("permacode: cannot write to standard output: the reader has gone before the end"),
+        "{}",
+        read("err")
+    );
 }
 
 #[test]
@@ -653,7 +660,7 @@ fn the_summary_of_a_small_bundle_has_no_percentage() {
 }
 
 #[test]
-fn a_bundle_says_what_to_do_about_an_input_or_output_of_the_wrong_kind() {
+fn an_input_or_output_of_the_wrong_kind_is_refused_with_advice() {
     let fixture = Fixture::new();
     assert!(Command::new("mkfifo").arg(fixture.path().join("fifo.py")).status().unwrap().success());
     for input in ["fifo.py", "/dev/null"] {

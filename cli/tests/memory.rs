@@ -231,7 +231,7 @@ fn modules_that_are_extracted_share_a_file_name() {
 }
 
 #[test]
-fn what_would_fill_a_disk_is_refused_before_anything_is_written() {
+fn files_that_would_fill_a_disk_are_refused_before_anything_is_written() {
     let modules = modules_with_a_file_name(20_000, 1 << 20);
     let resources = {
         let mut resources: Vec<_> = (1..20_000).map(|number| resource(format!("r{number}").as_bytes(), b"")).collect();

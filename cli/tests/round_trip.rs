@@ -21,7 +21,7 @@ fn stdout(folder: &Path, args: &[&str]) -> String {
     let output = run(folder, args);
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{args:?}: {stderr}");
-    assert_eq!(stderr, "", "{args:?}: nobody watches, so there is no progress bar");
+    assert_eq!(stderr, "", "{args:?}: standard error is not a terminal, so there is no progress bar");
     String::from_utf8(output.stdout).unwrap()
 }
 
@@ -81,7 +81,10 @@ fn a_folder_becomes_an_archive_and_files_again() {
     let folder = fixture.path();
     let summary = fixture.bundle(&[]);
     assert!(summary.contains("modules    3, of them 1 package\n"), "{summary}");
-    assert!(summary.contains("1 source is not a module and is carried as a resource:\n  root/shop/broken.py: "), "{summary}");
+    assert!(
+        summary.contains("1 source is not a module and is carried as a resource:\n  root/shop/broken.py: "),
+        "{summary}"
+    );
 
     let list: Value = serde_json::from_str(&stdout(folder, &["list", "shop.perma", "--json"])).unwrap();
     let names: Vec<&Value> =
@@ -176,7 +179,7 @@ fn equal_files_come_out_and_too_much_is_refused_with_the_option_that_helps() {
 }
 
 #[test]
-fn what_cannot_work_is_an_error_before_anything_is_written() {
+fn an_impossible_request_is_an_error_before_anything_is_written() {
     let fixture = Fixture::new();
     for (args, text) in [
         (&["bundle", "-o", "absent/x.perma"][..], "cannot write to the folder absent"),
@@ -193,7 +196,7 @@ fn what_cannot_work_is_an_error_before_anything_is_written() {
 }
 
 #[test]
-fn the_summary_says_what_is_left_out_and_why() {
+fn the_summary_names_entries_left_out_and_the_reasons() {
     let fixture = Fixture::new();
     let folder = fixture.path();
     let source = folder.join("src");
@@ -231,7 +234,7 @@ fn the_summary_says_what_is_left_out_and_why() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn what_cannot_be_read_is_named_and_can_be_left_out() {
+fn unreadable_files_are_named_and_can_be_left_out() {
     let fixture = Fixture::new();
     let folder = fixture.path();
     // There, and can be opened, but its beginning cannot be read.
@@ -259,7 +262,7 @@ fn what_cannot_be_read_is_named_and_can_be_left_out() {
 
 #[cfg(unix)]
 #[test]
-fn a_folder_whose_name_is_no_text_is_bundled_and_reported() {
+fn a_folder_whose_name_is_not_text_is_bundled_and_reported() {
     use std::os::unix::ffi::OsStrExt;
     let fixture = Fixture::new();
     let odd = fixture.folder.path().join(std::ffi::OsStr::from_bytes(b"odd\xFF"));

@@ -1,4 +1,4 @@
-//! Modules: reading and compiling with several threads, and adding in a fixed order.
+//! Modules: they are read and compiled by several threads, and added in a fixed order.
 
 use std::{
     borrow::Cow,
@@ -26,10 +26,10 @@ use crate::{
     tree_layout::Kind,
 };
 
-/// What is read ahead of the writer: a bound for memory.
+/// The most results that wait for the writer. It bounds the memory.
 const READ_AHEAD: usize = 64;
 
-/// A source and what the compiler made of it.
+/// A source and the result of the compiler.
 pub(super) struct Compiled {
     source: Vec<u8>,
     mtime: Option<i64>,
@@ -38,7 +38,7 @@ pub(super) struct Compiled {
     pyc: Result<Vec<u8>, Why>,
 }
 
-/// What became of a file.
+/// The result of reading and compiling a file.
 pub(super) enum Read {
     Compiled(Compiled),
     Unreadable(io::Error),
@@ -53,11 +53,11 @@ pub(super) struct Reading<'r> {
 }
 
 impl Reading<'_> {
-    /// Hands over each item in the order of `items`.
+    /// Calls `sink` for each item, in the order of `items`.
     pub(super) fn run(&self, mut sink: impl FnMut(&FoundFile, Read) -> Result<(), Error>) -> Result<(), Error> {
         let next = AtomicUsize::new(0);
         let wanted = self.threads.min(self.items.len());
-        // Threads that work, and those that will be.
+        // Threads that run or will be started.
         let working = AtomicUsize::new(wanted);
         thread::scope(|scope| {
             let (sender, receiver) = sync_channel(READ_AHEAD);
@@ -65,7 +65,8 @@ impl Reading<'_> {
                 let (sender, next, working) = (sender.clone(), &next, &working);
                 let work = move || self.work(next, working, &sender);
                 if thread::Builder::new().spawn_scoped(scope, work).is_err() {
-                    // The system allows no more threads. Those that run do the work. If no thread runs, this one does it.
+                    // The system allows no more threads. The others do the work. If there are none, this thread does
+                    // it.
                     let missing = wanted - number;
                     if working.fetch_sub(missing, Ordering::Relaxed) == missing {
                         let mut worker = self.compiler.worker();
@@ -75,7 +76,7 @@ impl Reading<'_> {
                 }
             }
             drop(sender);
-            // When this returns early, the receiver goes, and the threads end at their next result.
+            // If this returns early, the receiver is dropped, and the threads end at their next result.
             let mut early = BTreeMap::new();
             let mut expected = 0;
             for (number, compiled) in receiver {
@@ -91,7 +92,7 @@ impl Reading<'_> {
 
     fn work(&self, next: &AtomicUsize, working: &AtomicUsize, sender: &SyncSender<(usize, Result<Read, Error>)>) {
         let mut worker = self.compiler.worker();
-        // The system may allow no more processes. The others do the work, and the last one says what is wrong.
+        // The system may allow no more processes. The others do the work. The last one reports the error.
         if worker.start().is_err() && working.fetch_sub(1, Ordering::Relaxed) > 1 {
             return;
         }
@@ -105,7 +106,7 @@ impl Reading<'_> {
     }
 
     fn compile(&self, worker: &mut Worker<'_>, item: &FoundFile) -> Result<Read, Error> {
-        // What is compiled is what is carried, whatever happens to the file meanwhile.
+        // The file may change meanwhile, so the archive gets the bytes that were compiled.
         let (source, metadata) = match read(&item.file) {
             Ok(read) => read,
             Err(error) => return Ok(Read::Unreadable(error)),
@@ -136,7 +137,7 @@ fn seconds(time: std::time::SystemTime) -> Option<i64> {
 }
 
 impl Join<'_> {
-    /// Adds a module, or says why it is none.
+    /// Adds a module, or returns the reason why it is not one.
     pub(super) fn module(&mut self, item: &FoundFile, compiled: Compiled) -> Result<Option<Why>, Error> {
         let FoundKind::Module { name, is_package } = &item.kind else { return Ok(None) };
         let pyc = match compiled.pyc {
@@ -153,7 +154,7 @@ impl Join<'_> {
         module.kind = if *is_package { ModuleKind::Package } else { ModuleKind::Module };
         let mut is_verbatim = true;
         if let Some(filename) = &mut module.filename {
-            // What the compiler was told. Below the root, it is stored without the folder that the root stands for.
+            // The compiler got the whole path. The archive has the path below the root.
             if *filename.path.text == *text::of_path(&item.file) {
                 filename.root = Some(root.as_str().into());
                 filename.path.text = Cow::Borrowed(&below);

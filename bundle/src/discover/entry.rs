@@ -13,10 +13,10 @@ use super::finder::Suffixes;
 pub(super) struct Entry {
     pub(super) name: OsString,
     pub(super) location: PathBuf,
-    /// What it is, or what the link leads to.
+    /// The kind of the entry, or of the target of a link.
     pub(super) kind: EntryKind,
     pub(super) is_link: bool,
-    /// For a folder that is a package: the name of the file that makes it one.
+    /// The name of the file that makes a folder a package.
     pub(super) init: Option<String>,
 }
 
@@ -26,7 +26,7 @@ pub(super) enum EntryKind {
     Folder,
     Special,
     BrokenLink,
-    /// The system does not say what it is. This is its answer.
+    /// The system reports an error for the entry.
     Unreadable(String),
 }
 

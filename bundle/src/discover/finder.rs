@@ -1,11 +1,12 @@
-//! What an interpreter finds in one folder. CPython's `importlib.machinery.FileFinder` is the authority.
+//! The files that an interpreter finds in one folder. The rules are those of `importlib.machinery.FileFinder` of
+//! CPython.
 
 use std::{collections::BTreeMap, path::Path};
 
 use super::entry::{Entry, EntryKind};
 use crate::{interpreter::Interpreter, name::module_part};
 
-/// What kind of file a suffix says it is.
+/// The kind of file that a suffix denotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileKind {
     Extension,
@@ -20,15 +21,15 @@ pub(crate) struct Suffixes(Vec<(String, FileKind)>);
 /// The file that an interpreter loads for the last part of a module name.
 #[derive(Debug)]
 pub(super) struct Choice {
-    /// Path below the folder: `NAME.SUFFIX`, or `NAME/__init__.SUFFIX` for a package.
+    /// The path below the folder: `NAME.SUFFIX`, or `NAME/__init__.SUFFIX` for a package.
     pub(super) file: Vec<u8>,
     pub(super) is_package: bool,
-    /// Position of its suffix.
+    /// The position of its suffix.
     rank: usize,
 }
 
-/// What an interpreter finds in one folder, by the last part of module names. A folder without `__init__` is nothing that
-/// it finds here: it looks further, and takes such folders of all places together.
+/// The files that an interpreter finds in one folder, by the last part of module names. A folder without `__init__` is
+/// not one of them: the interpreter searches further, and joins such folders of all places.
 pub(super) type Choices = BTreeMap<String, Choice>;
 
 impl Suffixes {
@@ -45,7 +46,7 @@ impl Suffixes {
 
     /// Splits the name of a file at its suffix.
     ///
-    /// No stem of a module has a dot, so the suffix begins at the first one: `_x.cpython-311-x86_64-linux-gnu.so`.
+    /// A module name has no dot, so the suffix starts at the first one: `_x.cpython-311-x86_64-linux-gnu.so`.
     pub(super) fn split<'n>(&self, file: &'n [u8]) -> Option<(&'n str, FileKind)> {
         let (stem, rank) = self.ranked(file)?;
         Some((stem, self.0.get(rank)?.1))
@@ -58,7 +59,7 @@ impl Suffixes {
         Some((module_part(stem).ok()?, rank))
     }
 
-    /// The stem of a source by its suffix alone; it may have dots, or be no text.
+    /// The name of a source without its suffix. It may have dots, and need not be UTF-8.
     pub(super) fn source_stem<'n>(&self, file: &'n [u8]) -> Option<&'n [u8]> {
         let mut sources = self.0.iter().filter(|(_, kind)| *kind == FileKind::Source);
         sources.find_map(|(suffix, _)| file.strip_suffix(suffix.as_bytes()))
@@ -70,7 +71,7 @@ impl Suffixes {
         names.find(|name| folder.join(name).is_file())
     }
 
-    /// What is found in a folder with these entries. All of them count, whether they are bundled or not.
+    /// The files that are found in a folder with these entries. Entries that are not bundled count, too.
     pub(super) fn choices(&self, entries: &[Entry]) -> Choices {
         let mut choices = Choices::new();
         for entry in entries {

@@ -1,4 +1,4 @@
-//! Several places: a module name once.
+//! Several places: one file for each module name.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,13 +8,13 @@ use crate::{
     place::{Place, PlaceKind},
 };
 
-/// Decides which file a module name stands for if several places have one. Returns the names that a file stands for, be it
-/// bundled or not.
+/// Decides which file a module name has if several places offer one. Returns the names that have a file, bundled or
+/// not.
 ///
-/// Between the places of an interpreter, the first in its search order wins, as in CPython, even if its file is not bundled: an
-/// extension module, or an excluded file. Folders without `__init__` are joined, unless some place has a module or package of
-/// that name: then nothing finds them. The folders that the user named have no order, so two files that are both bundled
-/// are an error.
+/// The first place in the search order of an interpreter wins, as in CPython, even if its file is not bundled: it may
+/// be an extension module or an excluded file. Folders without `__init__` are joined, unless some place has a module or
+/// package of that name, which hides them. The folders that the user named have no order, so it is an error if two of
+/// them bundle a file for the same name.
 pub(super) fn resolve(places: &[Place], found: &mut Discovery) -> Result<BTreeSet<String>, Error> {
     let mut bundled = HashMap::new();
     for (index, item) in found.items.iter().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn resolve(places: &[Place], found: &mut Discovery) -> Result<BTreeSe
     }
     let item = |claim: &Claim| bundled.get(&(claim.file.place, &claim.file.path[..])).copied();
     let is_given = |claim: &Claim| places[claim.file.place].kind == PlaceKind::Given;
-    // Packages before what is in them. Of what the user named, files that are not bundled give way.
+    // Packages come before their modules. In folders that the user named, files that are not bundled give way.
     let order = |claim: &Claim| {
         let gives_way = is_given(claim) && item(claim).is_none();
         (claim.name.matches('.').count(), gives_way, claim.file.place)
@@ -58,11 +58,11 @@ pub(super) fn resolve(places: &[Place], found: &mut Discovery) -> Result<BTreeSe
     Ok(known)
 }
 
-/// Both items are modules of one name.
+/// The error about two files for one module name.
 fn conflict(places: &[Place], found: &Discovery, first: usize, second: usize) -> Error {
     let (first, second) = (&found.items[first], &found.items[second]);
     let name = second.module_name().unwrap_or_default().to_owned();
-    // A package goes as a whole: what is left of it would have another one above it.
+    // Leave out a whole package: the rest of it would belong to the other package.
     let path = match &second.kind {
         FoundKind::Module { is_package: true, .. } => second.path.rsplitn(2, |byte| *byte == b'/').last(),
         _ => None,

@@ -1,21 +1,21 @@
-//! Why entries of folders are left out.
+//! The reasons why entries of folders are left out.
 
 use super::entry::{Entry, EntryKind};
 
-/// Why an entry of a folder was left out.
+/// The reason why an entry of a folder was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Skip {
     /// A folder of installed packages inside a standard library.
     SitePackages,
-    /// A `config-*` folder of a standard library: it serves to build interpreters.
+    /// A `config-*` folder of a standard library, which is for building interpreters.
     Config,
-    /// A `__pycache__` folder: the files in it are compiled anew.
+    /// A `__pycache__` folder. The bundle compiles all sources again.
     Cache,
     /// A shared object or library.
     SharedObject,
-    /// The file that the archive is written to, a temporary of its writer, or the folder for compiled files.
+    /// The output file, a temporary file of its writer, or the folder for compiled files.
     Output,
     /// It matches a pattern to exclude.
     Excluded,
@@ -23,25 +23,25 @@ pub enum Skip {
     NotIncluded,
     /// A folder of a version control system, for example `.git` or `CVS`.
     VersionControl,
-    /// An environment: a folder with `pyvenv.cfg` or `conda-meta/history` in it, or of the name `.tox`, `.nox` or
+    /// An environment: a folder that contains `pyvenv.cfg` or `conda-meta/history`, or is called `.tox`, `.nox` or
     /// `__pypackages__`.
     Environment,
     /// A `node_modules` folder: packages for Node.js.
     NodeModules,
-    /// A file or folder with a dot at the beginning of its name.
+    /// A file or folder whose name starts with a dot.
     Hidden,
-    /// It is a resource, and resources are not wanted.
+    /// A resource, if resources are not wanted.
     Resource,
-    /// A folder with nothing in it.
+    /// An empty folder.
     EmptyFolder,
-    /// A link that leads nowhere.
+    /// A link whose target does not exist.
     BrokenLink,
-    /// Neither file nor folder.
+    /// Neither a file nor a folder.
     Special,
 }
 
 impl Skip {
-    /// Whether the report names each entry: nobody asked to leave it out, and CPython or the program might use it.
+    /// Whether the report names each entry, because the user did not ask to leave it out and the program might use it.
     pub(crate) fn is_named(self) -> bool {
         match self {
             Skip::VersionControl | Skip::Environment | Skip::NodeModules | Skip::Hidden => true,
@@ -51,13 +51,13 @@ impl Skip {
         }
     }
 
-    /// Why an entry is left out unless hidden entries are wanted.
+    /// The reason why an entry is left out unless hidden entries are wanted.
     pub(super) fn of_hidden(entry: &Entry) -> Option<Self> {
         let name = entry.bytes();
-        // A name without a dot may be that of a package which is part of the program.
+        // A folder with an `__init__` and without a dot in its name may be a package of the program.
         if entry.kind == EntryKind::Folder && entry.init.is_none() {
             match name {
-                // The folders that distutils and setuptools leave out of a source distribution.
+                // distutils and setuptools leave out the same folders.
                 b".git" | b".hg" | b".svn" | b".bzr" | b"CVS" | b"RCS" | b"_darcs" => {
                     return Some(Skip::VersionControl);
                 }

@@ -1,12 +1,12 @@
 //! Walking places.
 //!
-//! Each real folder is bundled once, however many links lead to it. If it is the folder of a place, it has that name. If
-//! not, the path without links wins, and then the first linked name. (If an earlier place hides the path without links,
-//! the linked names come before it.) The order in which the system lists entries does not matter.
+//! Each real folder is bundled once, however many links lead to it. If it is the folder of a place, it has that name.
+//! If not, the path without links wins, and then the first linked name. (If an earlier place hides the path without
+//! links, the linked names come before it.) The order in which the system lists entries does not matter.
 //!
 //! Patterns to include ask for names. A name that is included wins over a name that is not. A folder may therefore be
-//! visited twice: under an included name for everything in it, and under a name that is not included for what is included
-//! inside it.
+//! visited twice: under an included name for everything in it, and under a name that is not included for what is
+//! included inside it.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -49,8 +49,8 @@ struct Walk<'w> {
     names: HashMap<(PathBuf, bool), Name>,
     /// Links to folders. They wait until all folders were visited that are reached without links.
     links: Vec<Folder>,
-    /// Packages that an earlier place hides. They wait until all links were visited, because the interpreter may find such a
-    /// folder through a link.
+    /// Packages that an earlier place hides. They wait until all links were visited, because the interpreter may find
+    /// such a folder through a link.
     late: Vec<Folder>,
     /// Names of modules for which a place of the interpreter has a file, and the first such place.
     taken: HashMap<String, usize>,

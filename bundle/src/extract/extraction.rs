@@ -1,4 +1,4 @@
-//! What will be written: which files, where, and how many bytes at most.
+//! The plan of an extraction: the files, their paths, and the most bytes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -15,7 +15,7 @@ use crate::{
     tree_layout::{Kind, TreeLayout},
 };
 
-/// What will be written. It borrows from the archive what records may share.
+/// The plan of an extraction. It borrows names from the archive, because records may share them.
 pub(super) struct Extraction<'a> {
     pub(super) version: Version,
     pub(super) layout: TreeLayout,
@@ -26,13 +26,13 @@ pub(super) struct Extraction<'a> {
     pub(super) left_out: Vec<LeftOut>,
 }
 
-/// What becomes one or two files. Paths are below the folder that is written to.
+/// An entry that becomes one or two files. Paths are below the folder that is written to.
 pub(super) enum Thing<'a> {
     Module {
         module: reader::Module<'a>,
-        /// Where its source will be, if the archive has it.
+        /// The path of the source, if the archive has the source.
         source: Option<Vec<u8>>,
-        /// Where the compiled file will be, unless no file can have that name.
+        /// The path of the compiled file, unless the file system refuses its name.
         compiled: Option<Vec<u8>>,
     },
     Resource {
@@ -42,7 +42,7 @@ pub(super) enum Thing<'a> {
 }
 
 impl<'a> Extraction<'a> {
-    /// Decides on all paths, and that none of them is needed twice.
+    /// Decides on all paths, and checks that each is used once.
     pub(super) fn new<D: AsRef<[u8]>>(archive: &'a Archive<D>, options: &ExtractOptions) -> Result<Self, Error> {
         let target = choose(archive, options.target)?;
         let model = Target::try_from(&target)?;
@@ -85,10 +85,10 @@ impl<'a> Extraction<'a> {
         Ok(extraction)
     }
 
-    /// No file twice, and no file that is a folder of another one. (Names that differ only for us, as those in capitals may,
-    /// are noticed when a file is there already.)
+    /// Checks that no two files have one path, and that no file has the path of a folder. (If the file system takes two
+    /// different names for the same, the second file cannot be created.)
     ///
-    /// A compiled file of old may be among the resources, in the very place where that of a module will be: it is left out.
+    /// A resource that has the path of the compiled file of a module is an older compiled file, and is left out.
     fn settle(&mut self) -> Result<(), Error> {
         let mut files: Vec<(&[u8], usize, Role)> = Vec::with_capacity(self.things.len() * 2);
         for (number, thing) in self.things.iter().enumerate() {
@@ -100,7 +100,7 @@ impl<'a> Extraction<'a> {
                 Thing::Resource { path, .. } => files.push((path, number, Role::Resource)),
             }
         }
-        // Component by component: what is in a folder stands directly behind a file of its name.
+        // Sorted by components, the contents of a folder follow directly after a file of its name.
         files.sort_unstable_by(|(one, _, role), (other, _, other_role)| {
             components(one).cmp(components(other)).then(role.cmp(other_role))
         });
@@ -126,8 +126,7 @@ impl<'a> Extraction<'a> {
         Ok(())
     }
 
-    /// How many bytes will be written at most. All that will be read was read once when this returns, so that damage is found
-    /// before a file is written.
+    /// The most bytes that will be written. This reads everything once, so damage is found before a file is written.
     pub(super) fn bytes(&self, options: &ExtractOptions, folder: &std::path::Path) -> Result<u64, Error> {
         let mut sizes = PycSizes::new(self.version);
         let mut bases: BTreeMap<Option<&str>, u64> = BTreeMap::new();
@@ -142,7 +141,7 @@ impl<'a> Extraction<'a> {
                             let root = path.root.map(|root| root_text(root.bytes().as_slice())).transpose()?;
                             let base = bases.entry(root).or_insert_with(|| match root {
                                 None => 0,
-                                // And what separates it from the path.
+                                // One more byte for the separator.
                                 root => text::of_path(&base(options, folder, &self.layout, root)).len() as u64 + 1,
                             });
                             base.saturating_add(path.path.bytes().len() as u64)
@@ -161,7 +160,7 @@ fn components(path: &[u8]) -> impl Iterator<Item = &[u8]> {
     path.split(|byte| *byte == b'/')
 }
 
-/// What a file is to its thing, in the order in which one hides the other.
+/// The role of a file, in the order in which one hides the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Role {
     Source,
@@ -180,15 +179,15 @@ fn choose<D: AsRef<[u8]>>(archive: &Archive<D>, number: Option<usize>) -> Result
     target.ok_or_else(|| Error::new(ErrorKind::TargetChoice { count }))
 }
 
-/// Roots of modules as text. Many modules may share a long one: each is checked once.
+/// The roots of modules as text. Many modules may share a long root, so each is checked once.
 #[derive(Default)]
 struct KnownRoots<'a> {
-    /// By offset and length in the archive.
+    /// Roots by offset and length in the archive.
     known: HashMap<(u64, usize), &'a str>,
 }
 
 impl<'a> KnownRoots<'a> {
-    /// The root that the files of a module lie below.
+    /// The root of the files of a module.
     fn of_module(&mut self, module: &reader::Module<'a>) -> Result<Option<&'a str>, Error> {
         let of_source = module.source()?.and_then(|source| source.path.root);
         let of_filename = module.filename()?.and_then(|filename| filename.root);

@@ -1,26 +1,26 @@
-//! How large modules are as `.pyc` files, without writing them.
+//! Computes the size of modules as `.pyc` files without writing them.
 
 use permacode_pyc::{HEADER_LEN, Version};
 use permacode_reader::{Budget, Constant, Item, Leaf, Module, Object, Result};
 
-/// Bytes that marshal takes for a reference to a value that it has written already, and for the kind and the length of a
-/// value: no value takes more besides what is in it.
+/// The bytes that marshal needs for a reference to an earlier value, or for the kind and the length of a value. No
+/// value needs more in addition to its contents.
 const REFERENCE: u64 = 5;
 
-/// Bytes of a code object besides what is in its fields: its kind, seven numbers, and at most eleven fields.
+/// The bytes of a code object without the contents of its fields: its kind, seven numbers, and at most eleven fields.
 const CODE: u64 = 1 + 7 * 4 + 11 * REFERENCE;
 
-/// Adds up what modules take at most.
+/// Adds up the most bytes of modules.
 ///
-/// It takes time and memory in proportion to the archive, however large the files are: it looks at each object of
-/// the archive once, however many containers share it, and at the list of each code object once.
+/// The time and memory are in proportion to the archive, not to the files. Each object of the archive is visited once,
+/// even if many containers share it, and the list of each code object once.
 pub(super) struct PycSizes {
     has_qualnames: bool,
-    /// Of each object that was met: the bytes of it and of all it holds, as if nothing in it were shared; 0 if it was not met.
+    /// The bytes of each object and its contents, as if nothing in it were shared. 0 if the object was not visited.
     trees: Vec<u64>,
-    /// For each object the number of the last module that has it directly in a list.
+    /// For each object, the number of the last module that has it directly in a list.
     counted: Vec<u64>,
-    /// Bytes of all objects that were met, each once: no module has more than these.
+    /// The bytes of all visited objects, each once. No module needs more for its objects.
     met: u64,
     modules: u64,
     budget: Option<Budget>,
@@ -38,7 +38,7 @@ impl PycSizes {
         }
     }
 
-    /// The bytes that a module takes at most, whose file name has this length.
+    /// The most bytes of a module whose file name has this length.
     pub(super) fn module(&mut self, module: &Module<'_>, filename: u64) -> Result<u64> {
         self.modules += 1;
         let qualnames = qualnames(module)?;
@@ -80,7 +80,7 @@ impl PycSizes {
         Ok(bytes.saturating_add(objects.min(self.met)))
     }
 
-    /// The bytes of an object and of all it holds, members first, on a stack of its own.
+    /// The bytes of an object and its contents. Members come first, on a stack of its own.
     fn tree(&mut self, module: &Module<'_>, object: Object<'_>) -> Result<u64> {
         let mut stack = vec![object];
         while let Some(object) = stack.last().copied() {
@@ -105,7 +105,7 @@ impl PycSizes {
                         continue;
                     }
                 }
-                // Two bytes for fifteen bits.
+                // Marshal uses two bytes for fifteen bits.
                 Constant::Leaf(Leaf::Int(value)) => own += value.len() as u64 + value.len() as u64 / 15 + 2,
                 Constant::Leaf(Leaf::Bytes(value)) => own += value.len() as u64,
                 Constant::Leaf(Leaf::Str(value)) => own += value.bytes().len() as u64,
@@ -122,7 +122,7 @@ impl PycSizes {
     }
 }
 
-/// The length of the qualified name of each code object, and whether it derives from that of its parent.
+/// The length of the qualified name of each code object, and whether it is derived from the name of the parent.
 fn qualnames(module: &Module<'_>) -> Result<Vec<(u64, bool)>> {
     let codes = module.codes();
     let mut lens = vec![(0, false); codes.len()];

@@ -1,8 +1,8 @@
-# Compiles one source after the other, each in a state that no other source has touched.
+# Compiles sources, each in a fresh process.
 #
-# What compile() returns depends on what the process did before: which strings are interned, which objects exist only
-# once, where they lie in memory. So this process never compiles: it forks a child for each source. The child reads the
-# request itself, so that not even that leaves a trace in the parent. Without fork, one process serves one request.
+# The result of compile() depends on the history of the process: on interned strings, on objects that exist only once,
+# and on addresses. So this process never compiles. It forks a child for each source. The child reads the request,
+# because reading would change the parent, too. Without fork, one process serves one request.
 #
 # Arguments: this script itself, the optimisation level, and "first" (or "restarted").
 # Request:   length of the file name (4 bytes, little-endian), length of the source (8 bytes), file name, source.
@@ -11,7 +11,7 @@
 # Before anything else: b"F" from a server that forks, b"S" from a process that serves once.
 import sys
 
-# "python -c" puts the current folder first: a module that lies there is not the one that is meant below.
+# "python -c" puts the current folder first, but modules of that folder must not be imported.
 sys.path = [entry for entry in sys.path if entry]
 
 import _signal
@@ -24,7 +24,7 @@ START = "import sys; exec(sys.argv[1])"
 END = 3
 
 COMPILED, REFUSED, NOT_ITS_FAULT, CRASHED = (bytes([status]) for status in range(4))
-# The signals of a crash. All others come from somebody else: from the system if it is short of memory, or from a user.
+# The signals of a crash. Other signals come from outside: from the system if memory is short, or from a user.
 CRASHES = {
     getattr(_signal, name)
     for name in ("SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV", "SIGSYS")
@@ -41,7 +41,7 @@ def restart_at_fixed_addresses():
         if personality(ADDR_NO_RANDOMIZE) != -1:
             os.execv(sys.executable, [sys.executable] + FLAGS + ["-c", START] + sys.argv[1:3] + ["restarted"])
     except Exception:
-        # Not there or not allowed: such a set must then be large, or its hashes collide, for it to show.
+        # Not available or not allowed. The order then matters only in large sets, or if hashes collide.
         pass
 
 
@@ -72,7 +72,7 @@ def describe(error):
 
 
 def virtual_memory(field):
-    """A field of /proc/self/status in bytes; None where there is no such file."""
+    """A field of /proc/self/status in bytes; None if there is no such file."""
     try:
         with open("/proc/self/status", "rb") as status:
             for line in status:
@@ -84,19 +84,19 @@ def virtual_memory(field):
 
 
 def is_short_of_memory(error, before, source):
-    """Whether the system refused memory. The parser, too, raises MemoryError: for a source that nests too deeply.
+    """Whether the system refused memory. The parser raises MemoryError, too, for a source that nests too deeply.
 
-    No single request of the compiler is larger than a few times what it has taken so far and what the source takes.
-    Where all of that is to be had at once, nothing was refused.
+    No single request of the compiler is larger than a few times the memory so far and the source. If the system grants
+    all of that at once, it refused nothing.
     """
     peak = virtual_memory(b"VmPeak")
     if error.args:
-        # CPython 3.12 and later: "Parser stack overflowed". Nobody gives a text to an error of the system.
+        # CPython 3.12 and later: "Parser stack overflowed". An error of the system has no text.
         return False
     if before is None or peak is None:
         return True
     try:
-        # Pages that nobody touches take no memory, but count against limits.
+        # Untouched pages need no memory, but count against limits.
         bytes(4 * max(peak - before, 0) + 16 * len(source) + (64 << 20))
     except MemoryError:
         return True
@@ -139,13 +139,13 @@ if not hasattr(os, "fork"):
     os._exit(0)
 is_first = True
 while True:
-    # If this fails, the process ends with a traceback. Who asked starts another one, or says why that is impossible.
+    # If this fails, the process ends with a traceback. The caller starts another process or reports the traceback.
     child = os.fork()
     if child == 0:
         serve()
         os._exit(0)
     if is_first:
-        # Not before: now there is a child to answer.
+        # Only now is it certain that a child can answer.
         write(b"F")
         is_first = False
     status = os.waitpid(child, 0)[1]

@@ -26,8 +26,8 @@ use std::{
 /// Without a PATH, the standard library of the interpreter is bundled. This includes its test suite, but not installed
 /// packages.
 ///
-/// The archive replaces an older one in one step. Processes that have the old archive open keep it. The new archive gets
-/// the permissions of the old one. A file that is not an archive and not empty is never replaced.
+/// The archive replaces an older one in one step. Processes that have the old archive open keep it. The new archive
+/// gets the permissions of the old one. A file that is not an archive and not empty is never replaced.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -40,8 +40,8 @@ pub(crate) struct Args {
 
     /// The archive to write
     ///
-    /// `-` writes the archive to standard output, and the summary to standard error. Otherwise FILE must be a new file, an
-    /// archive or an empty file, and must not be one of the files to bundle.
+    /// `-` writes the archive to standard output, and the summary to standard error. Otherwise FILE must be a new file,
+    /// an archive or an empty file, and must not be one of the files to bundle.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
 
@@ -64,23 +64,24 @@ pub(crate) struct Args {
     /// Bundle only what matches a glob of paths (`test/data/*`) or module names (`test.*`)
     ///
     /// A folder or package that matches is bundled with everything in it. Paths start below a root: write `pkg`, not
-    /// `./pkg`. `ROOT=pkg` matches only below that root. If a folder has other names through links, the name that matches
-    /// is bundled. It is an error if nothing matches a pattern. Can be given several times.
+    /// `./pkg`. `ROOT=pkg` matches only below that root. If a folder has other names through links, the name that
+    /// matches is bundled. It is an error if nothing matches a pattern. Can be given several times.
     #[arg(long, value_name = "GLOB")]
     include: Vec<String>,
 
     /// Leave out what matches, even if --include matches it
     ///
-    /// Patterns are those of --include. The summary names each pattern that nothing matches. Can be given several times.
+    /// Patterns are those of --include. The summary names each pattern that nothing matches. Can be given several
+    /// times.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 
     /// Bundle hidden files and folders, too
     ///
-    /// These are hidden: files and folders whose name starts with a dot; CVS, RCS and _darcs; environments (folders that
-    /// contain pyvenv.cfg or conda-meta/history, and __pypackages__); node_modules. A PATH is never hidden. Nor is a folder
-    /// with an __init__.py, if its name has no dot at the start. __pycache__ is left out even with this option, because all
-    /// sources are compiled again.
+    /// These are hidden: files and folders whose name starts with a dot; CVS, RCS and _darcs; environments (folders
+    /// that contain pyvenv.cfg or conda-meta/history, and __pypackages__); node_modules. A PATH is never hidden. Nor is
+    /// a folder with an __init__.py, if its name has no dot at the start. __pycache__ is left out even with this
+    /// option, because all sources are compiled again.
     #[arg(long)]
     hidden: bool,
 
@@ -89,7 +90,8 @@ pub(crate) struct Args {
     keep_going: bool,
 
     /// Optimisation level: 1 leaves out assertions, 2 leaves out docstrings, too
-    #[arg(short = 'O', long, value_name = "LEVEL", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=2))]
+    #[arg(short = 'O', long, value_name = "LEVEL", default_value_t = 0)]
+    #[arg(value_parser = clap::value_parser!(u8).range(0..=2))]
     optimize: u8,
 
     /// Leave out the text of sources, but keep their size and digest
@@ -154,8 +156,8 @@ Exit status:
 /// The most lines of a list without --verbose.
 const SHOWN: usize = 5;
 
-/// The fewest bytes of `.pyc` files for which the summary has a percentage. The header and the padding of an archive take
-/// up to 12 KiB. Below this number, they would be more than 5 % of it.
+/// The fewest bytes of `.pyc` files for which the summary has a percentage. The header and the padding of an archive
+/// take up to 12 KiB. Below this number, they would be more than 5 % of it.
 const MIN_COMPARED: u64 = 256 << 10;
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {

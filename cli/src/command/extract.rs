@@ -46,7 +46,8 @@ pub(crate) struct Args {
     #[arg(long)]
     overwrite: bool,
 
-    /// Write nothing if all files together are larger than this [default: 16GiB or 64 times the archive, whichever is more]
+    /// Write nothing if all files together are larger than this [default: 16GiB or 64 times the archive, whichever is
+    /// more]
     ///
     /// For example 500MB or 2GiB. An archive stores equal files once, so the files may be far larger than the archive.
     #[arg(long, value_name = "SIZE", value_parser = bytes)]

@@ -70,8 +70,8 @@ struct TargetListing<'a> {
     entries: Entries<'a>,
 }
 
-/// Modules or resources of a target. They are read twice: first to check and count them, then to print them. Many of them
-/// may share one long text, so they are never in memory all at once.
+/// Modules or resources of a target. They are read twice: first to check and count them, then to print them. Many of
+/// them may share one long text, so they are never in memory all at once.
 #[derive(Debug)]
 struct Entries<'a> {
     target: Target<'a>,

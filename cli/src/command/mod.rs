@@ -1,4 +1,4 @@
-//! One file for each command: its arguments, what it asks the libraries, what it prints.
+//! One file for each command: its arguments, its calls of the libraries, and its output.
 
 pub(crate) mod bundle;
 pub(crate) mod cat;
