@@ -1,5 +1,7 @@
 //! Encodings of line tables and exception tables that a target can name (spec.md 5.4).
 
+use crate::named::named;
+
 macro_rules! encodings {
     ($(#[$tdoc:meta])* $type:ident { $($(#[$doc:meta])* $value:literal $name:ident $text:literal,)* }) => {
         $(#[$tdoc])*
@@ -25,6 +27,9 @@ macro_rules! encodings {
         }
     };
 }
+
+named!(LineEncoding: u8);
+named!(ExceptionEncoding: u8);
 
 encodings! {
     /// How the line tables of a target are encoded.

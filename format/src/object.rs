@@ -1,6 +1,6 @@
 //! Objects: constants and names (spec.md 5.10, 5.11).
 
-use crate::{SectionKind, U32, record::record};
+use crate::{SectionKind, U32, named::named, record::record};
 
 record! {
     /// One entry of the objects section, at the index of the object id: the position of the object [O-1].
@@ -84,6 +84,8 @@ macro_rules! object_kinds {
         }
     };
 }
+
+named!(ObjectKind: u8);
 
 object_kinds! {
     /// The absent value.

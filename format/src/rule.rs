@@ -29,6 +29,15 @@ macro_rules! rules {
     };
 }
 
+impl core::str::FromStr for Rule {
+    type Err = crate::Unknown;
+
+    /// Takes the id.
+    fn from_str(id: &str) -> Result<Self, crate::Unknown> {
+        RULES.iter().copied().find(|rule| rule.id() == id).ok_or(crate::Unknown)
+    }
+}
+
 impl core::fmt::Display for Rule {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(self.id())

@@ -2,6 +2,7 @@
 
 use crate::{
     U32, U64,
+    named::named,
     record::{Layout, Record, record},
 };
 
@@ -131,6 +132,8 @@ macro_rules! kinds {
         }
     };
 }
+
+named!(SectionKind: u32);
 
 kinds! {
     /// [`crate::TargetRecord`]s.

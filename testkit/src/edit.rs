@@ -239,8 +239,7 @@ pub fn behind(path: &str, bytes: usize) -> String {
 }
 
 fn kind(name: &str) -> SectionKind {
-    let found = SectionKind::ALL.iter().find(|kind| kind.name() == name);
-    *found.unwrap_or_else(|| panic!("no section is called {name:?}"))
+    name.parse().unwrap_or_else(|_| panic!("no section is called {name:?}"))
 }
 
 fn header_field(name: &str) -> Range<usize> {
