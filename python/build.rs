@@ -1,4 +1,4 @@
-//! Tells the code which CPython it is built for, and the linker how to unwind.
+//! Sets the `cfg` flags for the version of CPython, and the linker options that unwinding needs.
 
 fn main() {
     pyo3_build_config::use_pyo3_cfgs();

@@ -47,8 +47,8 @@ Exit status:
   1  the answer is no: not valid, not found
   2  wrong usage, or something could not be read or written
 
-  The status is the same if the reader of standard output goes, as in `| head`. But an archive
-  that `bundle -o -` could not write whole is an error.
+  The status is the same if the program that reads standard output ends early, as in `| head`.
+  But it is an error if `bundle -o -` could not write the whole archive.
 
 Errors:
   With --json, an error (exit status 2) is a line of JSON on standard error:

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub struct Resource<'a> {
     /// Name of the root that the path is relative to, for example `stdlib`. It has no slash.
     pub root: Cow<'a, str>,
-    /// Relative path with `/` between components, in the bytes of the file system.
+    /// Relative path with `/` between components, as the bytes of the file system, not decoded.
     pub path: Cow<'a, [u8]>,
     /// Whether its owner may execute it.
     pub executable: bool,

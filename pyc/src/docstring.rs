@@ -4,7 +4,7 @@
 
 use crate::{Version, code::flag};
 
-/// Numbers of the instructions that set `__doc__` in the body of a module or class, by minor version (`Lib/opcode.py`,
+/// The opcodes of the instructions that set `__doc__` in the body of a module or class, for each minor version (`Lib/opcode.py`,
 /// `Include/opcode_ids.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opcodes {

@@ -49,7 +49,7 @@ const PREFIXES: [&str; 4] = ["base-exec-", "base-", "exec-", ""];
 const USER: &str = "user-site-packages";
 
 impl PackagesFolders {
-    /// The folders of an interpreter whose four prefixes are the same, without a folder of the user.
+    /// The packages folders of an interpreter whose four prefixes are equal. The user's own folder is not among them.
     #[must_use]
     pub fn new(prefix: &str, platform_library: &str, version: &str) -> Self {
         let prefix = prefix.as_bytes().to_vec();

@@ -229,7 +229,8 @@ impl<'a> Module<'a> {
         self.view().range(SectionKind::Sources, start, len, Rule::M6).map(Some)
     }
 
-    /// The path with these ids of the path and its root. `fields` are the offsets of the ids in the record, for errors.
+    /// Builds a path from the ids of two strings: the path and its root. `fields` are the offsets of the two ids in the
+    /// record, for errors.
     fn path(&self, ids: [U32; 2], rule: Rule, fields: [usize; 2]) -> Result<Option<Path<'a>>> {
         let string = |id: U32, field: usize| match id.get() {
             NONE => Ok(None),

@@ -343,7 +343,8 @@ impl<'a> Container<'a> {
         self.owner.code_bound > 0
     }
 
-    /// The stated bound: one more than the highest id of a code object that it reaches. Zero if it reaches none.
+    /// The stated bound: one more than the highest id of a code object that can be reached through the
+    /// container. Zero if none can be reached.
     pub(crate) fn code_bound(&self) -> u32 {
         self.owner.code_bound
     }

@@ -123,9 +123,9 @@ impl Order {
         self.code_count = next_code;
     }
 
-    /// Appends a handle to `self.first_use` at its first use. `first_use` holds the position of each handle there.
-    fn note_use(&mut self, first_use: &mut [u32], handle: Handle) {
-        let position = &mut first_use[handle as usize];
+    /// Appends a handle to `self.first_use` at its first use. `positions` maps each handle to its position in that list.
+    fn note_use(&mut self, positions: &mut [u32], handle: Handle) {
+        let position = &mut positions[handle as usize];
         if *position == NONE {
             *position = self.first_use.len() as u32;
             self.first_use.push(handle);

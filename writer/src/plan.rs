@@ -1,4 +1,4 @@
-//! The plan of an archive: the bytes and the offset of each section. Writing follows it.
+//! The plan of an archive: the bytes and the offset of each section. The bytes are written exactly as planned.
 
 use crate::{
     codes::{self, Placed},

@@ -33,8 +33,9 @@ use std::{
 pub(crate) struct Args {
     /// Folders and files to bundle instead of the standard library
     ///
-    /// A folder is searched for modules and other files. A folder with an __init__.py is bundled as that package. With
-    /// ROOT= before it, a folder becomes a root with that name: paths in the archive are relative to it.
+    /// A folder is searched for modules and other files. A folder with an __init__.py is bundled as a package with the
+    /// name of the folder. With ROOT= before it, a folder becomes a root called ROOT, and paths in the archive are relative to
+    /// the folder.
     #[arg(value_name = "[ROOT=]PATH")]
     paths: Vec<OsString>,
 
@@ -53,7 +54,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "no_stdlib")]
     stdlib: bool,
 
-    /// Leave out the standard library, for example with --site-packages
+    /// Leave out the standard library; with --site-packages, bundle only installed packages
     #[arg(long)]
     no_stdlib: bool,
 
@@ -71,7 +72,7 @@ pub(crate) struct Args {
 
     /// Leave out what matches, even if --include matches it
     ///
-    /// Patterns are those of --include. The summary names each pattern that nothing matches. Can be given several
+    /// Patterns have the same syntax as those of --include. The summary names each pattern that nothing matches. Can be given several
     /// times.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
@@ -115,12 +116,12 @@ pub(crate) struct Args {
 
     /// Fail if a source or bytecode file that CPython would import is not bundled as a module
     ///
-    /// Such a file does not compile, has a name that no module can have, or is bytecode without a source. A source that
+    /// Reasons are: the file does not compile, its name cannot be that of a module, or it is bytecode without a source. A source that
     /// another file hides is not an error, because CPython would not import it either.
     #[arg(long)]
     strict: bool,
 
-    /// Write the result of the compiler as .pyc files to this folder, for comparison
+    /// Also write the compiled modules as .pyc files to this folder, to compare them with the archive
     ///
     /// The folder must be new or empty.
     #[arg(long, value_name = "DIR", value_parser = folder())]
@@ -151,7 +152,7 @@ Exit status:
   0  the archive was written
   1  the archive was written, but not all files and folders could be read (--keep-going)
   2  wrong usage, or something could not be read, compiled or written;
-     no archive was written, unless the message says that only the summary failed";
+     no archive was written; if the message says that only the summary failed, the archive is complete";
 
 /// The most lines of a list without --verbose.
 const SHOWN: usize = 5;

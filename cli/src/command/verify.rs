@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[arg(long)]
     quick: bool,
 
-    /// Check only this module and everything that it refers to
+    /// Check only this module: its record, code objects, constants and source
     #[arg(long, value_name = "NAME", conflicts_with = "quick")]
     module: Option<String>,
 

@@ -395,7 +395,7 @@ fn is_searched(importlib: &Importlib, py: Python<'_>, folder: Option<&[u8]>) -> 
     Ok(false)
 }
 
-/// The file of a spec, if its loader is CPython's own for sources.
+/// The file of a spec, if its loader is CPython's own `SourceFileLoader`; otherwise `None`.
 fn source_file<'py>(importlib: &Importlib, spec: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString>>> {
     let py = spec.py();
     if !importlib.stock.is_source_loader(&spec.getattr(intern!(py, "loader"))?) {

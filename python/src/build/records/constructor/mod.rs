@@ -52,7 +52,7 @@ pub(super) struct Fields<'a> {
 }
 
 /// Checks the kinds of the locals of a code object: there must be one byte for each name, and a free variable must not
-/// be anything else. CPython would count such a local once but show it in two tuples.
+/// be of another kind as well. CPython would count a local of two kinds once, but show it in two tuples.
 fn local_kinds<'a>(kinds: &'a Held, names: &[Held], code: &Code<'_>) -> Result<&'a [u8]> {
     match raw::content(kinds) {
         Some(kinds) if kinds.len() == names.len() && kinds.iter().all(|kind| is_kind(*kind)) => Ok(kinds),

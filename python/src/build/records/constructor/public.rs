@@ -80,7 +80,7 @@ impl Constructor {
         let bytecode = raw::bytes(py, fields.bytecode)?;
         let line_table = raw::bytes(py, fields.line_table)?;
         let locals = &fields.locals;
-        // SAFETY: the function requires to be attached, which `py` proves, and live objects. The caller keeps the
+        // SAFETY: `PyCode_NewWithPosOnlyArgs` requires an attached thread, which `py` proves, and live objects. The caller keeps the
         // objects of `Fields` alive, and this function those that it made. The function checks the types of all of
         // them.
         let code = unsafe {
