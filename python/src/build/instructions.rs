@@ -167,7 +167,7 @@ pub(super) fn check(bytecode: &PermaBytes<'_>) -> Result<()> {
         return Err(Error::unsupported("instructions that end before their last cache", bytecode.offset()));
     }
     if cfg!(Py_3_12) && has_internal(units) {
-        let what = "files with instructions that only a running interpreter writes";
+        let what = "instructions for its own use in files";
         return Err(Error::unsupported(what, bytecode.offset()));
     }
     Ok(())
