@@ -179,7 +179,7 @@ impl<'a> Code<'a> {
         let align_log2 = self.view().layout.code_align_log2;
         if offset.trailing_zeros() < align_log2.into() {
             let field = offset_of!(CodeRecord, bytecode_offset);
-            return Err(self.at().error(Rule::C2, field, "the offset of instructions", offset));
+            return Err(self.at().error(Rule::C2, field, "the offset of instructions that are not aligned", offset));
         }
         self.view().range(SectionKind::Bytecode, offset.into(), len.into(), Rule::C2)
     }

@@ -70,11 +70,13 @@ impl Layout {
                 first_chunk: entry.first_chunk.get(),
                 chunks_before: layout.chunk_count,
             };
-            let wrong_offset = |rule| {
-                Error::value(rule, at(offset_of!(SectionEntry, offset)), "the offset of a section", place.offset)
-            };
+            let wrong_offset =
+                |rule, what| Error::value(rule, at(offset_of!(SectionEntry, offset)), what, place.offset);
             if place.offset < end {
-                return Err(wrong_offset(Rule::S3));
+                return Err(wrong_offset(
+                    Rule::S3,
+                    "the offset of a section that starts before the end of the one before it",
+                ));
             }
             end = match place.offset.checked_add(place.len) {
                 Some(end) if end <= layout.file_len => end,
@@ -87,7 +89,7 @@ impl Layout {
             let flags = entry.flags.get();
             if flags & !section_flag::KNOWN != 0 {
                 let field = at(offset_of!(SectionEntry, flags));
-                return Err(Error::value(Rule::S10, field, "the flags of a section", flags));
+                return Err(Error::value(Rule::S10, field, "the flags field of a section", flags));
             }
             let number = entry.kind.get();
             let mut align = 8;
@@ -121,7 +123,7 @@ impl Layout {
                 None => {}
             }
             if place.offset.checked_rem(align) != Some(0) {
-                return Err(wrong_offset(Rule::S4));
+                return Err(wrong_offset(Rule::S4, "the offset of a section that is not aligned"));
             }
         }
         Ok(layout)

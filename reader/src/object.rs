@@ -189,7 +189,7 @@ impl<'a> Object<'a> {
     pub(crate) fn as_str(&self, rule: Rule) -> Result<Str<'a>> {
         match self.read()? {
             (Constant::Leaf(Leaf::Str(text)), _) => Ok(text),
-            (_, bytes) => Err(wrong_kind(rule, "the first byte of an object that must be a string", bytes)),
+            (_, bytes) => Err(wrong_kind(rule, "the first byte of an object where a string is required", bytes)),
         }
     }
 
@@ -197,7 +197,7 @@ impl<'a> Object<'a> {
     pub(crate) fn as_bytes(&self, rule: Rule) -> Result<PermaBytes<'a>> {
         match self.read()? {
             (Constant::Leaf(Leaf::Bytes(bytes)), _) => Ok(bytes),
-            (_, bytes) => Err(wrong_kind(rule, "the first byte of an object that must be bytes", bytes)),
+            (_, bytes) => Err(wrong_kind(rule, "the first byte of an object where bytes are required", bytes)),
         }
     }
 
@@ -226,7 +226,12 @@ impl<'a> Object<'a> {
         let (depth, rest) = rest.varint(Rule::O2)?;
         let (bound, rest) = if flags & object_flag::CODE != 0 { rest.varint(Rule::O2)? } else { (0, rest) };
         if depth == 0 || depth > self.owner.depth {
-            return Err(Error::value(Rule::O6, offset, "the depth of a container", depth));
+            return Err(Error::value(
+                Rule::O6,
+                offset,
+                "a depth of a container that is zero or not below the depth of the container around it",
+                depth,
+            ));
         }
         let (is_wide, has_code) = (flags & object_flag::WIDE != 0, flags & object_flag::CODE != 0);
         if bound > self.owner.code_bound || (has_code && (bound == 0 || !is_wide)) {

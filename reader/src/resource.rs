@@ -48,7 +48,12 @@ impl<'a> Resource<'a> {
             (Some(root), Some(path), Some(b'/')) if !root.is_empty() && !root.contains('/') => Ok((root, path)),
             _ => {
                 let field = offset_of!(ResourceRecord, root_len);
-                Err(self.at.error(Rule::R2, field, "the length of a root", root_len))
+                Err(self.at.error(
+                    Rule::R2,
+                    field,
+                    "the stated length of the root in a resource name, which has no root of this length",
+                    root_len,
+                ))
             }
         }
     }

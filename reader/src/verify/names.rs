@@ -108,7 +108,7 @@ impl<'a> Verifier<'a> {
         }
         let flags = at.flags.get();
         if flags & !target_flag::KNOWN != 0 {
-            return Err(at.error(Rule::T7, offset_of!(TargetRecord, flags), "the flags of a target", flags));
+            return Err(at.error(Rule::T7, offset_of!(TargetRecord, flags), "the flags field of a target", flags));
         }
         Ok(())
     }
@@ -132,7 +132,7 @@ impl<'a> Verifier<'a> {
         let flags = at.flags.get();
         let is_consistent = !module.is_namespace() || module.is_package();
         if flags & !module_flag::KNOWN != 0 || !is_consistent {
-            return Err(at.error(Rule::M2, offset_of!(ModuleRecord, flags), "the flags of a module", flags));
+            return Err(at.error(Rule::M2, offset_of!(ModuleRecord, flags), "the flags field of a module", flags));
         }
         let (first, count) = (module.first_code(), module.code_count());
         let is_there = first.checked_add(count).is_some_and(|end| end <= self.view.count::<CodeRecord>());
@@ -165,7 +165,12 @@ impl<'a> Verifier<'a> {
             is_found(at, name, target.find_resource(&name)?.map(|found| found.at()))?;
             let flags = at.flags.get();
             if flags & !resource_flag::KNOWN != 0 {
-                return Err(at.error(Rule::R3, offset_of!(ResourceRecord, flags), "the flags of a resource", flags));
+                return Err(at.error(
+                    Rule::R3,
+                    offset_of!(ResourceRecord, flags),
+                    "the flags field of a resource",
+                    flags,
+                ));
             }
             resource.root()?;
             resource.data()?;
@@ -188,7 +193,12 @@ impl<'a> Verifier<'a> {
 fn follows<R: Named>(target: At<'_, TargetRecord>, next: &mut u32) -> Result<()> {
     let (first, count, _) = R::of(target.record());
     if first != *next {
-        return Err(target.error(Rule::T6, R::FIRST_FIELD, "the first record of a target", first));
+        return Err(target.error(
+            Rule::T6,
+            R::FIRST_FIELD,
+            "the first record of a target that does not follow the records before it",
+            first,
+        ));
     }
     *next = next.saturating_add(count);
     Ok(())
@@ -207,7 +217,12 @@ impl<'a> Sorted<'a> {
 
     fn next<R: SectionRecord>(&mut self, at: At<'_, R>, name: PermaBytes<'a>) -> Result<()> {
         if self.before.is_some_and(|before| before >= name) {
-            return Err(at.error(self.rule, 0, "the offset of a name that is out of order", name.offset()));
+            return Err(at.error(
+                self.rule,
+                0,
+                "the offset of a name that is not greater than the name before it",
+                name.offset(),
+            ));
         }
         self.before = Some(name);
         Ok(())

@@ -111,7 +111,12 @@ impl<'a> Verifier<'a> {
         }
         found.depth = found.depth.saturating_add(1);
         if u32::from(found.depth) != container.depth() {
-            return Err(Error::value(Rule::O6, offset, "the depth of a container", container.depth()));
+            return Err(Error::value(
+                Rule::O6,
+                offset,
+                "the stated depth of a container whose items give another depth",
+                container.depth(),
+            ));
         }
         if found.bound != container.code_bound() {
             let what = "the bound of the code objects of a container";
