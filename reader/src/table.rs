@@ -119,7 +119,8 @@ impl<'a, R: Named> Table<'a, R> {
         if self.is_broken { 1 } else { self.records.len() as u32 }
     }
 
-    /// The record with this name and its number. A small result: a copy of a whole view would cost more than the lookup.
+    /// The record with this name, and its number. The result is small: to copy a whole view would cost more than the
+    /// lookup.
     #[inline]
     pub(crate) fn find(&self, name: &[u8]) -> Result<Option<(&'a R, u32)>> {
         let hash = name_hash(name, self.seed);
