@@ -1,22 +1,22 @@
 //! Resources: files of packages that are not modules (spec.md 5.7).
 
-use crate::{U32, U64, record::record};
+use crate::{U16, U32, U64, record::record};
 
 record! {
     /// One resource (spec.md 5.7). The records of a target are in the order of their names.
-    pub struct ResourceRecord[32] in Resources {
+    pub struct ResourceRecord[28] in Resources {
         /// Offset of the name `ROOT/PATH` in the names section [N-1].
         0 name_offset: U32,
         /// Length of the name in bytes [N-1, N-2].
-        4 name_len: U32,
+        4 name_len: U16,
         /// Length of the root in bytes.
-        8 root_len: U32,
+        6 root_len: U16,
         /// See [`resource_flag`].
-        12 flags: U32,
+        8 flags: U32,
         /// Offset of its bytes in the files section.
-        16 data_offset: U64,
+        12 data_offset: U64,
         /// Length of its bytes.
-        24 data_len: U64,
+        20 data_len: U64,
     }
 }
 

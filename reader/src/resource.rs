@@ -41,10 +41,10 @@ impl<'a> Resource<'a> {
 
     fn root_and_path(&self) -> Result<(&'a str, PermaBytes<'a>)> {
         let name = self.name()?;
-        let root_len = self.at.root_len.get();
-        let root = name.as_slice().get(..root_len as usize).and_then(|root| core::str::from_utf8(root).ok());
-        let path = (root_len as usize).checked_add(1).and_then(|start| name.slice(start..));
-        match (root, path, name.as_slice().get(root_len as usize)) {
+        let root_len = usize::from(self.at.root_len.get());
+        let root = name.as_slice().get(..root_len).and_then(|root| core::str::from_utf8(root).ok());
+        let path = root_len.checked_add(1).and_then(|start| name.slice(start..));
+        match (root, path, name.as_slice().get(root_len)) {
             (Some(root), Some(path), Some(b'/')) if !root.is_empty() && !root.contains('/') => Ok((root, path)),
             _ => {
                 let field = offset_of!(ResourceRecord, root_len);
@@ -52,7 +52,7 @@ impl<'a> Resource<'a> {
                     Rule::R2,
                     field,
                     "the stated length of the root in a resource name, which has no root of this length",
-                    root_len,
+                    self.at.root_len.get(),
                 ))
             }
         }

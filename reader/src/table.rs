@@ -7,14 +7,14 @@ use crate::{
 };
 use core::{fmt, mem::offset_of};
 use permacode_format::{
-    IndexHeader, ModuleRecord, NONE, ResourceRecord, Rule, SectionKind, SectionRecord, Slot, TargetRecord, U32,
+    IndexHeader, ModuleRecord, NONE, ResourceRecord, Rule, SectionKind, SectionRecord, Slot, TargetRecord, U16, U32,
     bucket_of, fingerprint_of, name_hash, slot_of,
 };
 
 /// Records that have a name: modules and resources.
 pub(crate) trait Named: SectionRecord {
     /// Offset and length of the name in the names section.
-    fn name(&self) -> (U32, U32);
+    fn name(&self) -> (U32, U16);
 
     /// The field of the target that states its first record.
     const FIRST_FIELD: usize;
@@ -27,7 +27,7 @@ pub(crate) trait Named: SectionRecord {
 
 impl Named for ModuleRecord {
     #[inline]
-    fn name(&self) -> (U32, U32) {
+    fn name(&self) -> (U32, U16) {
         (self.name_offset, self.name_len)
     }
 
@@ -42,7 +42,7 @@ impl Named for ModuleRecord {
 
 impl Named for ResourceRecord {
     #[inline]
-    fn name(&self) -> (U32, U32) {
+    fn name(&self) -> (U32, U16) {
         (self.name_offset, self.name_len)
     }
 

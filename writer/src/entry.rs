@@ -21,7 +21,7 @@ pub(crate) struct TargetEntry {
 #[derive(Debug)]
 pub(crate) struct ModuleEntry {
     pub(crate) name: String,
-    pub(crate) flags: u32,
+    pub(crate) flags: u16,
     pub(crate) objects: Vec<Handle>,
     /// The objects that are used for more than a docstring. Some may occur twice.
     pub(crate) hot: Vec<Handle>,
@@ -81,7 +81,7 @@ pub(crate) struct CodeEntry {
 pub(crate) struct ResourceEntry {
     /// `ROOT/PATH`
     pub(crate) name: Vec<u8>,
-    pub(crate) root_len: u32,
+    pub(crate) root_len: u16,
     pub(crate) flags: u32,
     pub(crate) data: u32,
     pub(crate) len: u64,

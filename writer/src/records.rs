@@ -12,7 +12,7 @@ use crate::{
 use bytemuck::Zeroable;
 use hashbrown::HashMap;
 use permacode_format::{
-    I64, IndexHeader, MAX_U32_SECTION, ModuleRecord, NONE, ResourceRecord, TargetRecord, U32, target_flag,
+    I64, IndexHeader, MAX_U32_SECTION, ModuleRecord, NONE, ResourceRecord, TargetRecord, U16, U32, target_flag,
 };
 
 /// The sections of the lookup group.
@@ -45,13 +45,13 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
         let modules: Vec<&ModuleEntry> = modules.iter().map(|module| &entry.modules[*module]).collect();
         let module_names: Vec<&[u8]> = modules.iter().map(|module| module.name.as_bytes()).collect();
         for (module, base) in modules.iter().zip(&mut bases) {
-            let name = names.add(module.name.as_bytes())?;
+            let name = names.add_short(module.name.as_bytes())?;
             records.modules.push(module_record(writer, order, module, *base, name, &mut payloads.sources));
         }
         let resources: Vec<_> = resources.iter().map(|resource| &entry.resources[*resource]).collect();
         let resource_names: Vec<&[u8]> = resources.iter().map(|resource| resource.name.as_slice()).collect();
         for resource in &resources {
-            let (name_offset, name_len) = names.add(&resource.name)?;
+            let (name_offset, name_len) = names.add_short(&resource.name)?;
             records.resources.push(ResourceRecord {
                 name_offset,
                 name_len,
@@ -72,7 +72,7 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
         let target = &entry.target;
         let mut vm = [0; 16];
         vm[..target.vm.len()].copy_from_slice(target.vm.as_bytes());
-        let (cache_tag_offset, cache_tag_len) = names.add(target.cache_tag.as_bytes())?;
+        let cache_tag_offset = names.add(target.cache_tag.as_bytes())?;
         records.targets.push(TargetRecord {
             vm,
             bytecode_magic: target.bytecode_magic.into(),
@@ -82,7 +82,7 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
             line_encoding: target.line_encoding as u8,
             exception_encoding: target.exception_encoding as u8,
             cache_tag_offset,
-            cache_tag_len,
+            cache_tag_len: (target.cache_tag.len() as u32).into(),
             first_module: first_module.into(),
             module_count: (modules.len() as u32).into(),
             first_resource: first_resource.into(),
@@ -101,7 +101,7 @@ fn module_record(
     order: &Order,
     module: &ModuleEntry,
     base: ModuleBase,
-    (name_offset, name_len): (U32, U32),
+    (name_offset, name_len): (U32, U16),
     sources: &mut Placed,
 ) -> ModuleRecord {
     let id = |handle: Option<Handle>| U32::new(handle.map_or(NONE, |handle| order.ids[handle as usize]));
@@ -133,12 +133,11 @@ fn module_record(
 }
 
 /// Writes the index over `names`. `ranges` has the offset and the length of each name in the names section.
-fn write_index(names: &[&[u8]], ranges: &[(U32, U32)], section: &mut Vec<u8>) -> Result<IndexHeader, Error> {
+fn write_index(names: &[&[u8]], ranges: &[(U32, U16)], section: &mut Vec<u8>) -> Result<IndexHeader, Error> {
     let mut index = perfect_hash::build(names)?;
     for slot in &mut index.slots {
-        if let Some((offset, len)) = ranges.get(slot.record.get() as usize) {
-            // `check` has limited the length of each name to 65,535 bytes [N-2].
-            (slot.name_offset, slot.name_len) = (*offset, (len.get() as u16).into());
+        if let Some(range) = ranges.get(slot.record.get() as usize) {
+            (slot.name_offset, slot.name_len) = *range;
         }
     }
     let offset_of_next = |section: &[u8]| {
@@ -167,7 +166,13 @@ struct Names {
 }
 
 impl Names {
-    fn add(&mut self, name: &[u8]) -> Result<(U32, U32), Error> {
+    /// Adds the name of a module or resource, and returns its offset and length.
+    fn add_short(&mut self, name: &[u8]) -> Result<(U32, U16), Error> {
+        // `check` has limited the length to 65,535 bytes [N-2].
+        Ok((self.add(name)?, (name.len() as u16).into()))
+    }
+
+    fn add(&mut self, name: &[u8]) -> Result<U32, Error> {
         let offset = match self.offsets.get(name) {
             Some(offset) => *offset,
             None => {
@@ -178,6 +183,6 @@ impl Names {
                 offset
             }
         };
-        Ok((offset.into(), (name.len() as u32).into()))
+        Ok(offset.into())
     }
 }

@@ -117,7 +117,8 @@ impl Writer {
             return Err(Error::new(ErrorKind::DuplicateResource(String::from_utf8_lossy(&name).into_owned())));
         }
         let entry = ResourceEntry {
-            root_len: resource.root.len() as u32,
+            // `check` has limited the whole name to 65,535 bytes [N-2].
+            root_len: resource.root.len() as u16,
             name,
             flags: if resource.executable { resource_flag::EXECUTABLE } else { 0 },
             len: resource.data.len() as u64,

@@ -10,8 +10,8 @@ use rkyv::{
 use std::{collections::HashMap, hint::black_box};
 
 /// A record of as many bytes as that of a module in an archive.
-type Record = [u32; 20];
-type Map = ArchivedHashMap<ArchivedString, [u32_le; 20]>;
+type Record = [u32; 19];
+type Map = ArchivedHashMap<ArchivedString, [u32_le; 19]>;
 
 /// The first target of an archive.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(crate) struct MapFile(AlignedVec);
 
 impl MapFile {
     pub(crate) fn new(names: &[&str]) -> Result<Self> {
-        let record = |index: usize| [u32::try_from(index).unwrap_or(u32::MAX); 20];
+        let record = |index: usize| [u32::try_from(index).unwrap_or(u32::MAX); 19];
         let map: HashMap<String, Record> =
             names.iter().enumerate().map(|(index, name)| ((*name).to_owned(), record(index))).collect();
         Ok(MapFile(rkyv::to_bytes::<Error>(&map)?))

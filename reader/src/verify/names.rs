@@ -12,7 +12,7 @@ use crate::{
 use alloc::collections::BTreeSet;
 use core::mem::offset_of;
 use permacode_format::{
-    CodeDetail, CodeRecord, Group, IndexHeader, MAX_NAME_LEN, ModuleRecord, NONE, ObjectEntry, ResourceRecord, Rule,
+    CodeDetail, CodeRecord, Group, IndexHeader, ModuleRecord, NONE, ObjectEntry, ResourceRecord, Rule,
     SectionRecord, Slot, TargetRecord, is_resource_name, module_flag, resource_flag, target_flag,
 };
 
@@ -118,7 +118,7 @@ impl<'a> Verifier<'a> {
         for module in target.modules() {
             let module = module?;
             let name = module.name_bytes()?;
-            check_name_len(name)?;
+            is_not_empty(name)?;
             let text = module.name()?;
             sorted.next(module.at(), name)?;
             is_found(module.at(), name, target.find(text)?.map(|found| found.at()))?;
@@ -156,7 +156,7 @@ impl<'a> Verifier<'a> {
         for resource in target.resources() {
             let resource = resource?;
             let (at, name) = (resource.at(), resource.name()?);
-            check_name_len(name)?;
+            is_not_empty(name)?;
             if !is_resource_name(&name) {
                 let what = "the length of a resource name that is not a relative path";
                 return Err(Error::value(Rule::N4, name.offset(), what, name.len_u64()));
@@ -250,7 +250,7 @@ fn index_is_full<R: Named>(target: At<'_, TargetRecord>) -> Result<()> {
     }
     let mut used = 0u32;
     for (index, slot) in slots.records::<Slot>().iter().enumerate() {
-        let place = (slot.name_offset.get(), u32::from(slot.name_len.get()));
+        let place = (slot.name_offset.get(), slot.name_len.get());
         let at = |field: usize| {
             let start = (index as u64).saturating_mul(size_of::<Slot>() as u64);
             slots.offset().saturating_add(start).saturating_add(field as u64)
@@ -275,8 +275,9 @@ fn index_is_full<R: Named>(target: At<'_, TargetRecord>) -> Result<()> {
     Ok(())
 }
 
-fn check_name_len(name: PermaBytes<'_>) -> Result<()> {
-    if name.is_empty() || name.len_u64() > u64::from(MAX_NAME_LEN) {
+/// Checks that a name is not empty [N-2]. No record can state more than 65,535 bytes.
+fn is_not_empty(name: PermaBytes<'_>) -> Result<()> {
+    if name.is_empty() {
         return Err(Error::value(Rule::N2, name.offset(), "the length of a name", name.len_u64()));
     }
     Ok(())

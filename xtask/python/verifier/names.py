@@ -89,8 +89,8 @@ class Names:
         end = record.name_offset + record.name_len
         if end > len(self.text):
             raise Violation("N-1", f"a name lies at {record.name_offset:#x} and has {record.name_len} bytes")
-        if not 1 <= record.name_len <= t.MAX_NAME_LEN:
-            raise Violation("N-2", f"the name at {record.name_offset:#x} has {record.name_len} bytes")
+        if record.name_len == 0:
+            raise Violation("N-2", f"the name at {record.name_offset:#x} is empty")
         pair = (record.name_offset, end)
         name = self._names.get(pair)
         if name is None:
