@@ -48,8 +48,9 @@ pub const fn bucket_of(hash: u64, bucket_count: u32) -> u32 {
 #[must_use]
 #[inline]
 pub const fn slot_of(hash: u64, pilot: u8, slot_count: u32) -> u32 {
-    let moved = (hash ^ (pilot as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15)).wrapping_mul(0xD6E8_FEB8_6659_FD93);
-    (((moved >> 32) * slot_count as u64) >> 32) as u32
+    // Each pilot moves each hash by a step of its own. So some pilot separates any two different low halves.
+    let moved = (hash as u32).wrapping_mul(0x9E37_79B1 + 2 * pilot as u32);
+    ((moved as u64 * slot_count as u64) >> 32) as u32
 }
 
 /// The fingerprint of a hash: its low 16 bits.

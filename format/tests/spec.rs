@@ -321,7 +321,7 @@ fn limits_in_the_prose_match_the_code() {
         assert!(is_said, "spec.md [{id}] does not say {value}: {text}");
     }
     assert!(spec.text.contains(&format!("chunks of {} bytes", grouped(CHUNK_LEN))), "spec.md 5.14: length of a chunk");
-    let formulas = ["0x9E3779B97F4A7C15", "0xD6E8FEB86659FD93"];
+    let formulas = ["(0x9E3779B1 + 2 * pilot)"];
     assert!(formulas.iter().all(|factor| spec.text.contains(factor)), "spec.md 5.6: factors of the hash");
 }
 

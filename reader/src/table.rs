@@ -62,6 +62,7 @@ pub(crate) struct Table<'a, R> {
     target: At<'a, TargetRecord>,
     /// Empty if `is_broken`. So are `pilots`, `slots` and `names`.
     records: &'a [R],
+    /// Empty if chunks are checked before use, so that a lookup goes to [`Table::find_checked`]. So is `slots`.
     pilots: &'a [u8],
     slots: &'a [Slot],
     names: &'a [u8],
@@ -69,8 +70,6 @@ pub(crate) struct Table<'a, R> {
     first: u32,
     /// Whether a range lies outside its section. Then each use of the table returns the error.
     is_broken: bool,
-    /// Whether chunks are checked before use.
-    is_checked: bool,
 }
 
 impl<'a, R: Named> Table<'a, R> {
@@ -92,25 +91,16 @@ impl<'a, R: Named> Table<'a, R> {
             (0, _) | (_, 0) => <_>::default(),
             _ => index_parts(view, index)?,
         };
+        let (pilots, slots): (&[u8], &[Slot]) =
+            if view.layout.checks.is_some() { (&[], &[]) } else { (pilots.as_slice(), slots.records()) };
         let names = view.section(SectionKind::Names).as_slice();
-        let (pilots, slots) = (pilots.as_slice(), slots.records());
-        Ok(Table {
-            target,
-            records,
-            pilots,
-            slots,
-            names,
-            seed: index.seed.get(),
-            first,
-            is_broken: false,
-            is_checked: view.layout.checks.is_some(),
-        })
+        Ok(Table { target, records, pilots, slots, names, seed: index.seed.get(), first, is_broken: false })
     }
 
     #[cold]
     fn broken(target: At<'a, TargetRecord>) -> Self {
         let (records, pilots, slots, names): (&[R], _, _, _) = (&[], &[], &[], &[]);
-        Table { target, records, pilots, slots, names, seed: 0, first: 0, is_broken: true, is_checked: false }
+        Table { target, records, pilots, slots, names, seed: 0, first: 0, is_broken: true }
     }
 
     /// Number of records. One for a broken table, so that an iterator yields its error.
@@ -124,24 +114,47 @@ impl<'a, R: Named> Table<'a, R> {
     #[inline]
     pub(crate) fn find(&self, name: &[u8]) -> Result<Option<(&'a R, u32)>> {
         let hash = name_hash(name, self.seed);
-        // The numbers of pilots and slots come from fields of 32 bits.
-        let bucket = bucket_of(hash, self.pilots.len() as u32);
-        let Some(pilot) = self.pilots.get(bucket as usize) else { return self.empty() };
-        let number = slot_of(hash, *pilot, self.slots.len() as u32);
-        let Some(slot) = self.slots.get(number as usize) else { return self.empty() };
-        if self.is_checked {
-            self.touch(bucket, number)?;
-        }
-        if slot.fingerprint.get() != fingerprint_of(hash) || usize::from(slot.name_len.get()) != name.len() {
+        let Some((_, number, slot)) = probe(hash, self.pilots, self.slots) else {
+            return self.find_checked(name, hash);
+        };
+        if !may_have_name(slot, hash, name) {
             return Ok(None);
         }
         let index = slot.record.get();
         let Some(record) = self.records.get(index as usize) else { return self.no_record(number, index) };
         let start = slot.name_offset.get();
         match self.names.get(start as usize..).and_then(|rest| rest.get(..name.len())) {
-            Some(found) if !self.is_checked => Ok((found == name).then_some((record, index))),
-            _ => self.compare_checked(start, index, name),
+            Some(found) => Ok((found == name).then_some((record, index))),
+            None => self.compare_checked(start, index, name),
         }
+    }
+
+    /// The same without resolved slots: checks all chunks that it reads.
+    #[cold]
+    fn find_checked(&self, name: &[u8], hash: u64) -> Result<Option<(&'a R, u32)>> {
+        if self.is_broken {
+            return Table::<R>::resolve(self.target).map(|_| None);
+        }
+        let view = self.target.view;
+        let (.., index) = R::of(self.target.record());
+        if index.bucket_count.get() == 0 || index.slot_count.get() == 0 {
+            return Ok(None);
+        }
+        let (pilots, slots) = index_parts(view, index)?;
+        let Some((bucket, number, slot)) = probe(hash, pilots.as_slice(), slots.records()) else { return Ok(None) };
+        let pilot = u64::from(index.pilots_offset.get()).saturating_add(bucket.into());
+        view.touch(SectionKind::Index, pilot, 1)?;
+        let len = size_of::<Slot>() as u64;
+        let start = u64::from(index.slots_offset.get()).saturating_add(u64::from(number).saturating_mul(len));
+        view.touch(SectionKind::Index, start, len)?;
+        if !may_have_name(slot, hash, name) {
+            return Ok(None);
+        }
+        let index = slot.record.get();
+        if self.records.get(index as usize).is_none() {
+            return self.no_record(number, index);
+        }
+        self.compare_checked(slot.name_offset.get(), index, name)
     }
 
     /// Compares the name at `start` of the names section with `name`, after a check of all chunks.
@@ -150,23 +163,6 @@ impl<'a, R: Named> Table<'a, R> {
         let record = self.get(index)?.record();
         let found = self.target.view.range(SectionKind::Names, start.into(), name.len() as u64, Rule::N1)?;
         Ok((found == *name).then_some((record, index)))
-    }
-
-    /// The result of a lookup without buckets or slots: the name is absent, or the table is broken.
-    #[cold]
-    fn empty(&self) -> Result<Option<(&'a R, u32)>> {
-        if self.is_broken { Table::<R>::resolve(self.target).map(|_| None) } else { Ok(None) }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn touch(&self, bucket: u32, number: u32) -> Result<()> {
-        let (view, (.., index)) = (self.target.view, R::of(self.target.record()));
-        let pilot = u64::from(index.pilots_offset.get()).saturating_add(bucket.into());
-        view.touch(SectionKind::Index, pilot, 1)?;
-        let len = size_of::<Slot>() as u64;
-        let slot = u64::from(index.slots_offset.get()).saturating_add(u64::from(number).saturating_mul(len));
-        view.touch(SectionKind::Index, slot, len)
     }
 
     /// The result of a lookup whose slot has no record of the target: the slot is empty, or it breaks.
@@ -232,6 +228,21 @@ impl<'a, R: Named> Table<'a, R> {
         }
         low
     }
+}
+
+/// The bucket, and the number of the slot with the slot, that a hash leads to. `None` without buckets or slots.
+#[inline]
+fn probe<'a>(hash: u64, pilots: &[u8], slots: &'a [Slot]) -> Option<(u32, u32, &'a Slot)> {
+    // The numbers of pilots and slots come from fields of 32 bits.
+    let bucket = bucket_of(hash, pilots.len() as u32);
+    let number = slot_of(hash, *pilots.get(bucket as usize)?, slots.len() as u32);
+    Some((bucket, number, slots.get(number as usize)?))
+}
+
+/// Whether the slot can be that of the name: nearly always false for an absent one.
+#[inline]
+fn may_have_name(slot: &Slot, hash: u64, name: &[u8]) -> bool {
+    slot.fingerprint.get() == fingerprint_of(hash) && usize::from(slot.name_len.get()) == name.len()
 }
 
 /// The name of a record. The chunks of the name are checked.

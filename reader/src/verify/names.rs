@@ -12,8 +12,8 @@ use crate::{
 use alloc::collections::BTreeSet;
 use core::mem::offset_of;
 use permacode_format::{
-    CodeDetail, CodeRecord, Group, IndexHeader, ModuleRecord, NONE, ObjectEntry, ResourceRecord, Rule,
-    SectionRecord, Slot, TargetRecord, is_resource_name, module_flag, resource_flag, target_flag,
+    CodeDetail, CodeRecord, Group, IndexHeader, ModuleRecord, NONE, ObjectEntry, ResourceRecord, Rule, SectionRecord,
+    Slot, TargetRecord, is_resource_name, module_flag, resource_flag, target_flag,
 };
 
 impl<'a> Verifier<'a> {

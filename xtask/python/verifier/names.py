@@ -9,7 +9,7 @@ from . import tables as t
 from .text import Apart, Violation, is_utf8
 
 VM = re.compile(rb"[\x21-\x7e]{1,16}\x00*")
-U64 = 0xFFFFFFFFFFFFFFFF
+U32 = 0xFFFFFFFF
 
 
 class Target(NamedTuple):
@@ -208,8 +208,8 @@ def check_index(index, header, names, records):
     for record, name in enumerate(names):
         hash = xxhash.xxh3_64_intdigest(name, seed)
         pilot = index[pilots_offset + (((hash >> 32) * bucket_count) >> 32)]
-        moved = ((hash ^ ((pilot * 0x9E3779B97F4A7C15) & U64)) * 0xD6E8FEB86659FD93) & U64
-        at = (((moved >> 32) * slot_count) >> 32) * t.SLOT.size
+        moved = ((hash & U32) * (0x9E3779B1 + 2 * pilot)) & U32
+        at = ((moved * slot_count) >> 32) * t.SLOT.size
         wanted = t.SLOT.pack(hash & 0xFFFF, len(name), records[record].name_offset, record)
         if slots[at : at + t.SLOT.size] != wanted:
             raise Violation("X-3", f"{name[:100]!r} is not found in its index")

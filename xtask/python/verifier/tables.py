@@ -37,8 +37,8 @@ class Kind(NamedTuple):
 
 KINDS = {
     TARGETS: Kind("targets", "lookup", 104),
-    MODULES: Kind("modules", "lookup", 80),
-    RESOURCES: Kind("resources", "lookup", 32),
+    MODULES: Kind("modules", "lookup", 76),
+    RESOURCES: Kind("resources", "lookup", 28),
     INDEX: Kind("index", "lookup", 1),
     NAMES: Kind("names", "lookup", 1),
     CODE: Kind("code", "hot", 28),
