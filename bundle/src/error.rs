@@ -243,7 +243,7 @@ impl fmt::Display for Error {
             }
             ErrorKind::CompilerFailed { file, message } => write!(
                 f,
-                "cannot compile {}: {message}; the source is not the reason: free memory, raise the limits of the \
+                "cannot compile {}: {message}; the cause is not in the source. Free some memory, raise the limits of the \
                  process, or exclude the file",
                 file.display()
             ),

@@ -70,7 +70,7 @@ pub struct ExtractedRoot {
     /// Its folder below the one that was written to. Empty for that folder itself.
     #[serde(serialize_with = "path")]
     pub folder: PathBuf,
-    /// The folder in `co_filename`. In JSON, bytes that are not UTF-8 are escaped in both.
+    /// The folder at the start of each `co_filename`. In JSON, bytes that are not UTF-8 are escaped.
     #[serde(serialize_with = "path")]
     pub base: PathBuf,
 }

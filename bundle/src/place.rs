@@ -84,8 +84,8 @@ pub(crate) fn of_interpreter(interpreter: &Interpreter, library: bool, packages:
 
 /// The places of the files and folders that the user named. Their order does not depend on the order of the arguments.
 ///
-/// A folder is a root. If it is a package (it has an `__init__.py`) and the user gave no name of a root, the folder
-/// above it is the root. The same is true of a file.
+/// The root of a file is the folder that contains it. A folder is a root itself, with one exception: the root of a
+/// package (a folder with an `__init__.py`) is the folder that contains it, unless the user named the root.
 pub(crate) fn of_given(given: &[Given], taken: &[Place]) -> Result<Vec<Place>, Error> {
     let mut places: Vec<(bool, Place)> = Vec::new();
     for Given { root, path } in given {

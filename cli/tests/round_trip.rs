@@ -216,7 +216,7 @@ fn the_summary_names_entries_left_out_and_the_reasons() {
         "left out: 7 entries: names that start with a dot, which --hidden includes\n  root/.dot0\n",
         "  root/.dot4\n  and 2 more; --verbose names them\n",
         "left out: 1 entry: version control, which --hidden includes\n  root/.git\n",
-        "nothing matches --exclude './alone': paths start below a root\n",
+        "nothing matches --exclude './alone': patterns are compared with paths below a root, such as 'json/tests'\n",
         "nothing matches --exclude 'tpyo'",
     ] {
         assert!(summary.contains(text), "{text:?} is not in\n{summary}");

@@ -4,8 +4,8 @@
 
 use crate::{Version, code::flag};
 
-/// The opcodes of the instructions that set `__doc__` in the body of a module or class, for each minor version (`Lib/opcode.py`,
-/// `Include/opcode_ids.h`).
+/// The opcodes of the instructions that set `__doc__` in the body of a module or class, for each minor version
+/// (`Lib/opcode.py`, `Include/opcode_ids.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opcodes {
     pub(crate) load_const: u8,

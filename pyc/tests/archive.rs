@@ -1,7 +1,7 @@
 //! `.pyc` files of CPython 3.14 and 3.15 through an archive: what comes out is what went in.
 //!
-//! What `later.rs` says of the model holds of the archive too, since both files are encoded from equal models; so it is enough
-//! that the bytes are equal.
+//! What `later.rs` says of the model holds of the archive too, since both files are encoded from equal models; so it is
+//! enough that the bytes are equal.
 
 use permacode_model::{Container, Module, Object, Ref};
 use permacode_pyc::{decode_pyc, encode_pyc, target_for};

@@ -89,8 +89,8 @@ fn lists_that_are_shared_cannot_grow_without_bound() {
 
 #[test]
 fn long_values_that_are_shared_are_read_once() {
-    // A name, a file name and bytecode of a megabyte each (and for 3.11+ a qualified name that reads like the name), which
-    // 10,000 code objects refer to: comparing or hashing them for each would take minutes.
+    // A name, a file name and bytecode of a megabyte each (and for 3.11+ a qualified name that reads like the name),
+    // which 10,000 code objects refer to: comparing or hashing them for each would take minutes.
     const LEN: u32 = 1 << 20;
     let long = |kind: u8| [&[kind | 0x80], &LEN.to_le_bytes()[..], &vec![b'x'; LEN as usize]].concat();
     let reference = |number: u32| [b"r", &number.to_le_bytes()[..]].concat();

@@ -30,8 +30,8 @@ fn script(python: &Path, name: &str, arguments: &[&Path], more: &[&str]) -> Stri
     text
 }
 
-/// Up to 3.10: the qualified names among the constants that are derived, and those that are not, since they are constants for
-/// another reason as well.
+/// Up to 3.10: the qualified names among the constants that are derived, and those that are not, since they are
+/// constants for another reason as well.
 fn derived_names(module: &Module<'_>) -> (usize, usize) {
     let (mut derived, mut plain) = (0, 0);
     for code in &module.codes {

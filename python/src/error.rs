@@ -134,8 +134,8 @@ impl Error {
         }
     }
 
-    /// As [`raise`](Self::raise), for what became of a module's record at `offset`: what CPython refuses to make objects of is
-    /// damage, too.
+    /// As [`raise`](Self::raise), for what became of a module's record at `offset`: what CPython refuses to make
+    /// objects of is damage, too.
     pub(crate) fn raise_at(self, py: Python<'_>, archive: &Path, module: &str, offset: u64) -> PyErr {
         let Error::Python(error) = self else { return self.raise(py, archive, Some(module)) };
         if !error.is_instance_of::<PyException>(py) || error.is_instance_of::<PyMemoryError>(py) {

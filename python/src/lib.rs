@@ -6,8 +6,8 @@
 //!   importer (finder, loader) ───┘      └─► roots
 //! ```
 //!
-//! A *library* is an archive that was mapped for this interpreter; *build* turns a module of it into a code object: from the
-//! tables where the build of CPython is known, through marshal elsewhere.
+//! A *library* is an archive that was mapped for this interpreter; *build* turns a module of it into a code object:
+//! from the tables where the build of CPython is known, through marshal elsewhere.
 
 mod archive;
 mod build;

@@ -72,8 +72,8 @@ impl Library {
         // The event of the function `open`, before the file is opened.
         let event = ("open", path.as_os_str(), "rb", libc::O_RDONLY | libc::O_CLOEXEC);
         py.import("sys")?.getattr(intern!(py, "audit"))?.call1(event)?;
-        // SAFETY: the documentation of the package asks that archives are replaced and never written into. Who writes into one can
-        // change any code that the interpreter runs, with or without this mapping.
+        // SAFETY: the documentation of the package asks that archives are replaced and never written into. Who writes
+        // into one can change any code that the interpreter runs, with or without this mapping.
         #[allow(unsafe_code)]
         let archive = unsafe { Archive::map(&path) };
         let archive = archive.and_then(Archive::checked).map_err(|error| of_reader(py, &path, None, error))?;

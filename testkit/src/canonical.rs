@@ -1,4 +1,5 @@
-//! A module as it is reached from its body. Two modules are the same program if their canonical forms are equal.
+//! All that is reachable from the body of a module. Two modules are the same program if their canonical forms are
+//! equal.
 //!
 //! Equal immutable values count as one, because a writer may merge them. Mutable values, code objects, and containers
 //! of code objects keep their identity.

@@ -123,7 +123,8 @@ impl Order {
         self.code_count = next_code;
     }
 
-    /// Appends a handle to `self.first_use` at its first use. `positions` maps each handle to its position in that list.
+    /// Appends a handle to `self.first_use` at its first use. `positions` maps each handle to its position in that
+    /// list.
     fn note_use(&mut self, positions: &mut [u32], handle: Handle) {
         let position = &mut positions[handle as usize];
         if *position == NONE {

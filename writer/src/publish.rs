@@ -202,7 +202,7 @@ fn create(folder: &Path, prefix: &OsStr, replaced: Option<&Metadata>) -> io::Res
         let entry = Entry(file.path().to_owned());
         let temporary = Temporary { file, _entry: entry };
         match temporary.file.as_file().try_lock() {
-            // Before the lock was held, another writer may have removed the file as one without a writer.
+            // Until this process had the lock, another writer may have taken the file for a leftover and removed it.
             Ok(()) if temporary.file.path().exists() => return Ok(temporary),
             // Some file systems have no locks. There, the temporary files of crashed writers stay.
             Err(fs::TryLockError::Error(_)) => return Ok(temporary),

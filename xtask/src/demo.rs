@@ -7,7 +7,7 @@ use std::path::PathBuf;
 /// Bundle the standard library of an interpreter and show the contents of the archive
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The interpreter
+    /// The interpreter whose standard library is bundled: a command or a path
     #[arg(default_value = "python3")]
     python: PathBuf,
 }

@@ -71,8 +71,8 @@ impl Suffixes {
         names.find(|name| folder.join(name).is_file())
     }
 
-    /// For each module name, the file that CPython chooses in a folder with these entries. Entries that are not bundled take
-    /// part in the choice, because CPython sees them.
+    /// For each module name, the file that CPython chooses in a folder with these entries. Entries that are not bundled
+    /// take part in the choice, because CPython sees them.
     pub(super) fn choices(&self, entries: &[Entry]) -> Choices {
         let mut choices = Choices::new();
         for entry in entries {

@@ -16,8 +16,8 @@ const CODE: u64 = 1 + 7 * 4 + 11 * REFERENCE;
 /// even if many containers share it, and the list of each code object once.
 pub(super) struct PycSizes {
     has_qualnames: bool,
-    /// The size in bytes of each object with its contents. Shared contents count each time they occur. 0 if the object was
-    /// not visited.
+    /// The size in bytes of each object with its contents. Shared contents count each time they occur. 0 if the object
+    /// was not visited.
     trees: Vec<u64>,
     /// For each object, the number of the last module that has it directly in a list.
     counted: Vec<u64>,

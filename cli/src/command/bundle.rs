@@ -34,8 +34,8 @@ pub(crate) struct Args {
     /// Folders and files to bundle instead of the standard library
     ///
     /// A folder is searched for modules and other files. A folder with an __init__.py is bundled as a package with the
-    /// name of the folder. With ROOT= before it, a folder becomes a root called ROOT, and paths in the archive are relative to
-    /// the folder.
+    /// name of the folder. With ROOT= before it, a folder becomes a root called ROOT, and paths in the archive are
+    /// relative to the folder.
     #[arg(value_name = "[ROOT=]PATH")]
     paths: Vec<OsString>,
 
@@ -72,8 +72,8 @@ pub(crate) struct Args {
 
     /// Leave out what matches, even if --include matches it
     ///
-    /// Patterns have the same syntax as those of --include. The summary names each pattern that nothing matches. Can be given several
-    /// times.
+    /// Patterns have the same syntax as those of --include. The summary names each pattern that nothing matches. Can be
+    /// given several times.
     #[arg(long, value_name = "GLOB")]
     exclude: Vec<String>,
 
@@ -116,8 +116,8 @@ pub(crate) struct Args {
 
     /// Fail if a source or bytecode file that CPython would import is not bundled as a module
     ///
-    /// Reasons are: the file does not compile, its name cannot be that of a module, or it is bytecode without a source. A source that
-    /// another file hides is not an error, because CPython would not import it either.
+    /// Reasons are: the file does not compile, its name cannot be that of a module, or it is bytecode without a source.
+    /// A source that another file hides is not an error, because CPython would not import it either.
     #[arg(long)]
     strict: bool,
 
@@ -135,7 +135,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     verbose: bool,
 
-    /// Print the summary as JSON, and errors as well
+    /// Print the summary as JSON, and errors as JSON, too
     #[arg(long)]
     json: bool,
 }
@@ -277,7 +277,9 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
         print_list(args, others.iter().map(|other| format!("{} is {}", other.name, other.folder)), out)?;
     }
     for pattern in &report.unmatched {
-        out.line(format_args!("nothing matches --exclude '{pattern}': paths start below a root"))?;
+        out.line(format_args!(
+            "nothing matches --exclude '{pattern}': patterns are compared with paths below a root, such as 'json/tests'"
+        ))?;
     }
     let unreadable = &report.unreadable;
     if !unreadable.is_empty() {

@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "N")]
     jobs: Option<NonZero<usize>>,
 
-    /// Print the summary as JSON, and errors as well
+    /// Print the summary as JSON, and errors as JSON, too
     #[arg(long)]
     json: bool,
 }

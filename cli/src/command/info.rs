@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) archive: ArchiveArg,
 
-    /// Print JSON, and errors as well
+    /// Print the result as JSON, and errors as JSON, too
     #[arg(long)]
     json: bool,
 }

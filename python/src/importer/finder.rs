@@ -81,7 +81,7 @@ enum Found {
     Here(Option<State>),
     /// An earlier entry has one of that name, or the program has its own way of importing the file.
     Shadowed,
-    /// The folder that it lies in is not searched, or the file is gone.
+    /// CPython would not find the file: it is gone, or its folder is not searched.
     Nowhere,
     /// The file is not what the archive was made from.
     Changed,
@@ -173,7 +173,9 @@ impl PermacodeFinder {
         let (archive, root) = (self.library.path().display(), String::from_utf8_lossy(&root).into_owned());
         let reason = match folder {
             Some(folder) => format!("stands for {}, which is not in sys.path", String::from_utf8_lossy(&folder)),
-            None => format!("stands for no folder here; permacode.install(.., roots={{{root:?}: FOLDER}}) names it"),
+            None => format!(
+                "has no folder in this process; name one with permacode.install(.., roots={{{root:?}: FOLDER}})"
+            ),
         };
         warn_once(
             py,

@@ -51,8 +51,8 @@ impl std::fmt::Display for Obstacle<'_> {
         match self {
             Obstacle::NotAList => f.write_str("sys.meta_path must be a plain list"),
             Obstacle::NotInstalled => f.write_str("PermacodeFinder is not in sys.meta_path"),
-            Obstacle::Next(None) => write!(f, "{wanted} in sys.meta_path, but nothing comes after it"),
-            Obstacle::Next(Some(next)) => write!(f, "{wanted} in sys.meta_path, but {next:?} comes after it"),
+            Obstacle::Next(None) => write!(f, "{wanted} in sys.meta_path, but it is the last entry"),
+            Obstacle::Next(Some(next)) => write!(f, "{wanted} in sys.meta_path, but the entry after it is {next:?}"),
             Obstacle::Replaced(function) => {
                 write!(f, "{function} must be the function of CPython, but the program replaced it")
             }

@@ -5,8 +5,9 @@ use crate::run::run;
 use anyhow::{Context, Result, ensure};
 use std::{fs, path::Path, process::Command};
 
-/// Bundles again: as before, with one process, and from another working folder. Then bundles two copies of the tree
-/// that were made in different orders and have different modification times.
+/// Bundles three times: again with the same command, with one process, and from another working folder. Each archive
+/// must have the same bytes. Then bundles two copies of the tree that were made in different orders and have different
+/// modification times; their archives must be equal, too.
 pub(super) fn check(library: &Library) -> Result<()> {
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let archive = folder.path().join("again.perma");

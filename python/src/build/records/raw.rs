@@ -226,7 +226,8 @@ pub(super) fn is_tuple_of(tuple: Held, items: &[Held]) -> bool {
     let len = unsafe { ffi::PyTuple_GET_SIZE(tuple.as_ptr()) };
     len == size(items.len())
         && items.iter().enumerate().all(|(index, item)| {
-            // SAFETY: the macro requires a tuple, as above, and an index below its length. The tuple is as long as `items`.
+            // SAFETY: the macro requires a tuple, as above, and an index below its length. The tuple is as long as
+            // `items`.
             let other = unsafe { ffi::PyTuple_GET_ITEM(tuple.as_ptr(), size(index)) };
             other == item.as_ptr()
         })

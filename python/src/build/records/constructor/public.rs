@@ -80,9 +80,9 @@ impl Constructor {
         let bytecode = raw::bytes(py, fields.bytecode)?;
         let line_table = raw::bytes(py, fields.line_table)?;
         let locals = &fields.locals;
-        // SAFETY: `PyCode_NewWithPosOnlyArgs` requires an attached thread, which `py` proves, and live objects. The caller keeps the
-        // objects of `Fields` alive, and this function those that it made. The function checks the types of all of
-        // them.
+        // SAFETY: `PyCode_NewWithPosOnlyArgs` requires an attached thread, which `py` proves, and live objects. The
+        // caller keeps the objects of `Fields` alive, and this function those that it made. The function checks the
+        // types of all of them.
         let code = unsafe {
             ffi::PyCode_NewWithPosOnlyArgs(
                 fields.arg_count,
