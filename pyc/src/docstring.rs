@@ -4,11 +4,12 @@
 
 use crate::{Version, code::flag};
 
-/// The opcodes of the instructions that set `__doc__` in the body of a module or class, for each minor version
-/// (`Lib/opcode.py`, `Include/opcode_ids.h`).
+/// The opcodes that decide about docstrings, for each minor version (`Lib/opcode.py`, `Include/opcode_ids.h`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Opcodes {
     pub(crate) load_const: u8,
+    /// Returns a constant (3.12 and 3.13).
+    pub(crate) return_const: Option<u8>,
     pub(crate) store_name: u8,
     pub(crate) extended_arg: u8,
 }
@@ -16,15 +17,28 @@ pub(crate) struct Opcodes {
 impl Opcodes {
     /// The numbers of a final release. `None` for a pre-release, which may number its instructions differently.
     pub(crate) fn of(version: Version) -> Option<Self> {
-        let (load_const, store_name, extended_arg) = match version.minor() {
+        let (load_const, return_const, store_name, extended_arg) = match version.minor() {
             _ if !version.is_final() => return None,
-            8..=12 => (100, 90, 144),
-            13 => (83, 114, 71),
-            14 => (82, 116, 69),
-            15 => (81, 115, 67),
+            8..=11 => (100, None, 90, 144),
+            12 => (100, Some(121), 90, 144),
+            13 => (83, Some(103), 114, 71),
+            14 => (82, None, 116, 69),
+            15 => (81, None, 115, 67),
             _ => return None,
         };
-        Some(Opcodes { load_const, store_name, extended_arg })
+        Some(Opcodes { load_const, return_const, store_name, extended_arg })
+    }
+
+    /// The instructions with their whole arguments, without the prefixes.
+    pub(crate) fn instructions(self, bytecode: &[u8]) -> impl Iterator<Item = (u8, usize)> {
+        let (units, _) = bytecode.as_chunks::<2>();
+        let mut high = 0usize;
+        units.iter().filter_map(move |&[opcode, low]| {
+            let argument = high << 8 | usize::from(low);
+            // Keeps the low 24 bits. No compiler writes more than three prefixes, so nothing is lost.
+            high = if opcode == self.extended_arg { argument & 0xFF_FFFF } else { 0 };
+            (opcode != self.extended_arg).then_some((opcode, argument))
+        })
     }
 }
 
@@ -85,19 +99,12 @@ fn may_have_docstring(facts: &Facts<'_>) -> bool {
 fn stored(version: Version, facts: &Facts<'_>) -> Option<usize> {
     let opcodes = Opcodes::of(version)?;
     let doc_name = facts.doc_name?;
-    let (mut loaded, mut high) = (None, 0usize);
-    let (instructions, _) = facts.bytecode.as_chunks::<2>();
-    for &[opcode, low] in instructions {
-        let argument = high << 8 | usize::from(low);
-        high = 0;
-        if opcode == opcodes.extended_arg {
-            // Keeps the low 24 bits. No compiler writes more than three prefixes, so nothing is lost.
-            high = argument & 0xFF_FFFF;
-        } else if opcode == opcodes.store_name && argument == doc_name {
+    let mut loaded = None;
+    for (opcode, argument) in opcodes.instructions(facts.bytecode) {
+        if opcode == opcodes.store_name && argument == doc_name {
             return loaded;
-        } else {
-            loaded = (opcode == opcodes.load_const).then_some(argument);
         }
+        loaded = (opcode == opcodes.load_const).then_some(argument);
     }
     None
 }

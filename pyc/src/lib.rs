@@ -52,6 +52,7 @@ mod hexversion;
 mod marshal;
 mod packages;
 mod pyc;
+mod strip;
 mod text;
 mod version;
 
@@ -61,4 +62,5 @@ pub use header::{HEADER_LEN, Header, Validation, source_hash};
 pub use hexversion::HexVersion;
 pub use packages::PackagesFolders;
 pub use pyc::{Pyc, decode_pyc, encode_pyc};
+pub use strip::{StrippedDocstrings, strip_docstrings, strip_lines};
 pub use version::{Foreign, VM, Version, magic_number, target_for};
