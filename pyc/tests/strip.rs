@@ -75,7 +75,7 @@ fn a_docstring_goes_unless_the_code_loads_it_for_another_purpose() {
     for interpreter in one_per_minor() {
         let folder = tempfile::tempdir().unwrap();
         let python = &interpreter.executable;
-        let (stripped, shown) = run(python, folder.path(), |module, version| strip_docstrings(module, version));
+        let (stripped, shown) = run(python, folder.path(), strip_docstrings);
         assert_eq!(stripped, StrippedDocstrings { removed: 4, kept: 2 }, "{python:?}");
         let expected = "[None, None, None, 'Used.', 'Returned.', None]\n\
                         value Used. Returned. 45000.0 no docstring\nundocumented 23 True 22\nTrue\n";
