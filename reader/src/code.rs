@@ -168,13 +168,17 @@ impl<'a> Code<'a> {
         self.wide.map(|wide| wide.stated_local_count.get()).filter(|count| *count != NONE)
     }
 
+    pub(crate) fn bytecode_len(&self) -> u32 {
+        self.wide.map_or(self.record.bytecode_len.get().into(), |wide| wide.bytecode_len.get())
+    }
+
     /// Its instructions, aligned as the header says.
     ///
     /// # Errors
     /// `[C-2]`
     #[inline]
     pub fn bytecode(&self) -> Result<PermaBytes<'a>> {
-        let len = self.wide.map_or(self.record.bytecode_len.get().into(), |wide| wide.bytecode_len.get());
+        let len = self.bytecode_len();
         let offset = self.record.bytecode_offset.get();
         let align_log2 = self.view().layout.code_align_log2;
         if offset.trailing_zeros() < align_log2.into() {

@@ -82,6 +82,14 @@ pub enum ErrorKind {
         /// The value.
         found: u64,
     },
+    /// An entry of a line table or exception table is malformed (spec.md Annex A). No rule forbids that, so the archive
+    /// may be valid.
+    MalformedEntry {
+        /// The kind of table.
+        table: &'static str,
+        /// The fault, as a clause about the entry.
+        fault: &'static str,
+    },
     /// A code object was requested through an object that was not reached through a module.
     NeedsModule {
         /// The id of the code object.
@@ -122,6 +130,12 @@ impl Error {
         Error(Box::new(Details { kind: ErrorKind::NeedsModule { code }, rule: None, offset: Some(offset) }))
     }
 
+    /// An entry of a table is malformed.
+    #[cold]
+    pub(crate) fn malformed_entry(table: &'static str, fault: &'static str, offset: u64) -> Self {
+        Error(Box::new(Details { kind: ErrorKind::MalformedEntry { table, fault }, rule: None, offset: Some(offset) }))
+    }
+
     #[cfg(feature = "std")]
     pub(crate) fn io(path: &std::path::Path, error: std::io::Error) -> Self {
         Error(Box::new(Details { kind: ErrorKind::Io { path: path.to_owned(), error }, rule: None, offset: None }))
@@ -133,8 +147,8 @@ impl Error {
         &self.0.kind
     }
 
-    /// The rule of `spec.md` that the bytes break. `None` for [`ErrorKind::Io`] and [`ErrorKind::NeedsModule`], which
-    /// do not mean that the bytes are wrong.
+    /// The rule of `spec.md` that the bytes break. `None` for [`ErrorKind::Io`], [`ErrorKind::NeedsModule`] and
+    /// [`ErrorKind::MalformedEntry`], which do not mean that the archive is invalid.
     #[must_use]
     pub fn rule(&self) -> Option<Rule> {
         self.0.rule
@@ -186,6 +200,9 @@ impl fmt::Display for Error {
                     f,
                     "code object {code} was asked for without its module: reach it through the constants of a module"
                 )?;
+            }
+            ErrorKind::MalformedEntry { table, fault } => {
+                write!(f, "an entry of the {table} is malformed: {fault}. Compile and bundle the module again")?;
             }
             ErrorKind::Value { what, found } => write!(f, "{what} is {found}")?,
             #[cfg(feature = "std")]

@@ -27,11 +27,14 @@ mod budget;
 mod checks;
 mod code;
 mod debug;
+mod entries;
 mod error;
+mod handlers;
 mod items;
 mod iter;
 mod layout;
 mod leaf;
+mod locations;
 #[cfg(feature = "std")]
 mod map;
 mod module;
@@ -52,8 +55,10 @@ pub use archive::{Archive, Section};
 pub use budget::Budget;
 pub use code::{Code, Cold};
 pub use error::{Error, ErrorKind, Result};
+pub use handlers::{Handler, Handlers};
 pub use items::{Items, ItemsIter, List, Objects, References, Strings};
 pub use leaf::{Leaf, Leaves};
+pub use locations::{Location, Locations};
 #[cfg(feature = "std")]
 pub use map::Block;
 #[cfg(feature = "mmap")]

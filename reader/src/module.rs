@@ -2,17 +2,20 @@
 
 use crate::{
     code::Code,
-    error::Result,
+    error::{Error, Result},
     iter::indexed,
     leaf::Leaves,
     object::{Object, Owner},
     perma_bytes::PermaBytes,
     string::Str,
     table::name_of,
+    target::Target,
     view::{At, View},
 };
 use core::mem::offset_of;
-use permacode_format::{CodeRecord, ModuleRecord, NONE, Rule, SectionKind, U32, is_module_name, module_flag};
+use permacode_format::{
+    CodeRecord, ModuleRecord, NONE, Rule, SectionKind, TargetRecord, U32, is_module_name, module_flag,
+};
 
 /// One module of a target (spec.md 5.5).
 ///
@@ -80,6 +83,25 @@ impl<'a> Module<'a> {
         self.at
     }
 
+    /// The target that it belongs to.
+    ///
+    /// # Errors
+    /// `[T-6]`
+    pub fn target(&self) -> Result<Target<'a>> {
+        let (view, number) = (self.view(), self.at.index);
+        let targets: &[TargetRecord] = view.section(SectionKind::Targets).records();
+        // By [T-6] the modules of targets follow each other. Only the last of the targets that start at the same module
+        // has modules.
+        let after = targets.partition_point(|target| target.first_module.get() <= number);
+        let found = after.checked_sub(1).and_then(|index| Some((targets.get(index)?, u32::try_from(index).ok()?)));
+        match found {
+            Some((record, index)) if number.wrapping_sub(record.first_module.get()) < record.module_count.get() => {
+                Ok(Target::new(At::new(view, record, index)))
+            }
+            _ => Err(Error::value(Rule::T6, self.offset(), "the number of a module without a target", number)),
+        }
+    }
+
     pub(crate) fn name_bytes(&self) -> Result<PermaBytes<'a>> {
         name_of(self.at)
     }
@@ -93,7 +115,7 @@ impl<'a> Module<'a> {
         let name = bytes.utf8(Rule::N3)?;
         if !is_module_name(name) {
             let what = "the length of a module name that breaks the rule";
-            return Err(crate::Error::value(Rule::N3, bytes.offset(), what, bytes.len_u64()));
+            return Err(Error::value(Rule::N3, bytes.offset(), what, bytes.len_u64()));
         }
         Ok(name)
     }

@@ -1,7 +1,8 @@
 //! Calls every accessor of an archive that may be damaged. No accessor may panic or run for long.
 
 use permacode_reader::{
-    Archive, Budget, Code, Constant, Error, Item, Items, Leaf, Module, Object, PermaBytes, Resource, Result, Target,
+    Archive, Budget, Code, Constant, Error, ErrorKind, Item, Items, Leaf, Module, Object, PermaBytes, Resource, Result,
+    Target,
 };
 use std::{collections::BTreeSet, fmt::Debug, hint::black_box};
 
@@ -20,6 +21,10 @@ pub struct Reached {
     pub objects: u64,
     /// Containers.
     pub containers: u64,
+    /// Locations and handlers.
+    pub entries: u64,
+    /// Malformed line tables and exception tables. A valid archive may have some.
+    pub malformed: u64,
     /// Errors.
     pub errors: u64,
 }
@@ -31,6 +36,21 @@ impl Reached {
             Err(error) => {
                 self.errors += 1;
                 show(&error);
+                None
+            }
+        }
+    }
+
+    fn entry<T>(&mut self, entry: Result<T>) -> Option<T> {
+        match entry {
+            Ok(entry) => {
+                self.entries += 1;
+                Some(entry)
+            }
+            Err(error) => {
+                assert!(matches!(error.kind(), ErrorKind::MalformedEntry { .. }), "{error}");
+                assert!(error.to_string().contains("at offset"), "{error}");
+                self.malformed += 1;
                 None
             }
         }
@@ -123,6 +143,7 @@ fn of_module(target: &Target<'_>, module: &Module<'_>, reached: &mut Reached) {
     for number in [0, module.code_count().wrapping_sub(1), u32::MAX] {
         reached.get(module.code(number));
     }
+    reached.get(module.target());
     reached.get(module.find_code("C.f"));
     black_box((module.is_package(), module.is_namespace(), module.object_base(), module.offset()));
     show(module);
@@ -148,6 +169,7 @@ fn of_code(code: &Code<'_>, budget: &mut Budget, seen: &mut BTreeSet<u32>, reach
     reached.get(code.local_kinds());
     reached.get(code.line_table());
     reached.get(code.exception_table());
+    of_tables(code, reached);
     reached.get(code.first_line());
     reached.get(code.docstring());
     reached.get(code.signature());
@@ -178,6 +200,40 @@ fn of_code(code: &Code<'_>, budget: &mut Budget, seen: &mut BTreeSet<u32>, reach
     if let Some(items) = reached.get(code.constants()) {
         assert!(items.get(items.len()).is_none());
         of_items(&items, code.id(), budget, seen, reached);
+    }
+}
+
+/// Decodes the line table and the exception table.
+fn of_tables(code: &Code<'_>, reached: &mut Reached) {
+    let unit_count = reached.get(code.unit_count()).unwrap_or_default();
+    if let Some(locations) = reached.get(code.locations()).flatten() {
+        let mut end = 0;
+        for (number, location) in locations.enumerate() {
+            let Some(location) = reached.entry(location) else { break };
+            assert!(location.units.start == end && location.units.end > end, "ranges follow each other");
+            end = location.units.end;
+            // Each question decodes from the start of the table.
+            if number < 20 {
+                assert!(code.location_at(end - 1).is_ok_and(|found| found.as_ref() == Some(&location)));
+            }
+        }
+        assert!(end <= unit_count);
+    }
+    if let Some(handlers) = reached.get(code.handlers()).flatten() {
+        let mut units = BTreeSet::new();
+        for (number, handler) in handlers.enumerate() {
+            let Some(handler) = reached.entry(handler) else { break };
+            assert!(!handler.units.is_empty() && handler.units.end <= unit_count);
+            let first = handler.units.start;
+            if number < 20 && units.insert(first) {
+                let found = code.handler_at(first).ok().flatten();
+                assert!(found.is_some_and(|found| found.units.contains(&first)));
+            }
+        }
+    }
+    for unit in [unit_count, u32::MAX] {
+        let beyond = (code.location_at(unit).ok().flatten(), code.handler_at(unit).ok().flatten());
+        assert_eq!(beyond, (None, None), "nothing covers a unit that does not exist");
     }
 }
 
