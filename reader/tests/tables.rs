@@ -300,19 +300,30 @@ fn line_of_each_byte(encoding: LineEncoding, len: usize, first_line: i32, table:
     Some(lines)
 }
 
-/// An entry of a location table of the longest kind, or of kind 15.
-fn encoded(units: u8, place: Option<(i32, u32, Option<u32>, Option<u32>)>, table: &mut Vec<u8>) {
+/// What the longest kind of entry states: line delta, further lines, column and end column.
+type Place = (i32, u32, Option<u32>, Option<u32>);
+
+/// Adds an entry of the longest kind to a location table, or one of kind 15.
+fn encode(units: u8, place: Option<Place>, table: &mut Vec<u8>) {
     let Some((delta, lines, column, end_column)) = place else { return table.push(0xF8 | (units - 1)) };
     table.push(0xF0 | (units - 1));
     let signed = delta.unsigned_abs() << 1 | u32::from(delta < 0);
-    let column = |column: Option<u32>| column.map_or(0, |column| column + 1);
-    for mut number in [signed, lines, column(place.unwrap().2), column(end_column)] {
+    let stored = |column: Option<u32>| column.map_or(0, |column| column + 1);
+    for mut number in [signed, lines, stored(column), stored(end_column)] {
         while number >= 64 {
             table.push(0x40 | (number & 63) as u8);
             number >>= 6;
         }
         table.push(number as u8);
     }
+}
+
+fn places() -> impl Strategy<Value = Place> {
+    (-70_000i32..70_000, 0u32..5000, prop::option::of(0..1u32 << 20), prop::option::of(0u32..200))
+}
+
+fn pairs() -> impl Strategy<Value = Vec<(u8, u8)>> {
+    prop::collection::vec((prop_oneof![0u8..9, any::<u8>()], prop_oneof![Just(128u8), any::<u8>()]), 0..20)
 }
 
 proptest! {
@@ -322,7 +333,7 @@ proptest! {
         unit_size in 1u8..9,
         len in 0usize..600,
         first_line in -300i32..300,
-        pairs in prop::collection::vec((prop_oneof![0u8..9, any::<u8>()], prop_oneof![Just(128u8), any::<u8>()]), 0..20),
+        pairs in pairs(),
     ) {
         let table: Vec<u8> = pairs.into_iter().flat_map(|(one, other)| [one, other]).collect();
         let expected = line_of_each_byte(encoding, len, first_line, &table).unwrap();
@@ -337,14 +348,11 @@ proptest! {
 
     #[test]
     fn a_location_table_gives_what_was_encoded(
-        entries in prop::collection::vec(
-            (1u8..9, prop::option::of((-70_000i32..70_000, 0u32..5000, prop::option::of(0..1u32 << 20), prop::option::of(0u32..200)))),
-            0..20,
-        ),
+        entries in prop::collection::vec((1u8..9, prop::option::of(places())), 0..20),
     ) {
         let (mut table, mut expected, mut line, mut units) = (Vec::new(), Vec::new(), 5, 0);
         for (count, place) in entries {
-            encoded(count, place, &mut table);
+            encode(count, place, &mut table);
             let units = { let start = units; units += u32::from(count); start..units };
             expected.push(match place {
                 None => Location { units, line: None, end_line: None, column: None, end_column: None },
