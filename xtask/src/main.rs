@@ -4,6 +4,7 @@
 mod bench;
 mod ci;
 mod demo;
+mod introspection;
 mod python;
 mod python_proof;
 mod pythons;
@@ -34,6 +35,7 @@ enum Task {
     Spec(spec::Args),
     SpecProof(spec_proof::Args),
     Stdlib(stdlib::Args),
+    Introspection(introspection::Args),
     Python(python::Args),
     PythonProof(python_proof::Args),
     /// List the interpreters that the tests use
@@ -49,6 +51,7 @@ impl Task {
             Task::Spec(args) => spec::spec(args),
             Task::SpecProof(args) => spec_proof::spec_proof(args),
             Task::Stdlib(args) => stdlib::stdlib(args),
+            Task::Introspection(args) => introspection::introspection(args),
             Task::Python(args) => python::python(args),
             Task::PythonProof(args) => python_proof::python_proof(args),
             Task::Pythons => pythons::list(),

@@ -34,7 +34,8 @@ impl Library {
         Library { interpreter, folder }
     }
 
-    pub(super) fn python(&self) -> &Path {
+    /// The interpreter.
+    pub(crate) fn python(&self) -> &Path {
         &self.interpreter.executable
     }
 
@@ -145,7 +146,8 @@ impl Library {
         Ok(tree)
     }
 
-    pub(super) fn remove(&self) {
+    /// Removes the archive and the trees.
+    pub(crate) fn remove(&self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
