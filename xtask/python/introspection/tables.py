@@ -88,12 +88,9 @@ def line_of_each_unit(code, units):
 
 
 def handlers(code):
-    if sys.version_info < (3, 11):
-        return numbers([-1])
-    entries = dis._parse_exception_table(code)
-    flat = [number for entry in entries
-            for number in (entry.start // 2, entry.end // 2, entry.target // 2, entry.depth, int(entry.lasti))]
-    return numbers([len(entries)]) + numbers(flat)
+    """First unit, unit after the last one, unit of the handler, depth of the stack, whether the offset is pushed."""
+    return [(entry.start // 2, entry.end // 2, entry.target // 2, entry.depth, int(entry.lasti))
+            for entry in dis._parse_exception_table(code)]
 
 
 def consume(code):
@@ -109,14 +106,14 @@ def consume(code):
 class Source:
     """The functions and the docstrings of a source text, by name and first line."""
 
-    def __init__(self, data):
+    def __init__(self, data, optimize=0):
         tree = ast.parse(data)
-        self.functions, self.docstrings = set(), {"<module>": docstring_of(tree)}
+        self.functions, self.docstrings = set(), {"<module>": docstring_of(tree, optimize)}
         for node in ast.walk(tree):
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
                 key = node.name, (node.decorator_list or [node])[0].lineno
                 if isinstance(node, ast.ClassDef):
-                    self.docstrings[key] = docstring_of(node)
+                    self.docstrings[key] = docstring_of(node, optimize)
                 else:
                     self.functions.add(key)
 
@@ -129,18 +126,18 @@ class Source:
         return FUNCTION if is_function else SCOPE, types.FunctionType(code, {}, closure=closure).__doc__
 
 
-def docstring_of(node):
+def docstring_of(node, optimize):
     """The docstring of a module or class, as the compiler of this version leaves it in a class, and what it is."""
     first = node.body[0] if node.body else None
     value = first.value if isinstance(first, ast.Expr) else None
-    # Up to 3.13, `ast.Str` and the like are classes that warn when they are used. `Constant` is enough.
     if not (isinstance(value, ast.Constant) and isinstance(value.value, str)):
         return assigned(node)
     more = {"type_params": []} if sys.version_info >= (3, 12) else {}
     body = [ast.Expr(ast.Constant(value.value, kind=None))]
     alone = ast.ClassDef("C", bases=[], keywords=[], body=body, decorator_list=[], **more)
     space = {}
-    exec(compile(ast.fix_missing_locations(ast.Module([alone], type_ignores=[])), "<docstring>", "exec"), space)
+    tree = ast.fix_missing_locations(ast.Module([alone], type_ignores=[]))
+    exec(compile(tree, "<docstring>", "exec", optimize=optimize), space)
     return BODY, space["C"].__doc__
 
 
@@ -160,7 +157,11 @@ def describe(code, source, is_module):
     yield numbers([units])
     yield runs(code.co_positions()) if sys.version_info >= (3, 11) else numbers([-1])
     yield runs((line,) for line in line_of_each_unit(code, units))
-    yield handlers(code)
+    if sys.version_info >= (3, 11):
+        found = handlers(code)
+        yield numbers([len(found)]) + numbers(itertools.chain.from_iterable(found))
+    else:
+        yield numbers([-1])
     kind, docstring = source.docstring(code, is_module)
     yield text(docstring)
     if docstring is not None:
@@ -169,7 +170,6 @@ def describe(code, source, is_module):
 
 def main(folder, paths):
     warnings.simplefilter("ignore")
-    sys.setrecursionlimit(20000)
     with open(paths, "rb") as file:
         names = file.read().split(b"\0")[:-1]
     output, duration = sys.stdout.buffer, 0
