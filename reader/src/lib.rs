@@ -3,6 +3,7 @@
 //! ```text
 //! Archive -> Target -> Module -> Code -> Items -> Constant
 //!                   -> Resource     |  -> PermaBytes (bytecode, line table, exception table, signature)
+//!                                   |  -> Location, Handler
 //! ```
 //!
 //! The time to open an archive does not depend on the number of modules. A lookup of a module is one hash, one probe

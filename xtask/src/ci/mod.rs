@@ -3,7 +3,7 @@
 mod packages;
 
 use crate::{
-    bench, python, pythons,
+    bench, introspection, python, pythons,
     run::{cargo, run, script},
     spec, spec_proof, stdlib,
 };
@@ -73,6 +73,8 @@ pub(crate) fn ci() -> Result<()> {
     }
     python::python(&python::Args::default())?;
     stdlib::stdlib(&stdlib::Args::default())?;
+    println!("\n== lines, handlers and docstrings");
+    introspection::introspection(&introspection::Args { no_tests: true, ..Default::default() })?;
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())
 }
