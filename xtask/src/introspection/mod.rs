@@ -19,10 +19,10 @@ use std::path::PathBuf;
 use tables::Report;
 
 /// Compare lines, handlers and docstrings of whole standard libraries with what CPython says
-#[derive(Debug, Default, clap::Args)]
+#[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The interpreters; by default one of each minor version that is found
-    pythons: Vec<PathBuf>,
+    pub(crate) pythons: Vec<PathBuf>,
     /// Leave out the test suites
     #[arg(long)]
     pub(crate) no_tests: bool,
