@@ -202,7 +202,7 @@ impl fmt::Display for Error {
                 )?;
             }
             ErrorKind::MalformedEntry { table, fault } => {
-                write!(f, "an entry of the {table} is malformed: {fault}. Compile and bundle the module again")?;
+                write!(f, "an entry of the {table} is malformed: {fault}; compile and bundle the module again")?;
             }
             ErrorKind::Value { what, found } => write!(f, "{what} is {found}")?,
             #[cfg(feature = "std")]

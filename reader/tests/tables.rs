@@ -435,6 +435,14 @@ fn a_module_knows_its_target() {
         }
     }
     assert_eq!(seen, 3);
+
+    // If targets are not in order, a module may be without a target.
+    let mut broken = Edited(bytes.clone());
+    broken.set("targets[4].first_module", 1);
+    broken.repair(Repair::Chunks);
+    let archive = Archive::open(&broken.0).unwrap();
+    let module = archive.target(3).unwrap().find("a").unwrap().unwrap();
+    assert_eq!(module.target().unwrap_err().rule(), Some(Rule::T6));
 }
 
 #[test]
