@@ -12,7 +12,8 @@ use crate::{
 };
 use core::mem::offset_of;
 use permacode_format::{
-    CodeDetail, CodeRecord, NO_DOCSTRING, NONE, QualnameForm, Rule, SectionKind, SignatureRecord, WideCode, code_form,
+    CodeDetail, CodeRecord, NO_DOCSTRING, NONE, QualnameForm, Rule, SectionKind, SignatureRecord, TargetRecord,
+    WideCode, code_form,
 };
 
 /// One code object of a module. Making a `Code` reads only its record. Each method reads what it returns.
@@ -168,8 +169,19 @@ impl<'a> Code<'a> {
         self.wide.map(|wide| wide.stated_local_count.get()).filter(|count| *count != NONE)
     }
 
-    pub(crate) fn bytecode_len(&self) -> u32 {
+    fn bytecode_len(&self) -> u32 {
         self.wide.map_or(self.record.bytecode_len.get().into(), |wide| wide.bytecode_len.get())
+    }
+
+    /// Number of its units: whole pieces of [`crate::Target::unit_size`] bytes of bytecode.
+    ///
+    /// # Errors
+    /// `[T-3]`, `[T-6]`
+    pub fn unit_count(&self) -> Result<u32> {
+        let target = self.module.target()?;
+        self.bytecode_len().checked_div(target.unit_size().into()).ok_or_else(|| {
+            target.at().error(Rule::T3, offset_of!(TargetRecord, unit_size), "the size of a unit", target.unit_size())
+        })
     }
 
     /// Its instructions, aligned as the header says.

@@ -8,11 +8,11 @@ mod lnotab;
 mod location_table;
 
 use crate::{code::Code, entries::Entries, error::Result};
-use core::{iter::FusedIterator, mem::offset_of, ops::Range};
+use core::{iter::FusedIterator, ops::Range};
 use linetable310::LineTable310;
 use lnotab::Lnotab;
 use location_table::LocationTable;
-use permacode_format::{LineEncoding, Rule, TargetRecord};
+use permacode_format::LineEncoding;
 
 /// Where some units of a code object come from in the source.
 ///
@@ -106,13 +106,9 @@ impl<'a> Code<'a> {
     /// [`ErrorKind::MalformedEntry`]: crate::ErrorKind::MalformedEntry
     pub fn locations(&self) -> Result<Option<Locations<'a>>> {
         let target = self.module().target()?;
-        let encoding = target.line_encoding()?;
-        if encoding == LineEncoding::Private {
-            return Ok(None);
-        }
         let cold = self.cold()?;
         let entries = Entries::new(cold.line_table, "line table");
-        let table = match encoding {
+        let table = match target.line_encoding()? {
             LineEncoding::Private => return Ok(None),
             LineEncoding::Lnotab => Table::Lnotab(Lnotab::new(entries, cold.first_line)),
             LineEncoding::LineTable310 => Table::LineTable310(LineTable310::new(entries, cold.first_line)),
@@ -140,17 +136,6 @@ impl<'a> Code<'a> {
             }
         }
         Ok(None)
-    }
-
-    /// Number of whole units of bytecode.
-    ///
-    /// # Errors
-    /// `[T-3]`, `[T-6]`
-    pub fn unit_count(&self) -> Result<u32> {
-        let target = self.module().target()?;
-        self.bytecode_len().checked_div(target.unit_size().into()).ok_or_else(|| {
-            target.at().error(Rule::T3, offset_of!(TargetRecord, unit_size), "the size of a unit", target.unit_size())
-        })
     }
 }
 
