@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Handlers and docstrings of the compiled files in `testdata/pyc/3.N`: `later.py TESTDATA/PYC/3.N > introspection.json`.
+"""Handlers and docstrings of the compiled files of a later version: `later.py FOLDER > introspection.json`.
 
-Run this script with an interpreter of that version. For each file it lists the code objects as in `expected.json`:
-each before those in it.
+FOLDER is `testdata/pyc/3.N`. Run this script with an interpreter of that version. For each file it lists the code
+objects as in `expected.json`: each before those in it.
 """
 
 import json
