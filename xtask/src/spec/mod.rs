@@ -3,8 +3,6 @@
 mod example;
 mod vectors;
 
-pub(crate) use example::record_of;
-
 use crate::run::root;
 use anyhow::{Context, Result, bail};
 use std::fs;

@@ -2,7 +2,6 @@
 //! checksums.
 
 use super::bases::Base;
-use crate::spec::record_of;
 use fastrand::Rng;
 use permacode_format::{Field, Header, IndexHeader, Layout, ObjectEntry, Record, SectionEntry, SectionKind, U32};
 use permacode_testkit::{Edited, Repair, Sections};
@@ -104,7 +103,8 @@ fn edit(archive: &mut Edited, rng: &mut Rng) {
 
 /// Changes a section of this kind.
 fn edit_kind(archive: &mut Edited, parts: &Parts, kind: SectionKind, section: Range<usize>, rng: &mut Rng) {
-    if let Some(record) = record_of(kind) {
+    // A record of one field is edited as a number.
+    if let Some(record) = kind.layout().filter(|layout| layout.fields.len() > 1) {
         return edit_record(archive, parts, section, record, rng);
     }
     match kind {
