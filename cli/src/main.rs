@@ -5,6 +5,7 @@ mod archive;
 mod command;
 mod errors;
 mod escape;
+mod name;
 mod near;
 mod output;
 mod progress;
@@ -12,10 +13,11 @@ mod root;
 mod signals;
 mod table;
 mod target;
+mod text;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use command::{bundle, cat, extract, info, list, verify};
+use command::{bundle, cat, completions, dump, extract, info, list, man, show, verify};
 use escape::{escape, harmless};
 use output::Output;
 use std::{ffi::OsString, path::Path, process::ExitCode};
@@ -41,6 +43,7 @@ Examples:
   permacode info stdlib.perma
   permacode list stdlib.perma json
   permacode cat stdlib.perma json.decoder
+  permacode show stdlib.perma json.decoder:JSONDecoder.decode
 
 Exit status:
   0  done, or the answer is yes
@@ -68,7 +71,11 @@ enum Command {
     Info(info::Args),
     Verify(verify::Args),
     Cat(cat::Args),
+    Show(show::Args),
     Extract(extract::Args),
+    Dump(dump::Args),
+    Completions(completions::Args),
+    Man(man::Args),
 }
 
 /// The answer of a command that had no error.
@@ -84,12 +91,14 @@ impl Command {
     /// The file that an error is about, unless the error names another.
     fn file(&self) -> Option<&Path> {
         let archive = match self {
-            Command::Bundle(_) => return None,
+            Command::Bundle(_) | Command::Completions(_) | Command::Man(_) => return None,
             Command::List(args) => &args.archive,
             Command::Info(args) => &args.archive,
             Command::Verify(args) => &args.archive,
             Command::Cat(args) => &args.archive,
+            Command::Show(args) => &args.archive,
             Command::Extract(args) => &args.archive,
+            Command::Dump(args) => &args.archive,
         };
         Some(&archive.path)
     }
@@ -120,7 +129,11 @@ fn main() -> ExitCode {
         Command::Info(args) => info::run(args, &mut out),
         Command::Verify(args) => verify::run(args, &mut out),
         Command::Cat(args) => cat::run(args, &mut out),
+        Command::Show(args) => show::run(args, &mut out),
         Command::Extract(args) => extract::run(args, &mut out),
+        Command::Dump(args) => dump::run(args, &mut out),
+        Command::Completions(args) => completions::run(args, &mut out),
+        Command::Man(args) => man::run(args, &mut out),
     };
     let finished = out.finish();
     // Results from before an error are printed. The error of the command comes before that of standard output.

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 const SUGGESTIONS: usize = 3;
 
 /// The longest name that is compared, in bytes. Comparing takes time in proportion to the square of the length.
-const MAX_LEN: usize = 100;
+pub(crate) const MAX_LEN: usize = 100;
 
 /// What a name was looked up as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,7 @@ fn is_or_is_below(name: &[u8], wanted: &[u8], separator: u8) -> bool {
 }
 
 /// A question about the names nearest to this one, best first; `None` if no name is near.
-fn suggest(names: &BTreeSet<&[u8]>, wanted: &[u8]) -> Option<String> {
+pub(crate) fn suggest(names: &BTreeSet<&[u8]>, wanted: &[u8]) -> Option<String> {
     if wanted.len() > MAX_LEN {
         return None;
     }

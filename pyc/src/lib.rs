@@ -47,6 +47,7 @@ mod cache;
 mod code;
 mod docstring;
 mod error;
+mod flags;
 mod header;
 mod hexversion;
 mod marshal;
@@ -58,6 +59,7 @@ mod version;
 
 pub use cache::{cache_suffix, optimization_suffix};
 pub use error::{Error, ErrorKind};
+pub use flags::{flag_names, is_function};
 pub use header::{HEADER_LEN, Header, Validation, source_hash};
 pub use hexversion::HexVersion;
 pub use packages::PackagesFolders;

@@ -9,6 +9,7 @@ use crate::{
     output::{Output, counted, grouped},
     table::{Align, Rows},
     target::{Description, TargetArg},
+    text::{Hex, Text},
 };
 use anyhow::{Context, Result};
 use permacode_reader::{Module, Path, Resource, Str, Target};
@@ -16,7 +17,7 @@ use serde::{
     Serialize, Serializer,
     ser::{Error as _, SerializeSeq},
 };
-use std::{ffi::OsString, fmt};
+use std::ffi::OsString;
 
 /// List the modules of an archive, or its resources
 ///
@@ -109,14 +110,6 @@ struct Entry<'a> {
     path: Option<Text<'a>>,
     is_executable: bool,
 }
-
-/// Bytes that are usually UTF-8. In JSON, U+FFFD stands for invalid bytes.
-#[derive(Debug, Clone, Copy)]
-struct Text<'a>(&'a [u8]);
-
-/// Bytes in hexadecimal.
-#[derive(Debug, Clone, Copy)]
-struct Hex<'a>(&'a [u8]);
 
 impl<'a> Entry<'a> {
     fn module(module: &Module<'a>) -> Result<Self> {
@@ -223,37 +216,6 @@ impl Serialize for Entries<'_> {
             sequence.serialize_element(&entry.map_err(S::Error::custom)?)?;
         }
         sequence.end()
-    }
-}
-
-impl Serialize for Text<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(self.0) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => serializer.collect_str(self),
-        }
-    }
-}
-
-impl fmt::Display for Text<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for chunk in self.0.utf8_chunks() {
-            f.write_str(chunk.valid())?;
-            f.write_str(if chunk.invalid().is_empty() { "" } else { "\u{FFFD}" })?;
-        }
-        Ok(())
-    }
-}
-
-impl Serialize for Hex<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

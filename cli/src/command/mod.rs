@@ -2,7 +2,11 @@
 
 pub(crate) mod bundle;
 pub(crate) mod cat;
+pub(crate) mod completions;
+pub(crate) mod dump;
 pub(crate) mod extract;
 pub(crate) mod info;
 pub(crate) mod list;
+pub(crate) mod man;
+pub(crate) mod show;
 pub(crate) mod verify;

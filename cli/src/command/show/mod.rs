@@ -1,0 +1,125 @@
+//! `permacode show`: what an archive says about a module, a class or a function, without running it.
+
+mod code;
+mod member;
+mod module;
+mod text;
+
+use crate::{
+    Answer,
+    archive::ArchiveArg,
+    name::{self, Named},
+    output::Output,
+    target::{Description, TargetArg},
+};
+use anyhow::{Context, Result};
+use code::CodeView;
+use module::ModuleView;
+use serde::Serialize;
+
+/// Show a module, a class or a function without running it
+///
+/// NAME is a module such as `json.decoder`. It shows the docstring, what the module defines, and the
+/// modules in a package. NAME:QUALNAME is a code object, such as that of a class or a function. It
+/// shows its signature, docstring, locals, constants, names, lines, exception handlers and
+/// instructions.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER_LONG_HELP, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    pub(crate) archive: ArchiveArg,
+
+    /// A module, or a code object in it: `json.decoder:JSONDecoder.decode`
+    #[arg(value_name = "NAME[:QUALNAME]")]
+    name: String,
+
+    #[command(flatten)]
+    target: TargetArg,
+
+    /// Print JSON, and errors as well
+    #[arg(long)]
+    json: bool,
+}
+
+/// The sections of both forms of the help.
+macro_rules! after_help {
+    () => {
+        "\
+Examples:
+  permacode show stdlib.perma json
+  permacode show stdlib.perma json.decoder:JSONDecoder.decode
+  permacode show stdlib.perma 'json.decoder:<module>'
+  permacode show stdlib.perma json:dumps --json | jq -r .docstring
+
+Exit status:
+  0  shown
+  1  NAME was not found or is the name of several code objects, or a table could not be decoded
+  2  wrong usage, or the archive cannot be read"
+    };
+}
+
+const AFTER_HELP: &str = after_help!();
+
+const AFTER_LONG_HELP: &str = concat!(
+    after_help!(),
+    "
+
+Names:
+  json.decoder                      a module or a package
+  json.decoder:JSONDecoder          a class
+  json.decoder:JSONDecoder.decode   a method
+  json.decoder:<module>             the body of the module
+  enum:property.__get__             a function
+  functools:wraps.<locals>.wrapper  a function in a function; `.<locals>` can be left out
+  typing:overload#2                 the second of several code objects of this name, in the
+                                    order of their first lines
+  typing:overload@120               the one that starts in line 120
+
+  If an archive has several targets, the first one that has the module is shown. --target chooses
+  another. The text form shortens long values. JSON has them whole, except for constants."
+);
+
+/// Everything that the command shows. Text and JSON are made from it.
+#[derive(Debug, Serialize)]
+struct View<'a> {
+    archive: String,
+    target: Description<'a>,
+    #[serde(flatten)]
+    shown: Shown<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Shown<'a> {
+    Module(ModuleView<'a>),
+    Code(CodeView<'a>),
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
+    let archive = args.archive.open()?;
+    let Some(named) = name::find(&archive, &args.archive, &args.target, &args.name)? else { return Ok(Answer::No) };
+    let view = view(args, named).with_context(|| format!("cannot show {:?} of {}", args.name, args.archive))?;
+    if args.json {
+        out.json(&view)?;
+    } else {
+        match &view.shown {
+            Shown::Module(module) => module.print(&view.target, out)?,
+            Shown::Code(code) => code.print(&view.target, out)?,
+        }
+    }
+    let is_whole = match &view.shown {
+        Shown::Module(_) => true,
+        Shown::Code(code) => code.problems.is_empty(),
+    };
+    Ok(if is_whole { Answer::Yes } else { Answer::No })
+}
+
+fn view<'a>(args: &Args, named: Named<'a>) -> Result<View<'a>> {
+    let Named { target, target_view, module, code } = named;
+    let is_cpython = target.vm == permacode_pyc::VM;
+    let shown = match code {
+        Some(code) => Shown::Code(CodeView::new(&code, target_view.unit_size(), is_cpython)?),
+        None => Shown::Module(ModuleView::new(&target_view, &module, is_cpython)?),
+    };
+    Ok(View { archive: args.archive.name(), target, shown })
+}
