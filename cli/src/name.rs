@@ -117,8 +117,8 @@ fn find_code<'a>(module: Module<'a>, name: &str) -> Result<Option<Code<'a>>> {
         return Ok(Some(code));
     }
     let objects = counted(found.len() as u64, "code object", "code objects");
-    let problem = if chosen.is_empty() { "none of them is chosen" } else { "choose one with #N or @LINE" };
-    note(format_args!("permacode: {objects} have the name \"{full}\"; {problem}"));
+    let advice = if chosen.is_empty() { "there is no such number or line" } else { "choose one with #N or @LINE" };
+    note(format_args!("permacode: \"{full}\" is the name of {objects}; {advice}"));
     for (index, code) in found.iter().enumerate().take(MAX_NAMED) {
         note(format_args!("  \"{full}#{}\" starts in line {}", index + 1, code.first_line()?));
     }

@@ -69,11 +69,11 @@ Names:
   json.decoder:JSONDecoder          a class
   json.decoder:JSONDecoder.decode   a method
   json.decoder:<module>             the body of the module
-  enum:property.__get__             a function
-  functools:wraps.<locals>.wrapper  a function in a function; `.<locals>` can be left out
-  typing:overload#2                 the second of several code objects of this name, in the
+  dis:_get_const_value              a function
+  functools:cache.<locals>.f        a function in a function; `.<locals>` can be left out
+  threading:Thread.name#2           the second of several code objects of this name, in the
                                     order of their first lines
-  typing:overload@120               the one that starts in line 120
+  threading:Thread.name@1160        the one that starts in line 1160
 
   If an archive has several targets, the first one that has the module is shown. --target chooses
   another. The text form shortens long values. JSON has them whole, except for constants."

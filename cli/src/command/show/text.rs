@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use std::fmt;
 
 /// Width of the names of fields.
-const WIDTH: usize = 12;
+const WIDTH: usize = 14;
 
 /// A line `  name  value`.
 pub(super) fn field(out: &mut Output, name: &str, value: impl fmt::Display) -> Result<()> {
@@ -23,7 +23,7 @@ pub(super) fn docstring(out: &mut Output, text: Option<Text<'_>>) -> Result<()> 
     let Some(text) = text else { return Ok(()) };
     out.line("")?;
     out.line("DOCSTRING")?;
-    for line in text.0.split(|byte| *byte == b'\n') {
+    for line in text.0.trim_ascii_end().split(|byte| *byte == b'\n') {
         out.line(format!("  {}", Text(line)).trim_end())?;
     }
     Ok(())
