@@ -1,12 +1,15 @@
 //! The output of the command, compared with `tests/cmd/*.trycmd`. `TRYCMD=overwrite` writes the current output.
 #![allow(missing_docs)]
 
+mod sample;
+
 #[test]
 fn the_output_is_that_of_the_transcripts() {
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, bytes: &[u8]| std::fs::write(folder.path().join(name), bytes).unwrap();
     let archive = permacode_testkit::toy::archive();
     write("toy.perma", &archive);
+    write("shop.perma", &sample::archive());
     write("cut.perma", &archive[..archive.len() - 1]);
     write("empty.perma", b"");
     write("text.perma", b"# no archive\n");
