@@ -71,6 +71,8 @@ fn every_query_answers_in_json() {
     assert_eq!(json(&["info", &path, "--json"])["modules"], 7);
     assert_eq!(json(&["list", &path, "--json"])["targets"].as_array().unwrap().len(), 2);
     assert_eq!(json(&["list", &path, "absent", "--json"])["targets"][0]["entries"], Value::Array(vec![]));
+    assert_eq!(json(&["show", &path, "tools", "--json"])["kind"], "module");
+    assert_eq!(json(&["dump", &path, "header.version", "--json"])["lines"][1]["value"], 1);
     assert_eq!(json(&["verify", &path, "--json"])["is_valid"], true);
     let absent = json(&["verify", &path, "--module", "absent", "--json"]);
     assert_eq!((&absent["is_valid"], &absent["error"]["rule"]), (&Value::Bool(false), &Value::Null));
@@ -88,7 +90,16 @@ fn an_archive_can_come_from_standard_input() {
 #[test]
 fn a_reader_that_goes_away_is_not_an_error() {
     let (_folder, path) = toy_file();
-    for args in [&["list", &path][..], &["info", &path, "--json"], &["cat", &path, "tools"], &["--help"]] {
+    for args in [
+        &["list", &path][..],
+        &["info", &path, "--json"],
+        &["cat", &path, "tools"],
+        &["--help"],
+        &["dump", &path],
+        &["show", &path, "tools"],
+        &["completions", "bash"],
+        &["man"],
+    ] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = permacode(args).stdout(writer).stderr(Stdio::piped()).output().unwrap();
@@ -108,7 +119,20 @@ fn a_full_disk_is_an_error() {
 
 #[test]
 fn each_help_explains_the_exit_status() {
-    for command in [&[][..], &["bundle"], &["list"], &["info"], &["verify"], &["cat"], &["extract"]] {
+    let commands: [&[&str]; 11] = [
+        &[],
+        &["bundle"],
+        &["list"],
+        &["info"],
+        &["verify"],
+        &["cat"],
+        &["show"],
+        &["extract"],
+        &["dump"],
+        &["completions"],
+        &["man"],
+    ];
+    for command in commands {
         for flag in ["-h", "--help"] {
             let help = stdout(&[command, &[flag]].concat());
             assert!(help.contains("Examples:") && help.contains("Exit status:"), "{command:?} {flag}");

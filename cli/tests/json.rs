@@ -60,7 +60,9 @@ fn every_dump_follows_the_schema() {
             .as_array()
             .unwrap()
             .iter()
-            .map(|line| line["bytes"].as_str().map_or(0, |hex| hex.len() / 2) + line["len"].as_u64().unwrap_or(0) as usize)
+            .map(|line| {
+                line["bytes"].as_str().map_or(0, |hex| hex.len() / 2) + line["len"].as_u64().unwrap_or(0) as usize
+            })
             .sum();
         assert_eq!(hex, bytes.len(), "{name}");
         let has_problem = dump["lines"].as_array().unwrap().iter().any(|line| line["line"] == "problem");

@@ -113,11 +113,15 @@ fn is_quiet(text: &str) -> bool {
 #[test]
 fn a_standard_output_that_cannot_be_written_is_an_error() {
     let fixture = Fixture::new();
-    let queries: [&[&str]; 6] = [
+    let queries: [&[&str]; 10] = [
         &["info", "toy.perma"],
         &["list", "toy.perma", "--json"],
         &["verify", "toy.perma"],
         &["cat", "toy.perma", "tools"],
+        &["show", "toy.perma", "tools", "--json"],
+        &["dump", "toy.perma"],
+        &["completions", "zsh"],
+        &["man", "list"],
         &["--help"],
         &["--version"],
     ];
@@ -143,6 +147,8 @@ fn an_input_that_never_ends_is_refused() {
         (&["info", "-"][..], 2),
         (&["list", "-"], 2),
         (&["cat", "-", "tools"], 2),
+        (&["show", "-", "tools"], 2),
+        (&["dump", "-", "tools"], 2),
         (&["extract", "-", "-o", "out"], 2),
         (&["verify", "-"], 1),
     ] {
@@ -172,6 +178,13 @@ fn names_of_the_command_line_do_nothing_to_a_terminal() {
         &["list", name, "--target", name],
         &["list", name, name],
         &["cat", name, name],
+        &["show", name, name],
+        &["show", name, "tools:\x1b[31m"],
+        &["dump", name, name],
+        &["dump", name, "modules[\x1b"],
+        &["man", name],
+        &["man", "-o", "toy.perma/absent\x1b\n"],
+        &["completions", name],
         &["info", "absent\x1b[31m\n\u{202e}x"],
         &["info", name, name],
         &["info", "--\x1b[31m"],
@@ -223,8 +236,10 @@ fn errors_are_json_where_json_is_wanted() {
         let keys: Vec<&str> = error.as_object().unwrap().keys().map(String::as_str).take(5).collect();
         assert_eq!(keys, ["kind", "message", "file", "offset", "rule"]);
     };
-    for command in ["info", "list", "verify"] {
-        let error = json_error(&mut fixture.command(&[command, "absent.perma", "--json"]));
+    for args in [&["info"][..], &["list"], &["verify"], &["show"], &["dump"]] {
+        let name: &[&str] = if args[0] == "show" { &["tools"] } else { &[] };
+        let args = [args, &["absent.perma", "--json"], name].concat();
+        let error = json_error(&mut fixture.command(&args));
         check(&error, ["not-found", "absent.perma", "null"]);
         let message = error["message"].as_str().unwrap();
         assert_eq!(message, "cannot open \"absent.perma\": No such file or directory (os error 2)");
@@ -234,6 +249,12 @@ fn errors_are_json_where_json_is_wanted() {
     assert_eq!(error["offset"], 0);
     let error = json_error(&mut fixture.command(&["info", "damaged.perma", "--json"]));
     assert!(error["rule"].is_string() && error["offset"].is_u64() && error["advice"].is_string(), "{error}");
+    let error = json_error(&mut fixture.command(&["show", "text.perma", "tools", "--json"]));
+    check(&error, ["not-an-archive", "text.perma", "H-1"]);
+    let error = json_error(&mut fixture.command(&["dump", "text.perma", "tools", "--json"]));
+    check(&error, ["not-an-archive", "text.perma", "H-1"]);
+    let error = json_error(&mut fixture.command(&["dump", "toy.perma", "header[", "--json"]));
+    check(&error, ["usage", "toy.perma", "null"]);
     let error = json_error(&mut fixture.command(&["info", "--json"]));
     check(&error, ["usage", "null", "null"]);
     let error = json_error(&mut fixture.command(&["info", "--json", "--no\x1b"]));

@@ -72,7 +72,7 @@ const AFTER_HELP: &str = "\
 Examples:
   permacode extract stdlib.perma -o lib
   permacode extract stdlib.perma -o staging --base /usr/lib/python3.13
-  permacode extract all.perma -o staging --base stdlib=/usr/lib/python3.13 --base app=/srv/app
+  permacode extract all.perma -o staging --base stdlib=/opt/lib --base site-packages=/opt/site
   permacode extract fonts.perma -o fonts --max-size 40GiB
 
 Exit status:

@@ -6,7 +6,7 @@ use permacode_reader::{ExceptionEncoding, LineEncoding};
 use permacode_testkit::{Part, Program};
 
 /// The archive. It has the same bytes on every machine.
-pub fn archive() -> Vec<u8> {
+pub(crate) fn archive() -> Vec<u8> {
     let target = Target {
         cache_tag: "cpython-313".into(),
         line_encoding: LineEncoding::LocationTable,
