@@ -20,7 +20,8 @@ const NAMES: [(u32, &str); 12] = [
 /// their numbers differ between versions.
 ///
 /// ```
-/// assert_eq!(permacode_pyc::flag_names(0x10027).collect::<Vec<_>>(), ["OPTIMIZED", "NEWLOCALS", "VARARGS", "GENERATOR"]);
+/// let names: Vec<_> = permacode_pyc::flag_names(0x2000_0027).collect();
+/// assert_eq!(names, ["OPTIMIZED", "NEWLOCALS", "VARARGS", "GENERATOR"]);
 /// ```
 pub fn flag_names(flags: u32) -> impl Iterator<Item = &'static str> {
     NAMES.iter().filter(move |(flag, _)| flags & flag != 0).map(|(_, name)| *name)
