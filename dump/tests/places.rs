@@ -131,9 +131,12 @@ fn text_that_is_no_address_is_refused_with_a_reason() {
     }
 }
 
+/// Damages an archive.
+type Change<'a> = &'a dyn Fn(&mut Edited);
+
 #[test]
 fn a_damaged_archive_is_shown_and_its_faults_are_named() {
-    let faults = |change: &dyn Fn(&mut Edited)| {
+    let faults = |change: Change<'_>| {
         let mut edited = Edited(shapes::everything());
         change(&mut edited);
         problems(&edited.0).join("\n")
@@ -144,7 +147,7 @@ fn a_damaged_archive_is_shown_and_its_faults_are_named() {
             edited.set(path, value);
         }
     };
-    let checks: [(&dyn Fn(&mut Edited), &str); 9] = [
+    let checks: [(Change<'_>, &str); 9] = [
         (&|edited| edited.0[0] = b'x', "the file does not start with the bytes of an archive"),
         (&|edited| edited.0.truncate(40), "the file has 40 bytes; a header has 64"),
         (
