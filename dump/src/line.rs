@@ -12,7 +12,7 @@ pub(crate) const WIDTH: usize = 16;
 pub enum Line<'a> {
     /// What the lines after it belong to: a section, a named record, the data of a code object.
     Heading {
-        /// The address or the name of the thing.
+        /// The address of the thing, and its name in the archive. The name may have control characters.
         text: String,
     },
     /// Some bytes: a field, an object, or a row of text or data.

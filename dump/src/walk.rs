@@ -19,7 +19,7 @@ const ITEMS_WIDTH: usize = 8;
 /// The longest text behind the address of an object that stays on one line.
 const MAX_WORDS: usize = 40;
 
-/// The longest name in a heading, in characters.
+/// The longest name in a heading, in bytes.
 const MAX_NAME: usize = 64;
 
 impl<'a> Map<'a> {
@@ -162,9 +162,11 @@ impl<'a, E> Walk<'_, 'a, E> {
         let (offset, len) = (usize::try_from(field("name_offset")?).ok()?, usize::try_from(field("name_len")?).ok()?);
         let names = self.map.part(SectionKind::Names.name())?.range.clone();
         let names = self.map.slice(names);
-        let text = String::from_utf8_lossy(names.get(offset..offset.checked_add(len)?)?);
-        let mut name: String = text.chars().take(MAX_NAME).collect();
-        if name.len() < text.len() {
+        let name = names.get(offset..offset.checked_add(len)?)?;
+        // Many records may share one long name, so only its start is looked at.
+        let head = name.get(..MAX_NAME).unwrap_or(name);
+        let mut name = String::from_utf8_lossy(head).into_owned();
+        if head.len() < len {
             name.push('…');
         }
         Some(name)
