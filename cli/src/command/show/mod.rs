@@ -70,10 +70,11 @@ Names:
   json.decoder:JSONDecoder.decode   a method
   json.decoder:<module>             the body of the module
   dis:_get_const_value              a function
-  functools:cache.<locals>.f        a function in a function; `.<locals>` can be left out
+  functools:lru_cache.<locals>.decorating_function
+                                    a function in a function; `.<locals>` can be left out
   threading:Thread.name#2           the second of several code objects of this name, in the
                                     order of their first lines
-  threading:Thread.name@1160        the one that starts in line 1160
+  threading:Thread.name@1105        the one that starts in line 1105
 
   If an archive has several targets, the first one that has the module is shown. --target chooses
   another. The text form shortens long values. JSON has them whole, except for constants."
