@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: TargetArg,
 
-    /// Print JSON, and errors as well
+    /// Print the result as JSON, and errors as JSON, too
     #[arg(long)]
     json: bool,
 }
