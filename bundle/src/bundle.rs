@@ -153,6 +153,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     report.not_modules.sort();
     report.verbatim_filenames.sort();
     report.unreadable.sort();
+    report.signatures.refused.sort();
     report.skipped = report::skipped(&places, &mut skipped);
     report.other_names = report::other_names(&places, &other_names);
     report.unmatched = filter.unused_to_exclude();
@@ -187,6 +188,7 @@ impl Join<'_> {
             compiler: &compiler,
             items: &sources,
             threads: threads(self.options.threads),
+            functions: self.options.signatures,
         };
         reading.run(|item, compiled| {
             match compiled {

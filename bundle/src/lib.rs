@@ -58,6 +58,6 @@ pub use options::BundleOptions;
 pub use permacode_writer::{ErrorKind as WriteErrorKind, remove_temporaries};
 pub use progress::{Phase, Progress};
 pub use report::{
-    ArchiveReport, BundleReport, MergedReport, NotModule, OtherName, RootReport, SectionReport, Skipped,
-    VerbatimFilename,
+    ArchiveReport, BundleReport, MergedReport, NotModule, OtherName, RefusedSource, RootReport, SectionReport,
+    SignatureReport, Skipped, VerbatimFilename,
 };

@@ -33,6 +33,7 @@ pub struct BundleOptions {
     pub(crate) resources: bool,
     pub(crate) mtime: bool,
     pub(crate) sealed: bool,
+    pub(crate) signatures: bool,
     pub(crate) strict: bool,
     pub(crate) threads: Option<usize>,
     pub(crate) keep_compiled: Option<PathBuf>,
@@ -57,6 +58,7 @@ impl BundleOptions {
             resources: true,
             mtime: false,
             sealed: false,
+            signatures: true,
             strict: false,
             threads: None,
             keep_compiled: None,
@@ -169,6 +171,13 @@ impl BundleOptions {
     #[must_use]
     pub fn sealed(mut self, wanted: bool) -> Self {
         self.sealed = wanted;
+        self
+    }
+
+    /// Whether the archive has the signatures of functions: defaults and annotations as source text.
+    #[must_use]
+    pub fn signatures(mut self, wanted: bool) -> Self {
+        self.signatures = wanted;
         self
     }
 

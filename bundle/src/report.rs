@@ -60,6 +60,8 @@ pub struct BundleReport {
     pub verbatim_filenames: Vec<VerbatimFilename>,
     /// Compiled files that were not written, because their names are too long for the file system.
     pub not_kept: Vec<String>,
+    /// Signatures. All zero if they were not wanted.
+    pub signatures: SignatureReport,
     /// The archive.
     pub archive: ArchiveReport,
     /// The time that it took, in seconds.
@@ -116,6 +118,29 @@ pub struct VerbatimFilename {
     pub module: Arc<str>,
     /// The file name. Bytes that are not UTF-8 are escaped. Code objects may share it.
     pub filename: Arc<str>,
+}
+
+/// The signatures of functions: `def`, `async def` and `lambda`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SignatureReport {
+    /// Code objects of functions whose source was found. The archive has their defaults and annotations, if any.
+    pub matched: u64,
+    /// Code objects of functions whose source was not found.
+    pub unmatched: u64,
+    /// Code objects that several functions with different signatures may have become.
+    pub ambiguous: u64,
+    /// Modules whose source the parser did not accept, and the reasons. Their functions are not counted.
+    pub refused: Vec<RefusedSource>,
+}
+
+/// A module without signatures.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct RefusedSource {
+    /// The module.
+    pub module: String,
+    /// The reason.
+    pub message: String,
 }
 
 /// The archive in numbers.

@@ -2,6 +2,16 @@
 
 use crate::{I32, U16, U32, record::record};
 
+/// Flags of a code object in a target of CPython (spec.md B.2). Their values are the same in every version.
+pub mod code_flag {
+    /// `CO_OPTIMIZED`: the code object is not the body of a module or class.
+    pub const OPTIMIZED: u32 = 0x1;
+    /// `CO_VARARGS`: it has a parameter `*args`.
+    pub const VARARGS: u32 = 0x4;
+    /// `CO_VARKEYWORDS`: it has a parameter `**kwargs`.
+    pub const VARKEYWORDS: u32 = 0x8;
+}
+
 /// Value of [`CodeRecord::docstring`] in a code object without a docstring.
 pub const NO_DOCSTRING: u8 = u8::MAX;
 

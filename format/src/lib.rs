@@ -53,8 +53,8 @@ mod varint;
 
 pub use checksum::{CHUNK_LEN, CHUNK_LOG2, ChunkCrc, Crc32, crc32, header_crc};
 pub use code::{
-    CodeDetail, CodeRecord, ItemRef, NO_DOCSTRING, QualnameForm, SignatureRecord, WideCode, code_form, list_item,
-    local_kind,
+    CodeDetail, CodeRecord, ItemRef, NO_DOCSTRING, QualnameForm, SignatureRecord, WideCode, code_flag, code_form,
+    list_item, local_kind,
 };
 pub use encoding::{ExceptionEncoding, LineEncoding};
 pub use hash::{digest, name_hash};

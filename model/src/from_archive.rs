@@ -161,7 +161,7 @@ impl<'a> Arena<'a> {
             line_table: borrowed(code.line_table()?),
             exception_table: borrowed(code.exception_table()?),
             docstring: code.docstring_index(),
-            signature: code.signature()?.map(borrowed),
+            signature: code.signature_text()?.map(borrowed),
         })
     }
 

@@ -7,6 +7,7 @@ use crate::{
     object::{Item, Object},
     perma_bytes::PermaBytes,
     qualname::Qualname,
+    signature::Signature,
     string::Str,
     view::{At, View},
 };
@@ -474,12 +475,24 @@ impl<'a> Code<'a> {
         }
     }
 
-    /// Its signature: UTF-8, which should be JSON (spec.md 5.12). It does not repeat the names and kinds of parameters,
-    /// which the code object holds.
+    /// Its signature in a target of CPython: names and kinds of parameters from the code object, and defaults and
+    /// annotations from the stored text (spec.md B.2).
+    ///
+    /// It gives [`Code::flags`] the meaning that they have in CPython. Ask [`crate::Target::vm`] first if the archive
+    /// may have targets of another machine.
+    ///
+    /// # Errors
+    /// `[C-4]`, `[G-2]`, and [`ErrorKind::Signature`](crate::ErrorKind::Signature)
+    pub fn signature(&self) -> Result<Signature<'a>> {
+        Signature::new(self)
+    }
+
+    /// The stored text of its signature: UTF-8, for CPython JSON (spec.md 5.12, B.2). `None` if it has neither defaults
+    /// nor annotations, or if its source was not available.
     ///
     /// # Errors
     /// `[G-2]`
-    pub fn signature(&self) -> Result<Option<PermaBytes<'a>>> {
+    pub fn signature_text(&self) -> Result<Option<PermaBytes<'a>>> {
         let records = self.view().records::<SignatureRecord>()?;
         let found = records.binary_search_by_key(&self.id, |record| record.code.get());
         let Some(record) = found.ok().and_then(|index| records.get(index)) else { return Ok(None) };

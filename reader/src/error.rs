@@ -95,6 +95,11 @@ pub enum ErrorKind {
         /// The id of the code object.
         code: u32,
     },
+    /// The signature of a code object is not one of CPython (spec.md B.2). For another machine this is no fault.
+    Signature {
+        /// What is wrong with it, as a sentence.
+        problem: &'static str,
+    },
     /// The system could not open, map or read a file.
     #[cfg(feature = "std")]
     Io {
@@ -136,6 +141,12 @@ impl Error {
         Error(Box::new(Details { kind: ErrorKind::MalformedEntry { table, fault }, rule: None, offset: Some(offset) }))
     }
 
+    /// The signature breaks annex B.2. That is no rule of the format, because other machines may have other signatures.
+    #[cold]
+    pub(crate) fn signature(problem: &'static str, offset: u64) -> Self {
+        Error(Box::new(Details { kind: ErrorKind::Signature { problem }, rule: None, offset: Some(offset) }))
+    }
+
     #[cfg(feature = "std")]
     pub(crate) fn io(path: &std::path::Path, error: std::io::Error) -> Self {
         Error(Box::new(Details { kind: ErrorKind::Io { path: path.to_owned(), error }, rule: None, offset: None }))
@@ -147,8 +158,8 @@ impl Error {
         &self.0.kind
     }
 
-    /// The rule of `spec.md` that the bytes break. `None` for [`ErrorKind::Io`], [`ErrorKind::NeedsModule`] and
-    /// [`ErrorKind::MalformedEntry`], which do not mean that the archive is invalid.
+    /// The rule of `spec.md` that the bytes break. `None` for [`ErrorKind::Io`], [`ErrorKind::NeedsModule`],
+    /// [`ErrorKind::MalformedEntry`] and [`ErrorKind::Signature`], which do not mean that the archive is invalid.
     #[must_use]
     pub fn rule(&self) -> Option<Rule> {
         self.0.rule
@@ -203,6 +214,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::MalformedEntry { table, fault } => {
                 write!(f, "an entry of the {table} is malformed: {fault}; compile and bundle the module again")?;
+            }
+            ErrorKind::Signature { problem } => {
+                write!(f, "a signature is not one of CPython: {problem}; bundle the module again")?;
             }
             ErrorKind::Value { what, found } => write!(f, "{what} is {found}")?,
             #[cfg(feature = "std")]

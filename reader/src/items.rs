@@ -242,7 +242,7 @@ impl<'a> Items<'a> {
         self.object(index, Rule::C10)
     }
 
-    fn string(&self, index: usize) -> Result<Str<'a>> {
+    pub(crate) fn string(&self, index: usize) -> Result<Str<'a>> {
         self.name(index)?.as_str(Rule::C10)
     }
 

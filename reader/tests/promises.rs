@@ -98,7 +98,7 @@ fn an_invalid_module_name_is_never_returned() {
 fn a_signature_that_is_not_utf8_is_never_returned() {
     let bytes = changed(&[("signature-text@0", 0xFF)]);
     let archive = Archive::open(&bytes[..]).unwrap();
-    let signatures = module(&archive, 4).codes().map(|code| code.unwrap().signature());
+    let signatures = module(&archive, 4).codes().map(|code| code.unwrap().signature_text());
     let refused: Vec<_> = signatures.filter_map(Result::err).map(|error| error.rule()).collect();
     assert_eq!(refused, [Some(Rule::G2)]);
 }

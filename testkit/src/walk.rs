@@ -2,7 +2,7 @@
 
 use permacode_reader::{
     Archive, Budget, Code, Constant, Error, ErrorKind, Item, Items, Leaf, Module, Object, PermaBytes, Resource, Result,
-    Target,
+    Signature, Target,
 };
 use std::{collections::BTreeSet, fmt::Debug, hint::black_box};
 
@@ -172,7 +172,15 @@ fn of_code(code: &Code<'_>, budget: &mut Budget, seen: &mut BTreeSet<u32>, reach
     of_tables(code, reached);
     reached.get(code.first_line());
     reached.get(code.docstring());
-    reached.get(code.signature());
+    reached.get(code.signature_text());
+    match code.signature() {
+        Ok(signature) => of_signature(&signature, reached),
+        // Not a rule of the format: the target may be one of another machine.
+        Err(error) if matches!(error.kind(), ErrorKind::Signature { .. }) => {
+            assert!(error.to_string().contains("at offset"), "{error}");
+        }
+        Err(error) => drop(reached.get::<()>(Err(error))),
+    }
     if let Some(parent) = reached.get(code.parent()).flatten() {
         assert!(parent.id() > code.id(), "a parent comes later");
     }
@@ -234,6 +242,22 @@ fn of_tables(code: &Code<'_>, reached: &mut Reached) {
     for unit in [unit_count, u32::MAX] {
         let beyond = (code.location_at(unit).ok().flatten(), code.handler_at(unit).ok().flatten());
         assert_eq!(beyond, (None, None), "nothing covers a unit that does not exist");
+    }
+}
+
+fn of_signature(signature: &Signature<'_>, reached: &mut Reached) {
+    let mut count = 0;
+    for parameter in signature.parameters().take(200) {
+        if let Some(parameter) = reached.get(parameter) {
+            for text in [parameter.default, parameter.annotation].into_iter().flatten() {
+                assert!(text == *text.to_cow() && text.chars().eq(text.to_string().chars()));
+            }
+        }
+        count += 1;
+    }
+    assert_eq!(count, signature.len().min(200));
+    if count < 200 {
+        assert!(signature.to_string().starts_with('('));
     }
 }
 

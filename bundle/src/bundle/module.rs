@@ -14,6 +14,7 @@ use std::{
 
 use permacode_model::{Leaf, ModuleKind, Object, Path, Source, Str};
 use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash};
+use permacode_signatures::{Functions, Refused};
 
 use super::{Join, is_executable};
 use crate::{
@@ -21,7 +22,7 @@ use crate::{
     discover::{FoundFile, FoundKind, Why},
     error::Error,
     read::read,
-    report::VerbatimFilename,
+    report::{RefusedSource, VerbatimFilename},
     text,
     tree_layout::Kind,
 };
@@ -36,6 +37,8 @@ pub(super) struct Compiled {
     executable: bool,
     /// A whole `.pyc` file.
     pyc: Result<Vec<u8>, Why>,
+    /// The functions of the source, if signatures are wanted.
+    functions: Option<Result<Functions, Refused>>,
 }
 
 /// The result of reading and compiling a file.
@@ -50,6 +53,8 @@ pub(super) struct Reading<'r> {
     pub(super) compiler: &'r Compiler,
     pub(super) items: &'r [FoundFile],
     pub(super) threads: usize,
+    /// Whether the functions of each source are wanted.
+    pub(super) functions: bool,
 }
 
 impl Reading<'_> {
@@ -121,7 +126,8 @@ impl Reading<'_> {
             Outcome::Died(message) => Err(Why::CompilerDied { message }),
         };
         let mtime = metadata.modified().ok().and_then(seconds);
-        Ok(Read::Compiled(Compiled { source, mtime, executable: is_executable(&metadata), pyc }))
+        let functions = (self.functions && pyc.is_ok()).then(|| Functions::of_source(&source));
+        Ok(Read::Compiled(Compiled { source, mtime, executable: is_executable(&metadata), pyc, functions }))
     }
 }
 
@@ -175,6 +181,20 @@ impl Join<'_> {
                     self.report.verbatim_filenames.push(filename);
                 }
             }
+        }
+        match &compiled.functions {
+            Some(Ok(functions)) => {
+                let counts = functions.add_to(&mut module);
+                let report = &mut self.report.signatures;
+                report.matched += counts.matched;
+                report.unmatched += counts.unmatched;
+                report.ambiguous += counts.ambiguous;
+            }
+            Some(Err(refused)) => {
+                let refused = RefusedSource { module: name.clone(), message: refused.to_string() };
+                self.report.signatures.refused.push(refused);
+            }
+            None => {}
         }
         module.source = Some(Source {
             path: Path { root: Some(root.as_str().into()), path: Str { text: Cow::Borrowed(&below), interned: false } },

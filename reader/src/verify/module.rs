@@ -20,7 +20,7 @@ impl<'a> Verifier<'a> {
         let mut listed: BTreeSet<u32> = named.into_iter().filter(|id| *id != NONE).collect();
         for code in module.codes() {
             let code = code?;
-            code.signature()?;
+            code.signature_text()?;
             let list = code.list()?;
             budget.take_list(&list)?;
             for item in list.all().iter() {
