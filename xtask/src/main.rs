@@ -9,6 +9,7 @@ mod python;
 mod python_proof;
 mod pythons;
 mod run;
+mod signatures;
 mod spec;
 mod spec_proof;
 mod stdlib;
@@ -36,6 +37,7 @@ enum Task {
     SpecProof(spec_proof::Args),
     Stdlib(stdlib::Args),
     Introspection(introspection::Args),
+    Signatures(signatures::Args),
     Python(python::Args),
     PythonProof(python_proof::Args),
     /// List the interpreters that the tests use
@@ -52,6 +54,7 @@ impl Task {
             Task::SpecProof(args) => spec_proof::spec_proof(args),
             Task::Stdlib(args) => stdlib::stdlib(args),
             Task::Introspection(args) => introspection::introspection(args),
+            Task::Signatures(args) => signatures::signatures(args),
             Task::Python(args) => python::python(args),
             Task::PythonProof(args) => python_proof::python_proof(args),
             Task::Pythons => pythons::list(),

@@ -17,7 +17,7 @@ const TESTS: [&str; 5] = ["test", "**/test", "**/tests", "**/idle_test", "**/_te
 /// The library of an interpreter, and the folder of its archive and trees.
 #[derive(Debug)]
 pub(crate) struct Library {
-    pub(super) interpreter: Interpreter,
+    pub(crate) interpreter: Interpreter,
     folder: PathBuf,
 }
 
