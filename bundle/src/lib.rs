@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! places -> discover -> compile (a fresh process for each source) -> permacode-pyc -> permacode-writer -> archive
+//!                    -> permacode-signatures (functions of each source) -----^
 //! archive -> permacode-reader -> permacode-pyc -> tree of files
 //! ```
 //!

@@ -267,6 +267,7 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     print_elsewhere(args, report, out)?;
     print_not_modules(args, report, out)?;
     print_skipped(args, report, out)?;
+    print_signatures(args, report, out)?;
     for path in &report.not_kept {
         out.line(format_args!("not kept: {path}: its name is too long for the file system"))?;
     }
@@ -336,6 +337,26 @@ fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Re
     };
     out.line(line)?;
     print_list(args, report.not_modules.iter().map(not_module), out)
+}
+
+/// Functions whose defaults and annotations the archive does not have, although their source does.
+fn print_signatures(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
+    let signatures = &report.signatures;
+    let missing = signatures.unmatched + signatures.ambiguous;
+    if missing > 0 {
+        let functions = counted(missing, "function", "functions");
+        let ambiguous = grouped(signatures.ambiguous);
+        out.line(format_args!(
+            "without defaults and annotations: {functions}, of them {ambiguous} that the source has several times"
+        ))?;
+    }
+    let refused = &signatures.refused;
+    if !refused.is_empty() {
+        let modules = counted(refused.len() as u64, "module", "modules");
+        out.line(format_args!("without defaults and annotations: all functions of {modules}:"))?;
+        print_list(args, refused.iter().map(|refused| format!("{}: {}", refused.module, refused.message)), out)?;
+    }
+    Ok(())
 }
 
 fn print_skipped(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
