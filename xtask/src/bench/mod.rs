@@ -1,5 +1,6 @@
 //! `cargo xtask bench`: measurements.
 
+mod bundle;
 mod callgrind;
 mod lookup;
 mod open;
@@ -10,9 +11,10 @@ mod synthetic;
 use anyhow::Result;
 pub(crate) use open::open;
 
-/// Measure importing, opening or finding modules
+/// Measure bundling, importing, opening or finding modules
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
+    Bundle(bundle::Args),
     Python(python::Args),
     /// Count the instructions of opening an archive; ten thousand modules must take as many as ten
     Open,
@@ -23,6 +25,7 @@ impl Bench {
     /// Runs the measurement.
     pub(crate) fn run(&self) -> Result<()> {
         match self {
+            Bench::Bundle(args) => bundle::time(args),
             Bench::Python(args) => python::python(args),
             Bench::Open => open(),
             Bench::Lookup(args) => lookup::lookup(args),
