@@ -188,7 +188,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_string_is_read_like_serde_reads_it(json in r#""([a-f0-9éu\\"/\n]|\\u[dD][89a-fA-F][0-9]{2}|\\[nu"\\]){0,8}""#) {
+        fn every_string_is_read_like_serde_reads_it(
+            json in r#""([a-f0-9éu\\"/\n]|\\u[dD][89a-fA-F][0-9]{2}|\\[nu"\\]){0,8}""#
+        ) {
             prop_assert_eq!(text(&json), serde_json::from_str(&json).ok());
         }
 

@@ -33,8 +33,8 @@ impl Functions {
     /// If there are several, they must have the same signature, or the compiler must have made one code object for each
     /// of them, in one place and thus in the same order.
     ///
-    /// A code object that is neither a function nor a class, such as that of a comprehension, belongs to the code around
-    /// it.
+    /// A code object that is neither a function nor a class, such as that of a comprehension, belongs to the code
+    /// around it.
     pub fn add_to(&self, module: &mut Module<'_>) -> Counts {
         let mut counts = Counts::default();
         let Some(body) = module.body else { return counts };

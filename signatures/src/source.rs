@@ -73,8 +73,8 @@ pub(crate) struct Names {
 pub(crate) struct Function {
     /// Number of its [`Scope`].
     pub(crate) scope: u32,
-    /// Number of the code object that contains it. Comprehensions, annotations and type parameters may have code objects
-    /// of their own, depending on the version.
+    /// Number of the code object that contains it. Comprehensions, annotations and type parameters may have code
+    /// objects of their own, depending on the version.
     pub(crate) place: u32,
     /// JSON. `None` if it has neither defaults nor annotations.
     pub(crate) text: Option<String>,

@@ -1,6 +1,7 @@
 //! No source makes the parser or the walk over its tree overflow the stack, run for long or panic.
 
 use permacode_signatures::{Functions, Refused};
+use proptest::prelude::*;
 use std::time::Instant;
 
 const LEVELS: usize = 100_000;
@@ -137,5 +138,27 @@ fn bytes_that_are_no_source() {
         b"def f(\0): 0",
     ] {
         let _ = Functions::of_source(source);
+    }
+}
+
+/// Pieces of sources, which may make sense together.
+const PIECES: &[&str] = &[
+    "def ", "f", "(", ")", "[", "]", "{", "}", ":", ",", " ", "\n", "\n    ", "lambda ", "a", "=", "1", "*", "**", "/",
+    "->", "int", "@", "class ", "async ", "await ", "if ", "else ", "for ", " in ", "'", "\"\"\"", "f'", "t\"", "#",
+    "\\", "\r", "yield ", ":=", "type ", "match ", "case ", "try:", "with ", "as ", "é", "\0", "\u{c}", "...", "!r",
+    ".", "-",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20_000))]
+
+    #[test]
+    fn any_pieces_of_source(pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..40)) {
+        let _ = Functions::of_source(pieces.concat().as_bytes());
+    }
+
+    #[test]
+    fn any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..60)) {
+        let _ = Functions::of_source(&bytes);
     }
 }
