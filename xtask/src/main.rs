@@ -9,7 +9,6 @@ mod python;
 mod python_proof;
 mod pythons;
 mod run;
-mod signatures;
 mod spec;
 mod spec_proof;
 mod stdlib;
@@ -37,7 +36,6 @@ enum Task {
     SpecProof(spec_proof::Args),
     Stdlib(stdlib::Args),
     Introspection(introspection::Args),
-    Signatures(signatures::Args),
     Python(python::Args),
     PythonProof(python_proof::Args),
     /// List the interpreters that the tests use
@@ -54,7 +52,6 @@ impl Task {
             Task::SpecProof(args) => spec_proof::spec_proof(args),
             Task::Stdlib(args) => stdlib::stdlib(args),
             Task::Introspection(args) => introspection::introspection(args),
-            Task::Signatures(args) => signatures::signatures(args),
             Task::Python(args) => python::python(args),
             Task::PythonProof(args) => python_proof::python_proof(args),
             Task::Pythons => pythons::list(),

@@ -73,7 +73,7 @@ pub(crate) fn ci() -> Result<()> {
     }
     python::python(&python::Args::default())?;
     stdlib::stdlib(&stdlib::Args::default())?;
-    println!("\n== lines, handlers and docstrings");
+    println!("\n== lines, handlers, docstrings and signatures");
     introspection::introspection(&introspection::Args { no_tests: true, pythons: Vec::new() })?;
     println!("\nall passed in {:.0} s", start.elapsed().as_secs_f64());
     Ok(())

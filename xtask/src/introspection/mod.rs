@@ -2,8 +2,9 @@
 //!
 //! For each interpreter, this task bundles the standard library and keeps the compiled files. A script in that
 //! interpreter describes each code object of those files. [`tables`] compares positions, handlers and docstrings with
-//! what the reader finds in the archive.
+//! what the reader finds in the archive. [`signatures`] compares signatures with the sources.
 
+mod signatures;
 mod stream;
 mod tables;
 
@@ -18,7 +19,7 @@ use permacode_bundle::Interpreter;
 use std::path::PathBuf;
 use tables::Report;
 
-/// Compare lines, handlers and docstrings of whole standard libraries with what CPython says
+/// Compare lines, handlers, docstrings and signatures of whole standard libraries with what CPython says
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The interpreters; by default one of each minor version that is found
@@ -51,6 +52,7 @@ pub(crate) fn introspection(args: &Args) -> Result<()> {
         "reader",
         "ratio",
     ]);
+    let mut signature_table = signatures::table();
     let mut failed = Vec::new();
     for python in pythons {
         let interpreter = Interpreter::probe(&python).with_context(|| format!("cannot use {}", python.display()))?;
@@ -59,11 +61,13 @@ pub(crate) fn introspection(args: &Args) -> Result<()> {
         let library = Library::new(interpreter, folder.path().join(&version));
         library.bundle(!args.no_tests)?;
         let report = timed("compare", || tables::compare(&library))?;
-        for difference in &report.shown {
+        let signatures = timed("compare signatures", || signatures::compare(&library))?;
+        for difference in report.shown.iter().chain(&signatures.shown) {
             println!("{difference}");
         }
         table.add_row(row(&version, &report));
-        if report.differences > 0 {
+        signature_table.add_row(signatures.row(&version));
+        if report.differences > 0 || !signatures.is_good() {
             failed.push(version);
         }
         library.remove();
@@ -75,6 +79,7 @@ pub(crate) fn introspection(args: &Args) -> Result<()> {
     println!("constant. A text that a module or class assigns to __doc__ is its docstring in the archive.");
     println!("\nThe times are those of consuming all positions: co_positions() in CPython (3.10: co_lines(), before:");
     println!("dis.findlinestarts()), Code::locations() unit by unit in the reader.");
+    println!("\nSignatures:\n{signature_table}");
     ensure!(failed.is_empty(), "CPython says something else for {}", failed.join(", "));
     Ok(())
 }

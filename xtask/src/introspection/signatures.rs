@@ -1,16 +1,8 @@
-//! `cargo xtask signatures`: the signatures in an archive are those of CPython.
-//!
-//! For each interpreter, this task bundles the standard library. A script in that interpreter compares what the reader
-//! says about each code object with `inspect.signature` and with the syntax tree of the source.
+//! Signatures against `inspect.signature` and the syntax trees of the sources.
 
-use crate::{
-    pythons,
-    run::{cargo, run, script},
-    stdlib::{Library, timed},
-};
+use crate::{run::script, stdlib::Library};
 use anyhow::{Context, Result, ensure};
 use comfy_table::{Table, presets};
-use permacode_bundle::Interpreter;
 use permacode_reader::{Archive, Code, Module, ParameterKind};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,19 +10,8 @@ use std::{
     collections::BTreeMap,
     ffi::OsString,
     io::{BufWriter, Write},
-    path::PathBuf,
     process::{Command, Stdio},
 };
-
-/// Compare the signatures of whole standard libraries with those of CPython
-#[derive(Debug, Default, clap::Args)]
-pub(crate) struct Args {
-    /// The interpreters; by default one of each minor version that is found
-    pythons: Vec<PathBuf>,
-    /// Leave out the test suites
-    #[arg(long)]
-    no_tests: bool,
-}
 
 /// The counts of the table: names in the output of the script.
 const COLUMNS: [&str; 7] =
@@ -41,57 +22,40 @@ const LEAST_MATCHED: u64 = 999;
 
 /// What the script found.
 #[derive(Debug, Default, Deserialize)]
-pub(crate) struct Report {
+pub(super) struct Report {
     counts: BTreeMap<String, u64>,
     /// The first differences.
-    shown: Vec<String>,
+    pub(super) shown: Vec<String>,
 }
 
 impl Report {
     fn count(&self, name: &str) -> u64 {
         self.counts.get(name).copied().unwrap_or_default()
     }
+
+    /// Whether there is no difference, and enough functions have their source.
+    pub(super) fn is_good(&self) -> bool {
+        self.count("differences") == 0 && self.count("matched") * 1000 >= self.count("functions") * LEAST_MATCHED
+    }
+
+    /// A row of [`table`].
+    pub(super) fn row(&self, version: &str) -> Vec<String> {
+        let share = 100.0 * self.count("matched") as f64 / self.count("functions") as f64;
+        let counts = COLUMNS.map(|column| self.count(column).to_string());
+        [version.to_owned()].into_iter().chain(counts).chain([format!("{share:.3} %")]).collect()
+    }
 }
 
-/// Runs the comparison for the interpreters that are named, or for all that take part.
-pub(crate) fn signatures(args: &Args) -> Result<()> {
-    run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
-    let pythons =
-        if args.pythons.is_empty() { pythons::taking_part().into_values().collect() } else { args.pythons.clone() };
-    ensure!(!pythons.is_empty(), "no CPython 3.8 or later was found");
-    let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
+/// A table for [`Report::row`].
+pub(super) fn table() -> Table {
     let mut table = Table::new();
     table.load_preset(presets::NOTHING);
     table.set_header(["CPython"].iter().chain(&COLUMNS).chain(&["share matched"]));
-    let mut failed = Vec::new();
-    for python in pythons {
-        let interpreter = Interpreter::probe(&python).with_context(|| format!("cannot use {}", python.display()))?;
-        let version = interpreter.version_text.clone();
-        println!("\n== CPython {version}");
-        let library = Library::new(interpreter, folder.path().join(&version));
-        library.bundle(!args.no_tests)?;
-        let report = timed("compare", || compare(&library))?;
-        for difference in &report.shown {
-            println!("{difference}");
-        }
-        println!("{:?}", report.counts);
-        let (functions, matched) = (report.count("functions"), report.count("matched"));
-        let mut row = vec![version.clone()];
-        row.extend(COLUMNS.map(|column| report.count(column).to_string()));
-        row.push(format!("{:.3} %", 100.0 * matched as f64 / functions as f64));
-        table.add_row(row);
-        if report.count("differences") > 0 || matched * 1000 < functions * LEAST_MATCHED {
-            failed.push(version);
-        }
-        library.remove();
-    }
-    println!("\n{table}");
-    ensure!(failed.is_empty(), "signatures differ for {}", failed.join(", "));
-    Ok(())
+    table
 }
 
 /// Compares all modules of a bundled library.
-pub(crate) fn compare(library: &Library) -> Result<Report> {
+pub(super) fn compare(library: &Library) -> Result<Report> {
     let archive = Archive::open(std::fs::read(library.archive())?)?;
     let target = archive.target(0).context("the archive has no target")?;
     let mut root = OsString::from("stdlib=");
