@@ -19,7 +19,7 @@ use crate::{
     elsewhere,
     error::{Error, ErrorKind, Unreadable},
     filter::Filter,
-    options::BundleOptions,
+    options::{BundleOptions, Strip},
     parallel::threads,
     place::{self, Place, PlaceKind},
     progress::{Phase, Progress},
@@ -188,7 +188,7 @@ impl Join<'_> {
             compiler: &compiler,
             items: &sources,
             threads: threads(self.options.threads),
-            functions: self.options.signatures,
+            functions: !self.options.strip.contains(&Strip::Signatures),
         };
         reading.run(|item, compiled| {
             match compiled {

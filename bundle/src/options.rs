@@ -1,8 +1,21 @@
 //! What to bundle, and how.
 
-use std::path::PathBuf;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use crate::{interpreter::Interpreter, place::Given};
+
+/// A part of each module that a program can run without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Strip {
+    /// Docstrings: see [`permacode_pyc::strip_docstrings`].
+    Docstrings,
+    /// Lines and columns: see [`permacode_pyc::strip_lines`].
+    Lines,
+    /// Defaults and annotations of functions. Names and kinds of parameters belong to the code and stay.
+    Signatures,
+    /// The text of the sources. Their sizes and digests stay.
+    Source,
+}
 
 /// What to bundle for an interpreter, and how.
 ///
@@ -29,11 +42,10 @@ pub struct BundleOptions {
     pub(crate) hidden: bool,
     pub(crate) keep_going: bool,
     pub(crate) optimize: u8,
-    pub(crate) source: bool,
+    pub(crate) strip: BTreeSet<Strip>,
     pub(crate) resources: bool,
     pub(crate) mtime: bool,
     pub(crate) sealed: bool,
-    pub(crate) signatures: bool,
     pub(crate) strict: bool,
     pub(crate) threads: Option<usize>,
     pub(crate) keep_compiled: Option<PathBuf>,
@@ -54,11 +66,10 @@ impl BundleOptions {
             hidden: false,
             keep_going: false,
             optimize: 0,
-            source: true,
+            strip: BTreeSet::new(),
             resources: true,
             mtime: false,
             sealed: false,
-            signatures: true,
             strict: false,
             threads: None,
             keep_compiled: None,
@@ -122,6 +133,13 @@ impl BundleOptions {
         self
     }
 
+    /// Leaves out one part of each module and changes nothing else. Call it again for another part.
+    #[must_use]
+    pub fn strip(mut self, part: Strip) -> Self {
+        self.strip.insert(part);
+        self
+    }
+
     /// Whether hidden entries are wanted: files and folders whose names start with a dot, folders of version control
     /// systems, environments and `node_modules`. `__pycache__` is always left out.
     #[must_use]
@@ -141,13 +159,6 @@ impl BundleOptions {
     #[must_use]
     pub fn optimize(mut self, level: u8) -> Self {
         self.optimize = level.min(2);
-        self
-    }
-
-    /// Whether the archive has the text of sources. It always has their size and digest.
-    #[must_use]
-    pub fn source(mut self, wanted: bool) -> Self {
-        self.source = wanted;
         self
     }
 
@@ -171,13 +182,6 @@ impl BundleOptions {
     #[must_use]
     pub fn sealed(mut self, wanted: bool) -> Self {
         self.sealed = wanted;
-        self
-    }
-
-    /// Whether the archive has the signatures of functions: defaults and annotations as source text.
-    #[must_use]
-    pub fn signatures(mut self, wanted: bool) -> Self {
-        self.signatures = wanted;
         self
     }
 

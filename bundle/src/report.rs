@@ -60,6 +60,8 @@ pub struct BundleReport {
     pub verbatim_filenames: Vec<VerbatimFilename>,
     /// Compiled files that were not written, because their names are too long for the file system.
     pub not_kept: Vec<String>,
+    /// Docstrings that `Strip::Docstrings` removed or kept.
+    pub docstrings: DocstringReport,
     /// Signatures. All zero if they were not wanted.
     pub signatures: SignatureReport,
     /// The archive.
@@ -118,6 +120,16 @@ pub struct VerbatimFilename {
     pub module: Arc<str>,
     /// The file name. Bytes that are not UTF-8 are escaped. Code objects may share it.
     pub filename: Arc<str>,
+}
+
+/// The docstrings of modules, classes and functions. All zero if they were not stripped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DocstringReport {
+    /// Docstrings that are not in the archive.
+    pub removed: u64,
+    /// Docstrings that are in the archive, because the code loads the same constant for another purpose.
+    pub kept: u64,
 }
 
 /// The signatures of functions: `def`, `async def` and `lambda`.

@@ -5,7 +5,7 @@ mod common;
 use std::{fs, path::Path, process::Command};
 
 use common::{archive_of, extracted, files, folder, tree};
-use permacode_bundle::{ErrorKind, ExtractOptions, Interpreter, WhyLeftOut, extract};
+use permacode_bundle::{ErrorKind, ExtractOptions, Interpreter, Strip, WhyLeftOut, extract};
 use permacode_format::SectionKind;
 use permacode_model::{Module, Resource, Str, Target};
 use permacode_pyc::{HEADER_LEN, Validation, decode_pyc};
@@ -76,7 +76,7 @@ fn python_runs_the_extracted_files() {
         assert!(python(&interpreter, out.path(), SCRIPT).contains("edited"));
 
         // Without sources.
-        let (archive, _) = archive_of(&options.source(false));
+        let (archive, _) = archive_of(&options.strip(Strip::Source));
         let (out, report) = extracted(&archive, &ExtractOptions::default().base("/else/where"));
         assert_eq!(report.sources, 0);
         assert!(out.path().join("pack/__init__.pyc").is_file() && !out.path().join("pack/__pycache__").exists());
@@ -93,7 +93,7 @@ fn names_that_are_too_long_to_be_derived_are_unchanged() {
     let script = format!("import long; print(len(long.{function}().{method}.__qualname__), long.__file__[-4:])");
     for interpreter in one_per_minor() {
         let options = permacode_bundle::BundleOptions::new(interpreter.clone()).library(false).path(tree.path());
-        let (archive, _) = archive_of(&options.source(false));
+        let (archive, _) = archive_of(&options.strip(Strip::Source));
         archive.verify().unwrap();
         let (out, _) = extracted(&archive, &ExtractOptions::default());
         // Three names, `.<locals>.` and a dot.
@@ -348,7 +348,7 @@ fn a_source_comes_out_even_if_the_name_of_its_compiled_file_is_too_long() {
     assert!(written.is_empty() && report.left_out.len() == 3, "{:?}", report.left_out);
 
     // Without the source there would be nothing of the module.
-    let (archive, _) = archive_of(&folder(tree.path()).source(false));
+    let (archive, _) = archive_of(&folder(tree.path()).strip(Strip::Source));
     let out = tempfile::tempdir().unwrap();
     let error = extract(&archive, out.path(), &ExtractOptions::default(), &()).unwrap_err();
     assert!(error.to_string().contains("cannot write"), "{error}");
@@ -397,7 +397,7 @@ fn a_compiled_file_beside_its_source_makes_room_for_that_of_the_module() {
         ("pack/__init__.pyc", "old"),
         ("other.pyc", "old"),
     ]);
-    let (archive, _) = archive_of(&folder(tree.path()).source(false));
+    let (archive, _) = archive_of(&folder(tree.path()).strip(Strip::Source));
     let (out, report) = extracted(&archive, &ExtractOptions::default());
     let left_out: Vec<_> = report.left_out.iter().map(|left_out| (left_out.path.as_str(), left_out.why)).collect();
     let why = WhyLeftOut::HiddenByModule;

@@ -3,7 +3,7 @@
 mod common;
 
 use common::tree;
-use permacode_bundle::{Bundle, BundleOptions, BundleReport, Interpreter, bundle};
+use permacode_bundle::{Bundle, BundleOptions, BundleReport, Interpreter, Strip, bundle};
 use permacode_reader::{Archive, Code};
 use permacode_testkit::interpreters::{newest, one_per_minor};
 
@@ -245,8 +245,8 @@ fn the_declared_encoding() {
 #[test]
 fn without_signatures_names_and_kinds_stay() {
     let source = b"def f(a, /, b=1, *, c: int = 2): ...\n";
-    let [with, without] =
-        [true, false].map(|wanted| bundle_of(&newest(), source, |options| options.signatures(wanted)));
+    let with = bundle_of(&newest(), source, |options| options);
+    let without = bundle_of(&newest(), source, |options| options.strip(Strip::Signatures));
     assert_eq!(shown(&with), ["f(a, /, b=1, *, c: int = 2)"]);
     assert_eq!(shown(&without), ["f(a, /, b, *, c)"]);
     assert_eq!((counts(with.report()), counts(without.report())), ([1, 0, 0, 0], [0; 4]));

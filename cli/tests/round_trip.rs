@@ -123,7 +123,7 @@ fn the_summary_is_json_and_options_count() {
     assert_eq!(summary["file"], "shop.perma");
     assert_eq!((&summary["modules"], &summary["packages"]), (&1.into(), &1.into()));
     assert_eq!(summary["not_modules"][0]["why"], "not-compiled");
-    fixture.bundle(&["--no-source", "--no-resources"]);
+    fixture.bundle(&["--strip=source", "--no-resources"]);
     let cat = run(fixture.path(), &["cat", "shop.perma", "alone"]);
     assert_eq!(cat.status.code(), Some(1));
     assert_eq!(stdout(fixture.path(), &["list", "shop.perma", "--resources"]).lines().count(), 0);

@@ -94,7 +94,7 @@ print(json.dumps(counts))
 @pytest.fixture
 def small(bundle, tree):
     """Two modules that have everything: each byte costs an attempt."""
-    return bundle(f"app={tree.folder}", "--no-source", "--include", "package.nested", "--include", "constants")
+    return bundle(f"app={tree.folder}", "--strip=source", "--include", "package.nested", "--include", "constants")
 
 
 @pytest.mark.parametrize("checksums", ["as they were", "made right"])

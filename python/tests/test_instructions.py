@@ -58,7 +58,7 @@ def attempts(bundle, child, tmp_path):
     folder = tmp_path / "victim"
     folder.mkdir()
     (folder / "victim.py").write_text("".join(f"a{number} = {number}\n" for number in range(100)))
-    whole = bundle(f"app={folder}", "--no-source")
+    whole = bundle(f"app={folder}", "--strip=source")
 
     def attempt(instructions):
         request = tmp_path / "request.json"

@@ -65,7 +65,7 @@ def victim(bundle, tmp_path):
         folder = tmp_path / "victim"
         folder.mkdir()
         (folder / "victim.py").write_text(source)
-        data = bytearray(bundle(f"app={folder}", "--no-source").read_bytes())
+        data = bytearray(bundle(f"app={folder}", "--strip=source").read_bytes())
         change(data)
         archive_file.repair(data)
         path = tmp_path / "victim.perma"
@@ -120,7 +120,7 @@ def test_what_the_compiler_folds(bundle, tmp_path):
     folder.mkdir()
     lines = [f"a{number} = (({number},) * 4,) * 256" for number in range(1000)]
     (folder / "folded.py").write_text("\n".join(lines))
-    with permacode.open(bundle(f"app={folder}", "--no-source")) as archive:
+    with permacode.open(bundle(f"app={folder}", "--strip=source")) as archive:
         names = {}
         exec(archive.code("folded"), names)
     assert all(names[f"a{number}"] == ((number,) * 4,) * 256 for number in range(1000))

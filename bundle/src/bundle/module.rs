@@ -13,7 +13,7 @@ use std::{
 };
 
 use permacode_model::{Leaf, ModuleKind, Object, Path, Source, Str};
-use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash};
+use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash, strip_docstrings, strip_lines};
 use permacode_signatures::{Functions, Refused};
 
 use super::{Join, is_executable};
@@ -21,6 +21,7 @@ use crate::{
     compile::{Compiler, Outcome, Worker},
     discover::{FoundFile, FoundKind, Why},
     error::Error,
+    options::Strip,
     read::read,
     report::{RefusedSource, VerbatimFilename},
     text,
@@ -196,13 +197,21 @@ impl Join<'_> {
             }
             None => {}
         }
+        if self.options.strip.contains(&Strip::Docstrings) {
+            let stripped = strip_docstrings(&mut module, self.options.interpreter.version);
+            self.report.docstrings.removed += stripped.removed;
+            self.report.docstrings.kept += stripped.kept;
+        }
+        if self.options.strip.contains(&Strip::Lines) {
+            strip_lines(&mut module, self.options.interpreter.version);
+        }
         module.source = Some(Source {
             path: Path { root: Some(root.as_str().into()), path: Str { text: Cow::Borrowed(&below), interned: false } },
             size: compiled.source.len() as u64,
             digest: permacode_format::digest(&compiled.source),
             mtime: compiled.mtime.filter(|_| self.options.mtime),
             executable: compiled.executable,
-            text: self.options.source.then_some(Cow::Borrowed(&compiled.source)),
+            text: (!self.options.strip.contains(&Strip::Source)).then_some(Cow::Borrowed(&compiled.source)),
         });
         self.writer.add_module(self.target, &module)?;
         if let Some(kept) = &self.kept {

@@ -10,8 +10,8 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use permacode_bundle::{
-    Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, Interpreter, NotModule, SectionReport, Skip, Why,
-    bundle,
+    Bundle, BundleOptions, BundleReport, Elsewhere, ElsewhereKind, Interpreter, NotModule, SectionReport, Skip, Strip,
+    Why, bundle,
 };
 use permacode_format::{CHUNK_LEN, ChunkCrc};
 use serde_json::Value;
@@ -95,9 +95,12 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u8).range(0..=2))]
     optimize: u8,
 
-    /// Leave out the text of sources, but keep their size and digest
-    #[arg(long)]
-    no_source: bool,
+    /// Leave out parts of each module that a program can run without
+    ///
+    /// Constants keep their positions, and instructions stay as they are. `-O2` is something else: it compiles the
+    /// sources without docstrings and without assertions.
+    #[arg(long, value_name = "PARTS", value_delimiter = ',')]
+    strip: Vec<StripPart>,
 
     /// Leave out files that are not modules
     #[arg(long)]
@@ -199,6 +202,30 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     Ok(if bundle.report().unreadable.is_empty() { Answer::Yes } else { Answer::No })
 }
 
+/// The values of `--strip`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum StripPart {
+    /// `__doc__` of modules, classes and functions becomes None
+    Docstrings,
+    /// Tracebacks name files and functions, but no lines
+    Lines,
+    /// Defaults and annotations of functions, which `show` prints
+    Signatures,
+    /// The text of sources; their sizes and digests stay
+    Source,
+}
+
+impl From<StripPart> for Strip {
+    fn from(part: StripPart) -> Self {
+        match part {
+            StripPart::Docstrings => Strip::Docstrings,
+            StripPart::Lines => Strip::Lines,
+            StripPart::Signatures => Strip::Signatures,
+            StripPart::Source => Strip::Source,
+        }
+    }
+}
+
 fn options(args: &Args, interpreter: Interpreter) -> BundleOptions {
     let library = !args.no_stdlib && (args.stdlib || args.paths.is_empty());
     let mut options = BundleOptions::new(interpreter)
@@ -207,7 +234,6 @@ fn options(args: &Args, interpreter: Interpreter) -> BundleOptions {
         .hidden(args.hidden)
         .keep_going(args.keep_going)
         .optimize(args.optimize)
-        .source(!args.no_source)
         .resources(!args.no_resources)
         .mtime(args.mtime)
         .sealed(args.sealed)
@@ -219,6 +245,7 @@ fn options(args: &Args, interpreter: Interpreter) -> BundleOptions {
             _ => options.path(path),
         };
     }
+    options = args.strip.iter().fold(options, |options, part| options.strip((*part).into()));
     options = args.include.iter().fold(options, BundleOptions::include);
     options = args.exclude.iter().fold(options, BundleOptions::exclude);
     if let Some(folder) = &args.keep_compiled {
@@ -252,7 +279,7 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     };
     out.line(format_args!("  modules    {}, of them {packages}{namespaces}", grouped(modules)))?;
     out.line(format_args!("  resources  {}, {}", grouped(report.resources), size(report.resource_bytes)))?;
-    let kept = if args.no_source { ", left out" } else { "" };
+    let kept = if args.strip.contains(&StripPart::Source) { ", left out" } else { "" };
     out.line(format_args!("  sources    {}{kept}", size(report.source_bytes)))?;
     out.line(format_args!("  length     {} bytes ({})", grouped(bytes), size(bytes)))?;
     if report.pyc_bytes > 0 {
@@ -267,6 +294,7 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     print_elsewhere(args, report, out)?;
     print_not_modules(args, report, out)?;
     print_skipped(args, report, out)?;
+    print_docstrings(args, report, out)?;
     print_signatures(args, report, out)?;
     for path in &report.not_kept {
         out.line(format_args!("not kept: {path}: its name is too long for the file system"))?;
@@ -337,6 +365,17 @@ fn print_not_modules(args: &Args, report: &BundleReport, out: &mut Output) -> Re
     };
     out.line(line)?;
     print_list(args, report.not_modules.iter().map(not_module), out)
+}
+
+/// How many docstrings were stripped.
+fn print_docstrings(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
+    if !args.strip.contains(&StripPart::Docstrings) {
+        return Ok(());
+    }
+    let removed = counted(report.docstrings.removed, "docstring", "docstrings");
+    let kept = grouped(report.docstrings.kept);
+    out.line(format_args!("stripped: {removed}; {kept} stay, because the code also uses the same text"))?;
+    Ok(())
 }
 
 /// Functions whose defaults and annotations the archive does not have, although their source does.

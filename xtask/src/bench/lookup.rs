@@ -90,7 +90,7 @@ fn program() -> Command {
 fn archives(python: &Path, folder: &Path) -> Result<[PathBuf; 2]> {
     let (library, many) = (folder.join("library.perma"), folder.join("many.perma"));
     let mut bundle = permacode();
-    bundle.args(["bundle", "--no-source", "--no-resources", "--json", "--python"]).arg(python);
+    bundle.args(["bundle", "--strip=source", "--no-resources", "--json", "--python"]).arg(python);
     exclude_tests(&mut bundle);
     output(bundle.arg("--output").arg(&library))?;
     synthetic::archive_of(MANY)?.publish(&many)?;

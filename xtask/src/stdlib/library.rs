@@ -116,7 +116,7 @@ impl Library {
         let archive = self.folder.join("bare.perma");
         let compiled = self.folder.join("compiled-bare");
         let mut command = self.command(&archive);
-        command.args(["--no-source", "--no-resources", "--json", "--keep-compiled"]).arg(&compiled);
+        command.args(["--strip=source", "--no-resources", "--json", "--keep-compiled"]).arg(&compiled);
         if !with_tests {
             exclude_tests(&mut command);
         }
@@ -140,7 +140,7 @@ impl Library {
     /// The same, from an archive without sources.
     pub(super) fn tree_without_sources(&self) -> Result<PathBuf> {
         let archive = self.folder.join("sourceless.perma");
-        output(self.command(&archive).arg("--no-source").arg("--json"))?;
+        output(self.command(&archive).arg("--strip=source").arg("--json"))?;
         let tree = self.folder.join("sourceless");
         run(permacode().arg("extract").arg(archive).arg("--output").arg(&tree))?;
         Ok(tree)
