@@ -22,7 +22,7 @@ use permacode_format::code_flag;
 /// # let target = writer.add_target(&Target::new("cpython", 1, 1, 2))?;
 /// # let text = |text: &'static str| Object::Leaf(permacode_model::Leaf::Str(Str::interned(text)));
 /// # let area = Code { name: 1, locals: vec![2], local_kinds: vec![local_kind::LOCAL].into(), arg_count: 1,
-/// #     signature: Some((&br#"{"defaults":["1"],"annotations":["float"],"returns":"float"}"#[..]).into()),
+/// #     signature: Some((&br#"{"d":["1"],"a":["float"],"r":"float"}"#[..]).into()),
 /// #     ..Code::default() };
 /// # let body = Code { constants: vec![Ref::Code(0)], ..Code::default() };
 /// # writer.add_module(target, &Module { objects: vec![text("<module>"), text("area"), text("radius")],
@@ -299,7 +299,7 @@ impl<'a> Texts<'a> {
             if before > 0 && !json.eat(",") {
                 return malformed(json, "its text has no comma or brace after a member");
             }
-            let member = ["\"defaults\":", "\"kwdefaults\":", "\"annotations\":", "\"returns\":"];
+            let member = ["\"d\":", "\"k\":", "\"a\":", "\"r\":"];
             let Some(number) = (1u32..).zip(member).find_map(|(number, key)| json.eat(key).then_some(number)) else {
                 return malformed(json, "its text has an unknown member");
             };

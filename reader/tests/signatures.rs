@@ -52,22 +52,20 @@ fn with<T>(bytes: &[u8], work: impl FnOnce(permacode_reader::Code<'_>) -> T) -> 
 fn printed_like_python_prints_them() {
     for (counts, flags, text, expected) in [
         ([0, 0, 0], 0, None, "()"),
-        ([0, 0, 0], 0, Some(r#"{"returns":"int"}"#), "() -> int"),
+        ([0, 0, 0], 0, Some(r#"{"r":"int"}"#), "() -> int"),
         ([0, 2, 0], 0, None, "(a, b)"),
         ([1, 1, 0], 0, None, "(a, /)"),
-        ([1, 2, 0], 0, Some(r#"{"defaults":["1","(2, 3)"]}"#), "(a=1, /, b=(2, 3))"),
+        ([1, 2, 0], 0, Some(r#"{"d":["1","(2, 3)"]}"#), "(a=1, /, b=(2, 3))"),
         ([1, 1, 1], 0, None, "(a, /, *, b)"),
-        ([0, 0, 2], 0, Some(r#"{"kwdefaults":[null,"0"]}"#), "(*, a, b=0)"),
+        ([0, 0, 2], 0, Some(r#"{"k":[null,"0"]}"#), "(*, a, b=0)"),
         ([0, 0, 1], VARARGS, None, "(*b, a)"),
         ([1, 1, 0], VARARGS, None, "(a, /, *b)"),
-        ([0, 0, 0], VARKEYWORDS, Some(r#"{"annotations":["int"]}"#), "(**a: int)"),
+        ([0, 0, 0], VARKEYWORDS, Some(r#"{"a":["int"]}"#), "(**a: int)"),
         ([1, 1, 0], VARKEYWORDS, None, "(a, /, **b)"),
         (
             [1, 2, 2],
             VARARGS | VARKEYWORDS,
-            Some(
-                r#"{"defaults":["-1"],"kwdefaults":["'\"\\\n'"],"annotations":[null,"int","*T","str",null,"\u00e9"],"returns":"x"}"#,
-            ),
+            Some(r#"{"d":["-1"],"k":["'\"\\\n'"],"a":[null,"int","*T","str",null,"\u00e9"],"r":"x"}"#),
             "(a, /, b: int = -1, *e: *T, c: str = '\"\\\n', d, **f: é) -> x",
         ),
     ] {
@@ -83,7 +81,7 @@ fn printed_like_python_prints_them() {
 
 #[test]
 fn parameters_one_by_one() {
-    let text = r#"{"defaults":["1"],"kwdefaults":[null,"\t"],"annotations":["A",null,"B"]}"#;
+    let text = r#"{"d":["1"],"k":[null,"\t"],"a":["A",null,"B"]}"#;
     with(&archive([1, 2, 2], VARARGS | VARKEYWORDS, 6, Some(text)), |code| {
         let signature = code.signature().unwrap();
         let found: Vec<_> = signature
@@ -122,21 +120,21 @@ fn a_malformed_text_is_an_error_with_the_offset_of_the_fault() {
         ("{", 1),
         ("{}x", 2),
         (r#"{"x":1}"#, 1),
-        (r#"{"returns":1}"#, 11),
-        (r#"{"returns":"a\x"}"#, 11),
-        (r#"{"returns":"a"#, 11),
-        (r#"{"returns":"a","returns":"b"}"#, 25),
-        (r#"{"annotations":[],"returns":"b"}"#, 16),
-        (r#"{"kwdefaults":["1"],"defaults":["1"]}"#, 31),
-        (r#"{"defaults":["1",]}"#, 17),
-        (r#"{"defaults":["1" "2"]}"#, 16),
-        (r#"{"defaults":["1",2]}"#, 17),
-        (r#"{"defaults":"1"}"#, 12),
-        (r#"{"defaults":["1"] }"#, 17),
-        (r#"{"defaults":["1"],}"#, 18),
-        (r#"{"defaults":["1","2","3"]}"#, 0),
-        (r#"{"kwdefaults":["1","2"]}"#, 0),
-        (r#"{"annotations":["1","2","3","4"]}"#, 0),
+        (r#"{"r":1}"#, 5),
+        (r#"{"r":"a\x"}"#, 5),
+        (r#"{"r":"a"#, 5),
+        (r#"{"r":"a","r":"b"}"#, 13),
+        (r#"{"a":[],"r":"b"}"#, 6),
+        (r#"{"k":["1"],"d":["1"]}"#, 15),
+        (r#"{"d":["1",]}"#, 10),
+        (r#"{"d":["1" "2"]}"#, 9),
+        (r#"{"d":["1",2]}"#, 10),
+        (r#"{"d":"1"}"#, 5),
+        (r#"{"d":["1"] }"#, 10),
+        (r#"{"d":["1"],}"#, 11),
+        (r#"{"d":["1","2","3"]}"#, 0),
+        (r#"{"k":["1","2"]}"#, 0),
+        (r#"{"a":["1","2","3","4"]}"#, 0),
     ] {
         let bytes = archive([0, 2, 1], 0, 3, Some(text));
         Archive::open(&bytes).unwrap().verify().unwrap();
@@ -170,7 +168,7 @@ fn reading_and_printing_allocate_nothing() {
             Ok(())
         }
     }
-    let text = r#"{"defaults":["'\u00e9\n'"],"annotations":["A",null,"B"],"returns":"\"C\""}"#;
+    let text = r#"{"d":["'\u00e9\n'"],"a":["A",null,"B"],"r":"\"C\""}"#;
     let bytes = archive([1, 2, 2], VARARGS | VARKEYWORDS, 6, Some(text));
     with(&bytes, |code| {
         assert!(allocations(|| drop(std::hint::black_box(vec![1u8]))) > 0);

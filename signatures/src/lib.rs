@@ -24,7 +24,7 @@
 //! let functions = Functions::of_source(b"def area(radius: float = 1) -> float: ...")?;
 //! assert_eq!(functions.add_to(&mut module).matched, 1);
 //! let signature = module.codes[1].signature.as_deref().unwrap();
-//! assert_eq!(signature, br#"{"defaults":["1"],"annotations":["float"],"returns":"float"}"#);
+//! assert_eq!(signature, br#"{"d":["1"],"a":["float"],"r":"float"}"#);
 //! # Ok::<(), permacode_signatures::Refused>(())
 //! ```
 //!

@@ -83,13 +83,13 @@ pub(crate) struct Function {
 /// The text of a signature (spec.md B.2).
 #[derive(Serialize)]
 struct Json {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "d", skip_serializing_if = "Vec::is_empty")]
     defaults: Vec<Option<String>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "k", skip_serializing_if = "Vec::is_empty")]
     kwdefaults: Vec<Option<String>>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(rename = "a", skip_serializing_if = "Vec::is_empty")]
     annotations: Vec<Option<String>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "r", skip_serializing_if = "Option::is_none")]
     returns: Option<String>,
 }
 
