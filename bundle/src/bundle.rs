@@ -111,7 +111,8 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
         return Err(Error::new(ErrorKind::Unmatched(unused)));
     }
 
-    let mut writer = Writer::new(Options::default());
+    // The instructions of CPython are units of two bytes.
+    let mut writer = Writer::new(Options::default().code_align_log2(1));
     let target = target_for(interpreter.version, interpreter.hexversion, options.optimize);
     let target = writer.add_target(&Target { sealed: options.sealed, ..target })?;
     let mut join = Join {

@@ -47,8 +47,8 @@ record! {
         25 form: u8,
         /// Index of the docstring among its constants, or [`NO_DOCSTRING`] [C-7].
         26 docstring: u8,
-        /// Zero [C-3].
-        27 reserved: u8,
+        /// Length of its exception table in bytes [C-5].
+        27 exception_len: u8,
     }
 }
 
@@ -56,17 +56,15 @@ record! {
     /// The cold record of a code object, at the same index as its [`CodeRecord`] (spec.md 5.8).
     ///
     /// With [`code_form::WIDE_RECORD`] all fields except `tables_offset` are zero [C-3].
-    pub struct CodeDetail[12] in Details {
+    pub struct CodeDetail[10] in Details {
         /// Offset of its line table in the tables section. Its exception table follows directly [C-5].
         0 tables_offset: U32,
         /// Length of the line table in bytes [C-5].
         4 line_len: U16,
-        /// Length of the exception table in bytes [C-5].
-        6 exception_len: U16,
         /// First line in the source.
-        8 first_line: U16,
+        6 first_line: U16,
         /// Id of its parent minus its own id, or zero if it has no parent [C-6].
-        10 parent_delta: U16,
+        8 parent_delta: U16,
     }
 }
 
@@ -96,7 +94,7 @@ record! {
         36 stated_local_count: U32,
         /// See [`CodeDetail::line_len`] [C-5].
         40 line_len: U32,
-        /// See [`CodeDetail::exception_len`] [C-5].
+        /// See [`CodeRecord::exception_len`] [C-5].
         44 exception_len: U32,
         /// See [`CodeDetail::first_line`].
         48 first_line: I32,

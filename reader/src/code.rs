@@ -429,7 +429,7 @@ impl<'a> Code<'a> {
         let detail = self.detail()?;
         let (first_line, line_len, exception_len) = match self.wide {
             Some(wide) => (wide.first_line.get(), wide.line_len.get(), wide.exception_len.get()),
-            None => (detail.first_line.get().into(), detail.line_len.get().into(), detail.exception_len.get().into()),
+            None => (detail.first_line.get().into(), detail.line_len.get().into(), self.record.exception_len.into()),
         };
         let offset = u64::from(detail.tables_offset.get());
         let line_table = self.view().range(SectionKind::Tables, offset, line_len.into(), Rule::C5)?;

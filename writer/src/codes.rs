@@ -238,7 +238,7 @@ fn fill_narrow(record: &mut CodeRecord, detail: &mut CodeDetail, code: &CodeEntr
         Some(index) => narrow(index).filter(|index| *index != NO_DOCSTRING)?,
     };
     detail.line_len = U16::new(narrow(code.line_len)?);
-    detail.exception_len = U16::new(narrow(code.exception_len)?);
+    record.exception_len = narrow(code.exception_len)?;
     detail.first_line = U16::new(u16::try_from(code.first_line).ok()?);
     detail.parent_delta = U16::new(narrow(parent_delta)?);
     Some(())

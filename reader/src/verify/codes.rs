@@ -135,14 +135,14 @@ pub(super) fn check_digest(module: &Module<'_>, computed: [u8; 16]) -> Result<()
 /// Checks the records of a code object and their ranges [C-2, C-3, C-5, C-6].
 fn check_record(code: &Code<'_>) -> Result<()> {
     let at = code.at();
-    if at.form & !code_form::KNOWN != 0 || at.reserved != 0 {
+    if at.form & !code_form::KNOWN != 0 {
         return Err(at.error(Rule::C3, offset_of!(CodeRecord, form), "the form of a code object", at.form));
     }
     if code.wide().is_some() {
         let detail = code.detail()?;
-        let narrow = [at.name_count, at.local_count, at.stack_size, detail.line_len, detail.exception_len];
+        let narrow = [at.name_count, at.local_count, at.stack_size, detail.line_len];
         let rest = [detail.first_line, detail.parent_delta];
-        let small = [at.arg_count, at.posonly_count, at.kwonly_count, at.docstring];
+        let small = [at.arg_count, at.posonly_count, at.kwonly_count, at.docstring, at.exception_len];
         if narrow.iter().chain(&rest).any(|field| field.get() != 0) || small.iter().any(|field| *field != 0) {
             let what = "the id of a code object with a wide record and a narrow field that is not zero";
             return Err(at.error(Rule::C3, 0, what, code.id()));

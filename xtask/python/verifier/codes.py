@@ -60,12 +60,12 @@ class Codes:
     def read(self, id):
         """[C-3] and the values."""
         (bytecode_offset, list_offset, _flags, bytecode_len, constant_count, name_count, local_count, stack_size,
-         arg_count, posonly_count, kwonly_count, form, docstring, reserved) = t.CODE_RECORD.unpack_from(
+         arg_count, posonly_count, kwonly_count, form, docstring, exception_len) = t.CODE_RECORD.unpack_from(
             self.records, id * t.CODE_RECORD.size)
-        tables_offset, line_len, exception_len, first_line, parent_delta = t.CODE_DETAIL.unpack_from(
+        tables_offset, line_len, first_line, parent_delta = t.CODE_DETAIL.unpack_from(
             self.details, id * t.CODE_DETAIL.size)
-        if form & t.FORM_UNDEFINED or reserved:
-            raise Violation("C-3", f"code object {id} has the form {form:#x}, its reserved byte is {reserved}")
+        if form & t.FORM_UNDEFINED:
+            raise Violation("C-3", f"code object {id} has the form {form:#x}")
         index = None
         if form & t.WIDE_RECORD:
             index = bytecode_len + 65536 * constant_count

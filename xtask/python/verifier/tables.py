@@ -47,7 +47,7 @@ KINDS = {
     OBJECTS: Kind("objects", "hot", 4),
     CONSTANTS: Kind("constants", "hot", 1),
     BYTECODE: Kind("bytecode", "hot", 1),
-    DETAILS: Kind("details", "cold", 12),
+    DETAILS: Kind("details", "cold", 10),
     DOCSTRINGS: Kind("docstrings", "cold", 1),
     TABLES: Kind("tables", "cold", 1),
     SIGNATURES: Kind("signatures", "cold", 12),
@@ -79,7 +79,7 @@ RESOURCE_FLAGS = 0x1
 
 # 5.8
 CODE_RECORD = struct.Struct("<IIIHHHHHBBBBBB")
-CODE_DETAIL = struct.Struct("<IHHHH")
+CODE_DETAIL = struct.Struct("<IHHH")
 WIDE_CODE = struct.Struct("<IIIIIIIIIIIIiI")
 WIDE_LIST, WIDE_RECORD, FILENAME = 0x01, 0x02, 0x20
 FORM_UNDEFINED = 0xC0
