@@ -307,8 +307,8 @@ impl Map<'_> {
         let mut bytecode_len = u64::from(code.bytecode_len.get());
         let details = self.records::<permacode_format::CodeDetail>();
         let detail = details.get(id as usize);
-        let mut tables_len = detail
-            .map_or(0, |detail| u64::from(detail.line_len.get()).saturating_add(code.exception_len.into()));
+        let mut tables_len =
+            detail.map_or(0, |detail| u64::from(detail.line_len.get()).saturating_add(code.exception_len.into()));
         if code.form & code_form::WIDE_RECORD != 0 {
             let wide = u32::from(code.constant_count.get()) << 16 | u32::from(code.bytecode_len.get());
             addresses.push(record(SectionKind::Wide, wide.into()));
