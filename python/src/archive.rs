@@ -17,6 +17,7 @@ use pyo3::{
 
 use crate::{
     error::{describe, import_error, module_not_found},
+    introspection,
     library::{Fit, Library, filename},
     path::FsPath,
     roots::Roots,
@@ -140,6 +141,34 @@ impl Archive {
         }
         let filename = filename(py, &library, &module, &roots)?;
         library.code(py, &module, &filename)
+    }
+
+    /// The docstring of a module, a class or a function, as it is in the code; None if it has none.
+    ///
+    /// The name is that of a module, such as `json`, or that of a module and a qualified name, such as
+    /// `json:JSONEncoder.encode`. `.<locals>` may be left out. If several code objects have the same name, `#2` after it
+    /// means the second one in the order of lines, and `@120` the one that starts in line 120.
+    ///
+    /// This imports nothing and makes no code object. Raises ModuleNotFoundError if there is no such module, LookupError
+    /// if it has no such code object or several, and ImportError if the archive is damaged.
+    fn doc<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
+        introspection::find(&*self.library()?, name)?.doc()
+    }
+
+    /// The signature of a function, as an `inspect.Signature`. Defaults and annotations are their source texts.
+    ///
+    /// `name` and exceptions are as for `doc`. Raises TypeError if the name is that of a module or a class. Without
+    /// signatures in the archive, the parameters have neither defaults nor annotations.
+    fn signature<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        introspection::find(&*self.library()?, name)?.signature()
+    }
+
+    /// Where the instructions of a module, a class or a function come from: a list of tuples (start, end, line, end line,
+    /// column, end column). Start and end are offsets in `co_code`. What is not known is None.
+    ///
+    /// `name` and exceptions are as for `doc`.
+    fn lines<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyList>> {
+        introspection::find(&*self.library()?, name)?.lines()
     }
 
     /// Unmaps the file, as soon as nobody in another thread uses it any more. Code objects that were made stay valid.

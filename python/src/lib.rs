@@ -1,7 +1,7 @@
 //! CPython runs from an archive: the module `permacode._permacode`.
 //!
 //! ```text
-//!   archive (the class Archive) ─┐
+//!   archive (the class Archive) ─┬─► introspection (docstrings, signatures, lines)
 //!                                ├─► library ─► build ─► code objects
 //!   importer (finder, loader) ───┘      └─► roots
 //! ```
@@ -13,6 +13,7 @@ mod archive;
 mod build;
 mod error;
 mod importer;
+mod introspection;
 mod library;
 mod path;
 mod roots;
