@@ -76,7 +76,7 @@ pub struct BundleReport {
 pub struct RootReport {
     /// Its name.
     pub name: String,
-    /// One of its folders. In JSON, bytes that are not UTF-8 are escaped.
+    /// A folder that the root stands for. In JSON, bytes that are not UTF-8 are escaped.
     #[serde(serialize_with = "path")]
     pub folder: PathBuf,
 }

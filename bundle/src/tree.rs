@@ -2,7 +2,7 @@
 //!
 //! `cap-std` resolves all paths relative to an open folder, and refuses paths that leave it, even if another process
 //! adds links at the same time. Links inside the folder are not followed either: a folder in a path must be a real
-//! folder, and a file is always created.
+//! folder, and a file must not exist yet.
 
 use std::{
     fs,

@@ -48,7 +48,8 @@ pub const fn bucket_of(hash: u64, bucket_count: u32) -> u32 {
 #[must_use]
 #[inline]
 pub const fn slot_of(hash: u64, pilot: u8, slot_count: u32) -> u32 {
-    // Each pilot moves each hash by a step of its own. So some pilot separates any two different low halves.
+    // The next pilot adds twice the low half of the hash, so it moves each name by another distance. Two names that get
+    // the same slot with one pilot nearly always get different slots with the next.
     let moved = (hash as u32).wrapping_mul(0x9E37_79B1 + 2 * pilot as u32);
     ((moved as u64 * slot_count as u64) >> 32) as u32
 }

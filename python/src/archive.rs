@@ -146,11 +146,11 @@ impl Archive {
     /// The docstring of a module, a class or a function, as it is in the code; None if it has none.
     ///
     /// The name is that of a module, such as `json`, or that of a module and a qualified name, such as
-    /// `json:JSONEncoder.encode`. `.<locals>` may be left out. If several code objects have the same name, `#2` after it
-    /// means the second one in the order of lines, and `@120` the one that starts in line 120.
+    /// `json:JSONEncoder.encode`. `.<locals>` may be left out. If several code objects have the same name, `#2` after
+    /// it means the second one in the order of lines, and `@120` the one that starts in line 120.
     ///
-    /// This imports nothing and makes no code object. Raises ModuleNotFoundError if there is no such module, LookupError
-    /// if it has no such code object or several, and ImportError if the archive is damaged.
+    /// This imports nothing and makes no code object. Raises ModuleNotFoundError if there is no such module,
+    /// LookupError if it has no such code object or several, and ImportError if the archive is damaged.
     fn doc<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {
         introspection::find(&*self.library()?, name)?.doc()
     }
@@ -163,8 +163,8 @@ impl Archive {
         introspection::find(&*self.library()?, name)?.signature()
     }
 
-    /// Where the instructions of a module, a class or a function come from: a list of tuples (start, end, line, end line,
-    /// column, end column). Start and end are offsets in `co_code`. What is not known is None.
+    /// Where the instructions of a module, a class or a function come from: a list of tuples (start, end, line, end
+    /// line, column, end column). Start and end are offsets in `co_code`. What is not known is None.
     ///
     /// `name` and exceptions are as for `doc`.
     fn lines<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyList>> {

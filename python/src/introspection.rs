@@ -27,9 +27,8 @@ pub(crate) struct Asked<'l, 'n, 'py> {
 
 /// Finds `MODULE` (its body) or `MODULE:QUALNAME`.
 ///
-/// # Errors
-/// `ModuleNotFoundError` if there is no such module, `LookupError` if the name after the colon is that of no code object
-/// or of several, and `ImportError` if the archive is damaged.
+/// # Errors `ModuleNotFoundError` if there is no such module, `LookupError` if the name after the colon is that of no
+/// code object or of several, and `ImportError` if the archive is damaged.
 pub(crate) fn find<'l, 'n, 'py>(library: &'l Library, name: &'n Bound<'py, PyString>) -> PyResult<Asked<'l, 'n, 'py>> {
     let py = name.py();
     // A name with lone surrogates is in no archive.

@@ -15,7 +15,7 @@ use permacode_format::ExceptionEncoding;
 pub struct Handler {
     /// The units that it covers, at least one.
     pub units: Range<u32>,
-    /// The unit at which it starts. It may lie beyond the last unit.
+    /// The unit at which the code of the handler starts. A table may state a unit beyond the last one.
     pub target: u32,
     /// Number of values that stay on the operand stack.
     pub stack_depth: u32,

@@ -151,7 +151,7 @@ impl Table<'_> {
 }
 
 impl Locations<'_> {
-    /// The first unit at or after the address, at most the number of units.
+    /// The index of the first unit at or after the address. After the last unit, it is the number of units.
     fn unit(&self) -> u32 {
         // An entry covers the units whose first byte it covers.
         let unit =

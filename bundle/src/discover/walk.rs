@@ -45,7 +45,8 @@ struct Walk<'w> {
     found: Discovery,
     /// Files that are not included. Packages among them may be needed.
     unwanted: Vec<FoundFile>,
-    /// The name under which each real folder is visited: included, and not included.
+    /// The name under which each real folder is visited. The second part of the key says whether the user included the
+    /// folder. A folder may have one name of each kind.
     names: HashMap<(PathBuf, bool), Name>,
     /// Links to folders. They wait until all folders were visited that are reached without links.
     links: Vec<Folder>,

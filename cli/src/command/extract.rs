@@ -29,7 +29,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "DIR", value_parser = folder())]
     output: PathBuf,
 
-    /// The folder in the file names of code objects [default: DIR]
+    /// The folder at the start of the file names of code objects [default: DIR]
     ///
     /// With ROOT= before it, the folder is for that root of the archive. `list` shows the roots. Can be given several
     /// times.

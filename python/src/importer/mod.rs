@@ -123,10 +123,10 @@ fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, base: Option<&Bo
         let installed = installed.get();
         let other = installed.library().path();
         if other != std::path::absolute(path)? {
-            return Err(refused(&format!("{} is installed, and permacode.uninstall() comes first", other.display())));
+            return Err(refused(&format!("{} is installed: call permacode.uninstall() first", other.display())));
         }
         if *installed.roots() != roots {
-            return Err(refused("it is installed with other roots, and permacode.uninstall() comes first"));
+            return Err(refused("it is installed with other roots: call permacode.uninstall() first"));
         }
         if !installed.is_current() {
             let finder = open(roots)?;

@@ -2,7 +2,8 @@
 //!
 //! One verifier is that of the reader. The other is in `xtask/python/verifier` and was written from `spec.md` alone.
 //! Both get the same mutants of small archives. If one accepts a mutant and the other refuses it, one of them has a
-//! bug, or `spec.md` leaves a question open. Both must refuse at the same depth, and name the same rule if a header
+//! bug, or `spec.md` leaves a question open. Both must refuse at the same verification depth
+//! (`open`, `structure`, `module` or `everything`), and name the same rule if a header
 //! breaks it. They may name different rules otherwise, because an archive may break several.
 
 mod bases;
@@ -51,7 +52,7 @@ pub(crate) struct Args {
     /// Make and compare the mutant of this number only
     #[arg(long, value_name = "NUMBER", conflicts_with = "mutants")]
     only: Option<u64>,
-    /// Show the verdicts about these files instead
+    /// Print the verdicts about these files, and make no mutants
     #[arg(long, value_name = "FILE", num_args = 1.., exclusive = true)]
     file: Vec<PathBuf>,
 }
