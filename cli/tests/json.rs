@@ -3,8 +3,9 @@
 
 mod sample;
 
-use permacode_reader::Archive;
-use permacode_testkit::{shapes, toy};
+use permacode_model::{Code, Leaf, Module, ModuleKind, Object, Path, Ref, Str, Target};
+use permacode_reader::{Archive, local_kind};
+use permacode_testkit::{Part, Program, shapes, toy};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
@@ -48,6 +49,70 @@ fn archives() -> [(&'static str, Vec<u8>); 4] {
         ("everything.perma", shapes::everything()),
         ("damaged.perma", damaged),
     ]
+}
+
+/// An archive whose function `f` has the parameter `x` and a signature that is not JSON.
+fn malformed() -> Vec<u8> {
+    let text = |text: &'static str| Object::Leaf(Leaf::Str(Str::interned(text)));
+    let function = Code {
+        name: 1,
+        flags: 3,
+        arg_count: 1,
+        locals: vec![2],
+        local_kinds: vec![local_kind::LOCAL].into(),
+        signature: Some((&b"{"[..]).into()),
+        ..Code::default()
+    };
+    let body = Code { constants: vec![Ref::Code(0)], ..Code::default() };
+    let module = Module {
+        objects: vec![text("<module>"), text("f"), text("x")],
+        codes: vec![function, body],
+        body: Some(1),
+        ..Module::namespace("shapes")
+    };
+    let filename = Some(Path { root: None, path: Str::plain("shapes.py") });
+    let module = Module { kind: ModuleKind::Module, filename, ..module };
+    let target = Target::new("cpython", 0x0A0D_0DF3, 0x030D_00F0, 2);
+    Program { targets: vec![Part { target, modules: vec![module], resources: vec![] }] }.write()
+}
+
+#[test]
+fn a_malformed_signature_is_a_problem_and_the_rest_is_shown() {
+    let checked = Checked::new("show");
+    std::fs::write(checked.folder.path().join("malformed.perma"), malformed()).unwrap();
+    for (name, signature) in [("shapes", "/members/0/signature"), ("shapes:f", "/signature")] {
+        let shown = checked.run(&["show", "malformed.perma", name]);
+        assert_eq!(shown.pointer(signature), Some(&Value::Null));
+        let problem = shown["problems"][0].as_str().unwrap();
+        assert!(problem.starts_with("a signature is not one of CPython: "), "{problem}");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_permacode"));
+        let output =
+            command.args(["show", "malformed.perma", name]).current_dir(checked.folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(String::from_utf8(output.stdout).unwrap().ends_with(&format!("! {problem}\n")));
+    }
+}
+
+#[test]
+fn a_signature_says_what_inspect_says() {
+    let checked = Checked::new("show");
+    let shown = checked.run(&["show", "shop.perma", "shop.basket:Basket.__init__"]);
+    let parameter = |name: &str, kind: &str, default: Option<&str>, annotation: Option<&str>| serde_json::json!({ "name": name, "kind": kind, "default": default, "annotation": annotation });
+    let expected = [
+        parameter("self", "positional or keyword", None, None),
+        parameter("goods", "variadic positional", None, Some("str")),
+        parameter("limit", "keyword-only", Some("10"), Some("int")),
+        parameter("notes", "variadic keyword", None, None),
+    ];
+    assert_eq!(shown["signature"], serde_json::json!({ "parameters": expected, "returns": null }));
+    let module = checked.run(&["show", "shop.perma", "shop.basket"]);
+    let members: Vec<&Value> = module["members"].as_array().unwrap().iter().collect();
+    assert_eq!((&members[0]["qualname"], &members[0]["signature"]), (&"Basket".into(), &Value::Null));
+    assert_eq!(members[1]["signature"]["parameters"][0], parameter("n", "positional-only", None, None));
+    // The archive of shapes has a target of another machine.
+    let other = checked.run(&["show", "everything.perma", "pkg.mod"]);
+    let members = other["members"].as_array().unwrap();
+    assert!(!members.is_empty() && members.iter().all(|member| member["signature"].is_null()));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use permacode_model::{Module, ModuleKind, Path, Source, Str, Target};
 use permacode_pyc::decode_pyc;
 use permacode_reader::{ExceptionEncoding, LineEncoding};
+use permacode_signatures::Functions;
 use permacode_testkit::{Part, Program};
 
 /// The archive. It has the same bytes on every machine.
@@ -37,6 +38,8 @@ fn module(
     source: &'static [u8],
     pyc: &'static [u8],
 ) -> Module<'static> {
+    let mut module = decode_pyc(pyc).unwrap().module;
+    Functions::of_source(source).unwrap().add_to(&mut module);
     let path = Path { root: Some("lib".into()), path: Str::plain(path) };
     let source = Source {
         path: path.clone(),
@@ -46,6 +49,5 @@ fn module(
         executable: false,
         text: Some(source.into()),
     };
-    let module = decode_pyc(pyc).unwrap().module;
     Module { name: name.into(), kind, filename: Some(path), source: Some(source), ..module }
 }

@@ -2,7 +2,8 @@
 
 use super::{
     member::{self, Member},
-    text::{File, Qual, docstring, field, text},
+    signature::SignatureView,
+    text::{File, Qual, decoded, docstring, field, print_problems, text},
 };
 use crate::{
     escape::{escape_short, harmless},
@@ -39,6 +40,8 @@ pub(super) struct CodeView<'a> {
     posonly_count: u32,
     kwonly_count: u32,
     stack_size: u32,
+    /// `None` for a class, the body of a module, and a machine that is not CPython.
+    signature: Option<SignatureView<'a>>,
     docstring: Option<Text<'a>>,
     locals: Vec<Local<'a>>,
     constants: Vec<Constant<'a>>,
@@ -147,18 +150,14 @@ impl Serialize for Units<'_> {
 fn entries<T, U: From<T>>(
     table: Option<impl Iterator<Item = permacode_reader::Result<T>>>,
     problems: &mut Vec<String>,
-) -> Option<Vec<U>> {
+) -> permacode_reader::Result<Option<Vec<U>>> {
+    let Some(table) = table else { return Ok(None) };
     let mut entries = Vec::new();
-    for entry in table? {
-        match entry {
-            Ok(entry) => entries.push(entry.into()),
-            Err(error) => {
-                problems.push(error.to_string());
-                break;
-            }
-        }
+    for entry in table {
+        let Some(entry) = decoded(entry, problems)? else { break };
+        entries.push(entry.into());
     }
-    Some(entries)
+    Ok(Some(entries))
 }
 
 impl<'a> CodeView<'a> {
@@ -172,6 +171,7 @@ impl<'a> CodeView<'a> {
         for (name, kind) in code.locals()?.strings().zip(code.local_kinds()?.iter()) {
             locals.push(Local { name: text(name?), kinds: kinds(*kind) });
         }
+        let signature = if is_cpython { decoded(SignatureView::new(code), &mut problems)?.flatten() } else { None };
         Ok(CodeView {
             module: code.module().name()?,
             qualname: Qual(code.qualname()),
@@ -185,14 +185,15 @@ impl<'a> CodeView<'a> {
             posonly_count: code.posonly_count(),
             kwonly_count: code.kwonly_count(),
             stack_size: code.stack_size(),
+            signature,
             docstring: code.docstring()?.map(text),
             locals,
             constants: code.constants()?.iter().map(|item| item.map(Constant)).collect::<Result<_, _>>()?,
             names: code.names()?.strings().map(|name| name.map(text)).collect::<Result<_, _>>()?,
-            lines: entries(code.locations()?, &mut problems),
-            handlers: entries(code.handlers()?, &mut problems),
+            lines: entries(code.locations()?, &mut problems)?,
+            handlers: entries(code.handlers()?, &mut problems)?,
             units: Units { bytes: code.bytecode()?.as_slice(), unit_size: usize::from(unit_size.max(1)) },
-            members: Member::all(code, is_cpython)?,
+            members: Member::all(code, is_cpython, &mut problems)?,
             problems,
         })
     }
@@ -202,6 +203,9 @@ impl<'a> CodeView<'a> {
         field(out, "target", format_args!("{}: {}", target.number, target.line()))?;
         if let Some(file) = self.file {
             field(out, "file", format_args!("{file}, line {}", self.first_line))?;
+        }
+        if let Some(signature) = self.signature {
+            field(out, "signature", signature.line())?;
         }
         field(out, "flags", format_args!("{:#x} {}", self.flags, self.flag_names.join(" ")).to_string().trim_end())?;
         field(
@@ -219,11 +223,7 @@ impl<'a> CodeView<'a> {
         self.print_tables(out)?;
         self.print_units(out)?;
         member::print(&self.members, out)?;
-        for problem in &self.problems {
-            out.line("")?;
-            out.line(format_args!("! {problem}"))?;
-        }
-        Ok(())
+        print_problems(&self.problems, out)
     }
 
     fn print_values(&self, out: &mut Output) -> Result<()> {

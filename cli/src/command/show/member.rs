@@ -1,6 +1,9 @@
 //! The classes and functions that a module, a class or a function defines.
 
-use super::text::Qual;
+use super::{
+    signature::SignatureView,
+    text::{Qual, decoded},
+};
 use crate::{
     output::Output,
     table::{Align, Rows},
@@ -17,17 +20,24 @@ pub(super) struct Member<'a> {
     /// `class` or `function`; `None` if only the machine knows.
     kind: Option<&'static str>,
     first_line: i32,
+    /// `None` for a class, and for a machine that is not CPython.
+    signature: Option<SignatureView<'a>>,
 }
 
 impl<'a> Member<'a> {
-    /// The members of a code object, in the order of its constants.
-    pub(super) fn all(code: &Code<'a>, is_cpython: bool) -> Result<Vec<Member<'a>>> {
-        code.children()?.map(|child| Member::new(&child?, is_cpython)).collect()
+    /// The members of a code object, in the order of its constants. A malformed signature becomes a problem.
+    pub(super) fn all(code: &Code<'a>, is_cpython: bool, problems: &mut Vec<String>) -> Result<Vec<Member<'a>>> {
+        code.children()?.map(|child| Member::new(&child?, is_cpython, problems)).collect()
     }
 
-    fn new(code: &Code<'a>, is_cpython: bool) -> Result<Self> {
+    fn new(code: &Code<'a>, is_cpython: bool, problems: &mut Vec<String>) -> Result<Self> {
+        let (qualname, first_line) = (Qual(code.qualname()), code.first_line()?);
+        if !is_cpython {
+            return Ok(Member { qualname, kind: None, first_line, signature: None });
+        }
         let kind = if is_function(code.flags()) { "function" } else { "class" };
-        Ok(Member { qualname: Qual(code.qualname()), kind: is_cpython.then_some(kind), first_line: code.first_line()? })
+        let signature = decoded(SignatureView::new(code), problems)?.flatten();
+        Ok(Member { qualname, kind: Some(kind), first_line, signature })
     }
 }
 
@@ -38,7 +48,9 @@ pub(super) fn print(members: &[Member<'_>], out: &mut Output) -> Result<()> {
     }
     let mut rows = Rows::new(&[("LINE", Align::Right), ("KIND", Align::Left), ("MEMBER", Align::Left)]);
     for member in members {
-        rows.push([member.first_line.to_string(), member.kind.unwrap_or("-").to_owned(), member.qualname.shown()]);
+        let signature = member.signature.map(SignatureView::shortened).unwrap_or_default();
+        let name = member.qualname.shown() + &signature;
+        rows.push([member.first_line.to_string(), member.kind.unwrap_or("-").to_owned(), name]);
     }
     out.line("")?;
     rows.print(out)

@@ -3,6 +3,7 @@
 mod code;
 mod member;
 mod module;
+mod signature;
 mod text;
 
 use crate::{
@@ -50,10 +51,11 @@ Examples:
   permacode show stdlib.perma json.decoder:JSONDecoder.decode
   permacode show stdlib.perma 'json.decoder:<module>'
   permacode show stdlib.perma json:dumps --json | jq -r .docstring
+  permacode show stdlib.perma json:dumps --json | jq -r '.signature.parameters[].name'
 
 Exit status:
   0  shown
-  1  NAME was not found or is the name of several code objects, or a table could not be decoded
+  1  NAME was not found or is the name of several code objects, or a table or a signature could not be decoded
   2  wrong usage, or the archive cannot be read"
     };
 }
@@ -108,11 +110,11 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
             Shown::Code(code) => code.print(&view.target, out)?,
         }
     }
-    let is_whole = match &view.shown {
-        Shown::Module(_) => true,
-        Shown::Code(code) => code.problems.is_empty(),
+    let problems = match &view.shown {
+        Shown::Module(module) => &module.problems,
+        Shown::Code(code) => &code.problems,
     };
-    Ok(if is_whole { Answer::Yes } else { Answer::No })
+    Ok(if problems.is_empty() { Answer::Yes } else { Answer::No })
 }
 
 fn view<'a>(args: &Args, named: Named<'a>) -> Result<View<'a>> {

@@ -2,7 +2,7 @@
 
 use super::{
     member::{self, Member},
-    text::{File, docstring, field, text},
+    text::{File, docstring, field, print_problems, text},
 };
 use crate::{
     escape::escape_short,
@@ -28,6 +28,8 @@ pub(super) struct ModuleView<'a> {
     members: Vec<Member<'a>>,
     /// The modules directly in the package.
     children: Vec<Child<'a>>,
+    /// What could not be decoded.
+    pub(super) problems: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -71,6 +73,7 @@ impl<'a> ModuleView<'a> {
             is_executable: source.executable,
             is_kept: source.has_text,
         });
+        let mut problems = Vec::new();
         Ok(ModuleView {
             module: name,
             is_package: module.is_package(),
@@ -79,8 +82,9 @@ impl<'a> ModuleView<'a> {
             source,
             code_objects: module.code_count(),
             docstring: body.and_then(|body| body.docstring().transpose()).transpose()?.map(text),
-            members: body.map_or(Ok(Vec::new()), |body| Member::all(&body, is_cpython))?,
+            members: body.map_or(Ok(Vec::new()), |body| Member::all(&body, is_cpython, &mut problems))?,
             children,
+            problems,
         })
     }
 
@@ -98,15 +102,16 @@ impl<'a> ModuleView<'a> {
         field(out, "code objects", grouped(self.code_objects.into()))?;
         docstring(out, self.docstring)?;
         member::print(&self.members, out)?;
-        if self.children.is_empty() {
-            return Ok(());
+        if !self.children.is_empty() {
+            out.line("")?;
+            let mut rows = Rows::new(&[("KIND", Align::Left), ("MODULE", Align::Left)]);
+            for child in &self.children {
+                let name = escape_short(child.module.as_bytes());
+                rows.push([kind(child.is_namespace, child.is_package).to_owned(), name]);
+            }
+            rows.print(out)?;
         }
-        out.line("")?;
-        let mut rows = Rows::new(&[("KIND", Align::Left), ("MODULE", Align::Left)]);
-        for child in &self.children {
-            rows.push([kind(child.is_namespace, child.is_package).to_owned(), escape_short(child.module.as_bytes())]);
-        }
-        rows.print(out)
+        print_problems(&self.problems, out)
     }
 
     fn kind(&self) -> &'static str {

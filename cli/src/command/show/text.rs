@@ -29,6 +29,31 @@ pub(super) fn docstring(out: &mut Output, text: Option<Text<'_>>) -> Result<()> 
     Ok(())
 }
 
+/// A decoded value. A malformed table or signature, which breaks no rule of the format, becomes a problem and gives
+/// `None`.
+pub(super) fn decoded<T>(
+    value: permacode_reader::Result<T>,
+    problems: &mut Vec<String>,
+) -> permacode_reader::Result<Option<T>> {
+    match value {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.rule().is_some() => Err(error),
+        Err(error) => {
+            problems.push(error.to_string());
+            Ok(None)
+        }
+    }
+}
+
+/// Prints problems after empty lines.
+pub(super) fn print_problems(problems: &[String], out: &mut Output) -> Result<()> {
+    for problem in problems {
+        out.line("")?;
+        out.line(format_args!("! {problem}"))?;
+    }
+    Ok(())
+}
+
 /// A string of the archive as text or JSON.
 pub(super) fn text(text: Str<'_>) -> Text<'_> {
     Text(text.bytes().as_slice())
