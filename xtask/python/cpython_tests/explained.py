@@ -3,30 +3,47 @@
 Any other difference fails the run. A reason says why the difference is not a fault of the package.
 """
 
+from collections import namedtuple
 from fnmatch import fnmatchcase
 
-#: (versions, test file, ids of tests, reason): versions and ids are patterns.
+#: Tests with an outcome that is known to differ. The versions and the ids of the tests are patterns. An outcome is a
+#: result with the archive and the result without, such as "error, but ok".
+Entry = namedtuple("Entry", "versions test ids outcomes reason")
+
 EXPLAINED = [
-    ("3.1[2-9].*", "test_import",
-     ["test.test_import.SubinterpImportTests.test_isolated_config",
-      "test.test_import.SubinterpImportTests.test_python_compat"],
-     "these tests look up the type of a module's loader in a table that has only CPython's own types, and stop with a"
-     " KeyError"),
+    Entry("3.1[2-9].*", "test_import",
+          ["test.test_import.SubinterpImportTests.test_isolated_config",
+           "test.test_import.SubinterpImportTests.test_python_compat"],
+          ["error, but ok"],
+          "these tests look up the type of a module's loader in a table that has only CPython's own types, and stop"
+          " with a KeyError"),
 ]
-#: Further differences that follow from the failure of such a test.
-CONSEQUENCES = ["exit status: 2, but 0 on the other side", "failing: file {0}: yes, but absent on the other side",
-                "failing: * ({1}): yes, but absent on the other side",
-                "failing: * ({2}): yes, but absent on the other side"]
+#: Outcomes of tests that fail. Further differences follow from them.
+FAILING = ("error, but ", "failure, but ")
 
 
-def reason(version, test, difference):
+def consequences(test, name):
+    """Patterns of the differences that follow if a test with this id fails in a test file."""
+    scope, _, method = name.rpartition(".")
+    # A test file is named as on the command line, or as the module in a test package.
+    module = scope.rpartition(".")[0]
+    yield "exit status: 2, but 0 on the other side"
+    for file in {test, module[len("test."):] if module.startswith("test.") else module}:
+        yield "failing: file %s: yes, but absent on the other side" % file
+    # Up to 3.10, the printed name of a failure has the name of the class; later versions have that of the test.
+    for full in (scope, name):
+        yield "failing: %s (%s): yes, but absent on the other side" % (method, full)
+
+
+def reason(version, test, difference, entries=EXPLAINED):
     """The reason for a difference in the words of `regrtest.judge`, or None."""
-    for versions, tests, ids, why in EXPLAINED:
-        if not fnmatchcase(version, versions) or test != tests:
+    for entry in entries:
+        if not fnmatchcase(version, entry.versions) or test != entry.test:
             continue
-        for name in ids:
-            # Up to 3.10, the printed name of a failure has the name of the class; later versions have that of the test.
-            follows = [words.format(test, name, name.rpartition(".")[0]) for words in CONSEQUENCES]
-            if any(fnmatchcase(difference, pattern) for pattern in [name + ": *", *follows]):
-                return why
+        for name in entry.ids:
+            patterns = ["%s: %s on the other side" % (name, outcome) for outcome in entry.outcomes]
+            if any(outcome.startswith(FAILING) for outcome in entry.outcomes):
+                patterns += consequences(test, name)
+            if any(fnmatchcase(difference, pattern) for pattern in patterns):
+                return entry.reason
     return None

@@ -15,6 +15,9 @@ An audit hook (hook/sitecustomize.py) reports every compilation of a file below 
 a module that DIR has as .pyc, because that means that the .pyc was not used. Other compilations are only listed:
 test_inspect compiles a source itself, and a script on a command line has no .pyc.
 
+With `--stripped`, DIR comes from an archive without docstrings, lines or signatures. Tests that ask for them have
+another result there. `stripped.py` lists these tests; any other difference fails the run.
+
 `--spoil header|code` checks the check. It damages json/decoder in a copy of DIR made of symlinks: either the header, so
 that the interpreter compiles the source, or a word inside the code. Exit status 0 then means that the damage was found.
 
@@ -22,7 +25,7 @@ Tests with different results run again, up to three times in all on both sides. 
 side must fail in all runs of the other. Tests that fail sometimes are listed as flaky. A test that does not end on the
 reference is left out of the following tries and named. If it does not end on DIR only, that is a difference.
 
-Exit status: 0 same outcome, 1 different outcome, 2 usage error.
+Exit status: 0 same outcome or known differences, 1 different outcome, 2 usage error.
 """
 
 import argparse
@@ -33,8 +36,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 
+import explained
 from regrtest import Runner, agree, clean_environment, count, ended, judge, say
+from stripped import STRIPPED
 
 TESTS = ["test_json", "test_dataclasses", "test_typing", "test_asyncio", "test_inspect"]
 # These tests start a script of the library, test_asyncio/echo*.py, and wait for its output. Without the .py file they
@@ -181,6 +187,8 @@ def arguments():
     what.add_argument("--tree", metavar="DIR", help="the extracted library")
     what.add_argument("--stock", action="store_true", help="make a tree from the interpreter's own library")
     parser.add_argument("--sourceless", action="store_true", help="the tree has .pyc files in place of .py files")
+    parser.add_argument("--stripped", action="store_true",
+                        help="the tree has no docstrings, lines or signatures: allow the differences of stripped.py")
     parser.add_argument("--base", metavar="DIR", help="folder that co_filename names in the stock copy"
                         " for --sourceless; give the one the tree was compiled for")
     parser.add_argument("--spoil", choices=("header", "code"),
@@ -232,10 +240,13 @@ def report(options, interpreter, tested, own):
         differences, flaky = judge(tries["tree"], tries["own"])
         if ended(tries["own"][0]):
             baseline.setdefault(test, tries["own"][0])
-        results[test] = {"differences": differences, "left_out": left_out(test, options.sourceless), "flaky": flaky,
-                         "tree": tries["tree"], "own": tries["own"]}
-        same = same and not differences
-        if differences and not options.spoil:
+        known = {line: explained.reason(interpreter.version, test, line, STRIPPED if options.stripped else [])
+                 for line in differences}
+        good = all(known.values())
+        results[test] = {"good": good, "differences": known, "flaky": flaky,
+                         "left_out": left_out(test, options.sourceless), "tree": tries["tree"], "own": tries["own"]}
+        same = same and good
+        if not good and not options.spoil:
             say("\n".join("    | " + line for line in text.splitlines()[-30:]))
     if options.baseline and not options.spoil:
         with open(options.baseline, "w") as file:
@@ -261,13 +272,16 @@ def report(options, interpreter, tested, own):
 
 def lines(options, answer):
     for test, result in answer["tests"].items():
+        verdict = "same" if not result["differences"] else "as listed" if result["good"] else "DIFFERS"
         print("%s: %s: %d run, %d skipped, %d failing" % (
-            test, "DIFFERS" if result["differences"] else "same", count(result["tree"][-1]),
+            test, verdict, count(result["tree"][-1]),
             count(result["tree"][-1], "skipped"), len(result["tree"][-1]["failing"])))
         for name in result["left_out"]:
             print("  left out on both sides, because it never ends without sources: %s" % name)
-        for line in result["differences"]:
-            print("  the tree has %s" % line)
+        for line, reason in result["differences"].items():
+            print("  the tree has %s%s" % (line, "\n    NOT LISTED" if options.stripped and not reason else ""))
+        for reason, number in Counter(filter(None, result["differences"].values())).items():
+            print("  %d times: %s" % (number, reason))
         for name in result["flaky"]:
             print("  flaky: %s" % name)
     for name in answer["hung"]:

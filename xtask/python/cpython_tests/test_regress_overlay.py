@@ -8,6 +8,7 @@ import unittest
 import explained
 import regress_overlay
 import regrtest
+from stripped import STRIPPED
 
 
 def outcome(status=0, failing=(), processes=(), **tests):
@@ -87,7 +88,7 @@ class Loading(unittest.TestCase):
 
 class Explained(unittest.TestCase):
     def test_only_what_is_listed(self):
-        versions, test, ids, why = explained.EXPLAINED[0]
+        _, test, ids, _, why = explained.EXPLAINED[0]
         name, method = ids[0], ids[0].rpartition(".")[2]
         for line in (name + ": error, but ok on the other side", "exit status: 2, but 0 on the other side",
                      "failing: file %s: yes, but absent on the other side" % test,
@@ -98,6 +99,56 @@ class Explained(unittest.TestCase):
         for line in (name + "_other: error, but ok on the other side", "exit status: -11, but 0 on the other side",
                      "failing: other (test.other): yes, but absent on the other side"):
             self.assertIsNone(explained.reason("3.12.1", test, line), line)
+        # Another result of the same test is another difference.
+        self.assertIsNone(explained.reason("3.12.1", test, name + ": absent, but ok on the other side"))
+
+
+class Stripped(unittest.TestCase):
+    def reason(self, test, name, outcome, version="3.13.0"):
+        return explained.reason(version, test, "%s: %s on the other side" % (name, outcome), STRIPPED)
+
+    def test_only_what_is_listed(self):
+        asyncio = "test.test_asyncio.test_tasks.CTask_CFuture_Tests."
+        inspect = "test.test_inspect.test_inspect.TestRetrievingSourceCode."
+        for test, name, outcome in (
+            ("test_json", "json", "absent, but ok ok"),
+            ("test_typing", "typing.get_args", "absent, but ok"),
+            ("test_asyncio", asyncio + "test_get_stack", "error, but ok"),
+            ("test_inspect", inspect + "test_getdoc", "failure, but ok"),
+            ("test_inspect", inspect.replace("test_inspect.test_inspect", "test_inspect") + "test_getdoc",
+             "failure, but ok"),
+        ):
+            self.assertIsNotNone(self.reason(test, name, outcome), name)
+            for other in ("ok, but failure", "error, but ok ok", "timeout, but ok"):
+                self.assertIsNone(self.reason(test, name, other), name)
+        for test, name, outcome in (
+            ("test_json", "test.test_json.test_fail.TestPyFail.test_failures", "absent, but ok"),
+            ("test_json", "typing.get_args", "absent, but ok"),
+            ("test_typing", "test.test_typing.UnionTests.test_repr", "failure, but ok"),
+            ("test_asyncio", asyncio + "test_get_stack_twice", "error, but ok"),
+            ("test_asyncio", asyncio + "test_cancel", "failure, but ok"),
+            ("test_inspect", inspect + "test_getsource", "failure, but ok"),
+        ):
+            self.assertIsNone(self.reason(test, name, outcome), name)
+
+    def test_what_follows_from_a_failure(self):
+        name = "test.test_asyncio.test_tasks.CTask_CFuture_Tests.test_get_stack"
+        scope, method = name.rpartition(".")[0], "test_get_stack"
+        def why(line):
+            return explained.reason("3.13.0", "test_asyncio", line + " on the other side", STRIPPED)
+
+        for line in ("exit status: 2, but 0", "failing: file test_asyncio: yes, but absent",
+                     "failing: file test_asyncio.test_tasks: yes, but absent",
+                     "failing: %s (%s): yes, but absent" % (method, name),
+                     "failing: %s (%s): yes, but absent" % (method, scope)):
+            self.assertIsNotNone(why(line), line)
+        for line in ("exit status: -11, but 0", "failing: file test_asyncio.test_sslproto: yes, but absent",
+                     "failing: test_cancel (%s): yes, but absent" % scope,
+                     "failing: test_cancel (%s.test_cancel): yes, but absent" % scope):
+            self.assertIsNone(why(line), line)
+        # Tests that are gone fail nothing.
+        line = "exit status: 2, but 0 on the other side"
+        self.assertIsNone(explained.reason("3.13.0", "test_json", line, STRIPPED))
 
 
 if __name__ == "__main__":

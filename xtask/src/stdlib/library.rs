@@ -130,6 +130,11 @@ impl Library {
         Ok(size)
     }
 
+    /// The file in which `regress.py` keeps the outcomes of the interpreter's own library.
+    pub(super) fn regress_reference(&self) -> PathBuf {
+        self.folder.join("regress.json")
+    }
+
     /// Extracts without a base: code objects name files in the tree.
     pub(super) fn tree_with_sources(&self) -> Result<PathBuf> {
         let tree = self.folder.join("tree");
@@ -137,11 +142,11 @@ impl Library {
         Ok(tree)
     }
 
-    /// The same, from an archive without sources.
-    pub(super) fn tree_without_sources(&self) -> Result<PathBuf> {
-        let archive = self.folder.join("sourceless.perma");
-        output(self.command(&archive).arg("--strip=source").arg("--json"))?;
-        let tree = self.folder.join("sourceless");
+    /// The same, from an archive without the parts that `--strip` names.
+    pub(super) fn tree_without(&self, parts: &str) -> Result<PathBuf> {
+        let tree = self.folder.join(format!("without-{}", parts.replace(',', "-")));
+        let archive = tree.with_extension("perma");
+        output(self.command(&archive).arg("--strip").arg(parts).arg("--json"))?;
         run(permacode().arg("extract").arg(archive).arg("--output").arg(&tree))?;
         Ok(tree)
     }
