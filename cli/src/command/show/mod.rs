@@ -95,7 +95,7 @@ struct View<'a> {
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Shown<'a> {
     Module(ModuleView<'a>),
-    Code(CodeView<'a>),
+    Code(Box<CodeView<'a>>),
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
@@ -121,7 +121,7 @@ fn view<'a>(args: &Args, named: Named<'a>) -> Result<View<'a>> {
     let Named { target, target_view, module, code } = named;
     let is_cpython = target.vm == permacode_pyc::VM;
     let shown = match code {
-        Some(code) => Shown::Code(CodeView::new(&code, target_view.unit_size(), is_cpython)?),
+        Some(code) => Shown::Code(Box::new(CodeView::new(&code, target_view.unit_size(), is_cpython)?)),
         None => Shown::Module(ModuleView::new(&target_view, &module, is_cpython)?),
     };
     Ok(View { archive: args.archive.name(), target, shown })
