@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A *library* is an archive that was mapped for this interpreter; *build* turns a module of it into a code object:
-//! from the tables where the build of CPython is known, through marshal elsewhere.
+//! from an image where one fits, from the tables where the build of CPython is known, through marshal elsewhere.
 
 mod archive;
 mod build;
@@ -28,6 +28,9 @@ mod _permacode {
 
     #[pymodule_export]
     use crate::archive::{Archive, open};
+    #[cfg(permacode_image)]
+    #[pymodule_export]
+    use crate::build::{build_image, verify_image};
     #[pymodule_export]
     use crate::importer::{PermacodeFinder, PermacodeWarning, install, stats, status, uninstall};
 

@@ -24,6 +24,8 @@ pub(crate) enum Fit {
     Exact,
     /// The same, to import from it.
     Import,
+    /// The one for this very interpreter, to make its image.
+    Tables,
 }
 
 /// An archive, the target in it for this interpreter, and the way in which its code objects are made.
@@ -33,6 +35,7 @@ pub(crate) struct Library {
     /// Index of the target.
     target: usize,
     builder: Box<dyn Build>,
+    no_image: Option<String>,
 }
 
 /// What an interpreter asks of a target.
@@ -83,13 +86,30 @@ impl Library {
             let message = format!("{}; this is {}", targets_in_words(&archive), interpreter.in_words(fit));
             return Err(import_error(py, &path, None, describe(&path, None, &message)));
         };
-        let builder = build::choose(py, &archive, interpreter.magic);
-        Ok(Library { path, archive, target, builder })
+        let chosen = match (archive.target(target), fit) {
+            (Some(target), Fit::Exact | Fit::Import) => build::choose(py, &path, &archive, &target),
+            (Some(target), Fit::Bytecode) => {
+                build::choose_tables(py, &archive, &target, "an image needs an archive for exactly this interpreter")
+            }
+            (Some(target), Fit::Tables) => build::choose_tables(py, &archive, &target, "none was asked for"),
+            (None, _) => return Err(import_error(py, &path, None, describe(&path, None, &"the target is gone"))),
+        };
+        Ok(Library { path, archive, target, builder: chosen.builder, no_image: chosen.no_image })
     }
 
     /// The archive's path, absolute.
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// The archive.
+    pub(crate) fn archive(&self) -> &Archive<Mapping> {
+        &self.archive
+    }
+
+    /// Why code objects do not come from an image. `None` if they do.
+    pub(crate) fn no_image(&self) -> Option<&str> {
+        self.no_image.as_deref()
     }
 
     /// The target for this interpreter. It was there when the archive was opened, and the archive does not change.
@@ -233,6 +253,7 @@ impl Interpreter {
             Fit::Import => {
                 "the library of another patch release or optimisation level differs: bundle that of this one"
             }
+            Fit::Tables => "bundle for this one",
             Fit::Exact => {
                 "bundle for this one, or open it with exact=False if the bytecode is of the same magic number"
             }

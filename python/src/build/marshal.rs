@@ -1,17 +1,14 @@
 //! Makes code objects through marshal. This is correct for every build of CPython, because `marshal.loads` makes them.
 
 use permacode_pyc::{Header, Validation, Version, encode_pyc};
-use permacode_reader::{Item, Module};
+use permacode_reader::Module;
 use pyo3::{
     exceptions::PyImportError,
     prelude::*,
     types::{PyBytes, PyString},
 };
 
-use super::{
-    Build, Method, instructions,
-    weights::{self, Weights},
-};
+use super::{Build, Method, admit};
 use crate::{error::Result, text::text};
 
 /// Encodes a module as marshal bytes and passes them to `marshal.loads`.
@@ -26,25 +23,6 @@ impl Marshal {
     pub(super) fn new(magic: u32, archive_len: u64, reason: String) -> Self {
         Marshal { magic, archive_len, reason }
     }
-
-    /// Refuses modules whose values are out of proportion, and bytecode that leads CPython out of its memory.
-    fn check(&self, module: &Module<'_>) -> Result<()> {
-        let mut weights = Weights::default();
-        let (mut left, mut budget) = (weights::budget(self.archive_len), module.budget());
-        for code in module.codes() {
-            let code = code?;
-            instructions::check(&code.bytecode()?)?;
-            let list = code.list()?;
-            budget.take_list(&list)?;
-            for item in list.constants().iter() {
-                if let Item::Object(object) = item? {
-                    weights.add_all(object, &mut budget, &mut left)?;
-                }
-            }
-            weights.take_constants(&list, &mut left)?;
-        }
-        Ok(())
-    }
 }
 
 impl Build for Marshal {
@@ -54,7 +32,7 @@ impl Build for Marshal {
         module: &Module<'_>,
         filename: &Bound<'py, PyString>,
     ) -> Result<Bound<'py, PyAny>> {
-        self.check(module)?;
+        admit(module, self.archive_len)?;
         let model = permacode_model::Module::try_from(module)?;
         let failed = |error: &dyn std::fmt::Display| {
             PyImportError::new_err(format!("module {}: {error}", module.name().unwrap_or("?")))

@@ -135,6 +135,7 @@ impl PermacodeFinder {
             }
         }
         status.set_item("roots", roots)?;
+        status.set_item("image", self.library.no_image().unwrap_or("in use"))?;
         status.set_item("reason", method.reason)
     }
 

@@ -11,7 +11,7 @@ mod tuples;
 use std::ops::Range;
 
 use hashbrown::HashMap;
-use permacode_reader::{Archive, Budget, Code, Item, ItemRef, Leaf, Leaves, List, Mapping, Module, QualnameForm};
+use permacode_reader::{Budget, Code, Item, ItemRef, Leaf, Leaves, List, Module, QualnameForm};
 use pyo3::{prelude::*, types::PyString};
 
 use self::{
@@ -80,10 +80,10 @@ impl Records {
     ///
     /// # Errors
     /// The reason why no constructor is correct for this interpreter.
-    pub(super) fn new(py: Python<'_>, archive: &Archive<Mapping>) -> std::result::Result<Records, String> {
+    pub(super) fn new(py: Python<'_>, object_count: u32, archive_len: u64) -> std::result::Result<Records, String> {
         let (constructor, reason) = Constructor::new(py)?;
-        let objects = Objects::new(archive.object_count(), archive.file_len());
-        Ok(Records { objects, archive_len: archive.file_len(), constructor, reason })
+        let objects = Objects::new(object_count, archive_len);
+        Ok(Records { objects, archive_len, constructor, reason })
     }
 
     /// Sets `items` to the objects of the whole list of a code object, in order.

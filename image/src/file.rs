@@ -1,0 +1,125 @@
+//! The file of an image: a header with the fingerprint, pages of objects, and tables.
+//!
+//! ```text
+//! header and fingerprint │ pages of objects │ modules │ ranges │ names │ sets │ slots of each page
+//! ```
+//!
+//! The loader maps the whole file at [`BASE`]. Numbers have the byte order of the machine, because an image belongs to
+//! one machine. Tables refer to pages by their number in the file.
+
+use bytemuck::{Pod, Zeroable};
+
+/// The first eight bytes of every image.
+pub const MAGIC: [u8; 8] = *b"\x89PERMIMG";
+
+/// The version of the layout of the file.
+pub const FORMAT: u32 = 1;
+
+/// Length in bytes of a page: the unit of relocation. The pages of the system may be larger.
+pub const PAGE_LEN: u64 = 4096;
+
+/// The address at which an image is mapped.
+///
+/// CPython, its heap, libraries and stacks never lie there on their own: it is above the largest program at a fixed
+/// address and below everything that the system places at random. It also lies in the part of the address space that
+/// valgrind leaves to programs, and below the 512 GiB that some aarch64 systems have.
+pub const BASE: u64 = 0x20_0000_0000;
+
+/// The header. The fingerprint follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Header {
+    /// [`MAGIC`]
+    pub magic: [u8; 8],
+    /// [`FORMAT`]
+    pub format: u32,
+    /// CRC-32 of the header and the fingerprint, computed with zero in place of this field.
+    pub header_crc: u32,
+    /// Length of the file in bytes.
+    pub file_len: u64,
+    /// The address at which the file must be mapped.
+    pub base: u64,
+    /// Length of the fingerprint in bytes.
+    pub fingerprint_len: u32,
+    /// Number of the first page of objects.
+    pub first_page: u32,
+    /// Number of pages of objects.
+    pub page_count: u32,
+    /// Number of entries of the table of modules.
+    pub module_count: u32,
+    /// Offset of the table of modules.
+    pub modules: u64,
+    /// Offset of the table of ranges.
+    pub ranges: u64,
+    /// Offset of the table of names: the address of the string of the image for each name.
+    pub names: u64,
+    /// Offset of the table of frozensets.
+    pub sets: u64,
+    /// Offset of the slots: one bit for each word of each page of objects.
+    pub slots: u64,
+    /// Number of entries of the table of ranges.
+    pub range_count: u32,
+    /// Number of entries of the table of names.
+    pub name_count: u32,
+    /// Number of entries of the table of frozensets.
+    pub set_count: u32,
+    /// Index in the table of modules of the module with which the loader tests the image.
+    pub probe: u32,
+}
+
+/// Length of [`Header`] in bytes.
+pub const HEADER_LEN: usize = size_of::<Header>();
+
+/// An entry of the table of modules. Entries have ascending keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct ModuleEntry {
+    /// Offset of the record of the module in the archive.
+    pub key: u64,
+    /// Address of the code object of its body.
+    pub code: u64,
+    /// Index of its first range of pages.
+    pub first_range: u32,
+    /// Number of its ranges.
+    pub range_count: u32,
+}
+
+/// Length of [`ModuleEntry`] in bytes.
+pub const MODULE_LEN: usize = size_of::<ModuleEntry>();
+
+/// Consecutive pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct Range {
+    /// Number of the first page.
+    pub page: u32,
+    /// Number of pages.
+    pub count: u32,
+}
+
+/// Length of [`Range`] in bytes.
+pub const RANGE_LEN: usize = size_of::<Range>();
+
+/// An entry of the table of frozensets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
+#[repr(C)]
+pub struct SetEntry {
+    /// Address of a tuple of its items, in the order in which they are added.
+    pub items: u64,
+    /// Index of the first range of pages that the items reach.
+    pub first_range: u32,
+    /// Number of these ranges.
+    pub range_count: u32,
+}
+
+/// Length of [`SetEntry`] in bytes.
+pub const SET_LEN: usize = size_of::<SetEntry>();
+
+/// The CRC of a header and the fingerprint that follows it.
+#[must_use]
+pub fn header_crc(header: &Header, fingerprint: &[u8]) -> u32 {
+    let mut crc = permacode_format::Crc32::new();
+    crc.update(bytemuck::bytes_of(&Header { header_crc: 0, ..*header }));
+    crc.update(fingerprint);
+    crc.finish()
+}

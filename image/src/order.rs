@@ -1,0 +1,198 @@
+//! The order of modules and of objects in the file.
+//!
+//! A page costs time when a process first touches it, so objects that are used together lie together, and what starts
+//! small programs comes first. Where the interpreter lies at fixed addresses, only some kinds of objects are written
+//! to. Each kind then has a region of its own, so that few pages become private. Elsewhere every page with an object is
+//! written to, because every object has a pointer to its type, and one region needs fewer pages.
+
+use crate::{
+    error::{Error, Result},
+    file::PAGE_LEN,
+    graph::{Graph, Node, Ref},
+    objects,
+};
+use hashbrown::HashMap;
+use permacode_reader::Module;
+
+/// The places of objects.
+#[derive(Debug)]
+pub(crate) struct Order {
+    /// The objects in the order of their places.
+    pub(crate) nodes: Vec<u32>,
+    /// Offsets in the file.
+    places: Vec<Option<usize>>,
+    /// The end of the last page.
+    pub(crate) end: usize,
+}
+
+/// Objects that a running program writes to at different times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Region {
+    /// Strings that the loader may make the interpreter's own: it writes their state and hash.
+    Names,
+    /// Other strings. CPython writes their hash.
+    Strings,
+    /// Code. CPython writes to the instructions that it runs.
+    Code,
+    /// Tuples. The loader writes names into them.
+    Tuples,
+    /// Everything else. Nothing writes to it.
+    Rest,
+}
+
+impl Order {
+    /// Gives a place to every object that a root reaches. `start` is the offset in the file of the first page.
+    pub(crate) fn new(graph: &Graph<'_, '_>, roots: &[u32], start: usize) -> Result<Self> {
+        let mut seen = Seen::new(graph);
+        let mut visited = Vec::new();
+        for root in roots {
+            seen.visit(graph, *root, |node| visited.push(node));
+        }
+        let mut is_name = vec![false; graph.nodes.len()];
+        for name in &graph.names {
+            if let Some(is_name) = is_name.get_mut(*name as usize) {
+                *is_name = true;
+            }
+        }
+        let is_fixed = graph.facts.fixed_anchor.is_some();
+        let region = |id: &u32| match graph.nodes.get(*id as usize) {
+            _ if is_name.get(*id as usize) == Some(&true) => Region::Names,
+            _ if !is_fixed => Region::Rest,
+            Some(Node::Str(_)) => Region::Strings,
+            Some(Node::Code(_)) => Region::Code,
+            Some(Node::Tuple(_)) => Region::Tuples,
+            _ => Region::Rest,
+        };
+        let mut order = Order { nodes: Vec::new(), places: vec![None; graph.nodes.len()], end: start };
+        for current in [Region::Names, Region::Strings, Region::Code, Region::Tuples, Region::Rest] {
+            order.end = order.end.next_multiple_of(PAGE_LEN as usize);
+            for id in visited.iter().filter(|id| region(id) == current) {
+                order.append(graph, *id)?;
+            }
+        }
+        order.end = order.end.next_multiple_of(PAGE_LEN as usize);
+        // The addresses and page numbers must be exact.
+        if order.end > u32::MAX as usize { Err(Error::Unsupported("4 GiB of objects")) } else { Ok(order) }
+    }
+
+    fn append(&mut self, graph: &Graph<'_, '_>, id: u32) -> Result<()> {
+        let layout = &graph.facts.layout;
+        let node = graph.nodes.get(id as usize).ok_or(Error::Unsupported("objects that do not exist"))?;
+        let items = |count: usize| (layout.tuple_items as usize).saturating_add(count.saturating_mul(8));
+        let (head, size) = match node {
+            Node::Str(text) => (0, text.size(layout)),
+            Node::Bytes(bytes) => (0, objects::bytes_size(bytes, layout)),
+            Node::Int(bytes) => (0, objects::int_size(bytes, layout)),
+            Node::Float(_) => (0, layout.float_size as usize),
+            Node::Complex(..) => (0, layout.complex_size as usize),
+            Node::Tuple(tuple) => (layout.gc_head as usize, items(tuple.len())),
+            Node::Slice(_) => (layout.gc_head as usize, layout.slice_size as usize),
+            Node::Code(code) => (0, code.size(layout)),
+        };
+        let place = self.end.saturating_add(head);
+        self.end = place.saturating_add(size).saturating_add(7) & !7;
+        if let Some(slot) = self.places.get_mut(id as usize) {
+            *slot = Some(place);
+        }
+        self.nodes.push(id);
+        Ok(())
+    }
+
+    /// The offset in the file of an object.
+    pub(crate) fn place(&self, id: u32) -> Option<usize> {
+        self.places.get(id as usize).copied().flatten()
+    }
+}
+
+/// The objects that a walk has visited.
+pub(crate) struct Seen {
+    /// The number of the last walk that visited each object.
+    walks: Vec<u32>,
+    walk: u32,
+    stack: Vec<u32>,
+}
+
+impl Seen {
+    pub(crate) fn new(graph: &Graph<'_, '_>) -> Self {
+        Seen { walks: vec![0; graph.nodes.len()], walk: 1, stack: Vec::new() }
+    }
+
+    /// Begins a new walk, in which each object is visited again.
+    pub(crate) fn restart(&mut self) {
+        self.walk = self.walk.wrapping_add(1);
+    }
+
+    /// Visits each object that `root` reaches and that this walk has not visited, in the order of first use.
+    pub(crate) fn visit(&mut self, graph: &Graph<'_, '_>, root: u32, mut visit: impl FnMut(u32)) {
+        self.stack.push(root);
+        while let Some(id) = self.stack.pop() {
+            let (Some(walk), Some(node)) = (self.walks.get_mut(id as usize), graph.nodes.get(id as usize)) else {
+                continue;
+            };
+            if std::mem::replace(walk, self.walk) == self.walk {
+                continue;
+            }
+            visit(id);
+            let target = |reference: &Ref| match reference {
+                Ref::Static(_) => None,
+                Ref::Node(id) => Some(*id),
+                Ref::Name(number) => graph.names.get(*number as usize).copied(),
+                Ref::Set(number) => graph.sets.get(*number as usize).copied(),
+            };
+            let references: &[Ref] = match node {
+                Node::Tuple(items) => items,
+                Node::Slice(items) => items,
+                Node::Code(code) => &code.pointers,
+                _ => &[],
+            };
+            self.stack.extend(references.iter().rev().filter_map(target));
+        }
+    }
+}
+
+/// The order in which programs probably import modules: the modules that many others import come first, and after
+/// each module the modules that it imports.
+///
+/// The archive does not say what a module imports. But the names of its body include every module that it imports, so
+/// this takes each name of the body that is the name of a module.
+pub(crate) fn import_order(modules: &[Module<'_>]) -> Result<Vec<usize>> {
+    let mut by_name = HashMap::new();
+    for (index, module) in modules.iter().enumerate() {
+        by_name.insert(module.name()?, index);
+    }
+    let mut imports = Vec::new();
+    let mut importers = vec![0u32; modules.len()];
+    for module in modules {
+        let mut found = Vec::new();
+        let name = module.name()?;
+        let package = if module.is_package() { Some(name) } else { name.rsplit_once('.').map(|(package, _)| package) };
+        if let Some(body) = module.body()? {
+            for text in body.names()?.strings() {
+                let Some(text) = text?.to_str() else { continue };
+                let relative = package.and_then(|package| by_name.get(format!("{package}.{text}").as_str()));
+                found.extend(by_name.get(text).into_iter().chain(relative).copied());
+            }
+        }
+        for index in &found {
+            if let Some(count) = importers.get_mut(*index) {
+                *count = count.saturating_add(1);
+            }
+        }
+        imports.push(found);
+    }
+    let mut popular: Vec<usize> = (0..modules.len()).collect();
+    popular.sort_by_key(|index| std::cmp::Reverse(importers.get(*index)));
+    let (mut order, mut seen) = (Vec::new(), vec![false; modules.len()]);
+    for root in popular {
+        let mut stack = vec![root];
+        while let Some(index) = stack.pop() {
+            match seen.get_mut(index) {
+                Some(seen) if !*seen => *seen = true,
+                _ => continue,
+            }
+            order.push(index);
+            stack.extend(imports.get(index).into_iter().flatten().rev());
+        }
+    }
+    Ok(order)
+}

@@ -1,0 +1,203 @@
+//! Facts about the interpreter that runs, for `permacode-image`.
+
+#![allow(unsafe_code)]
+
+use std::{fmt::Write, path::PathBuf};
+
+use hashbrown::HashMap;
+use permacode_image::{Facts, Layout, Objects, Types};
+use permacode_reader::{Archive, Mapping, Target};
+use pyo3::{
+    exceptions::PyStopIteration,
+    ffi, intern,
+    prelude::*,
+    types::{PyBytes, PyCode, PyComplex, PyEllipsis, PyFloat, PyInt, PyModule, PySlice, PyString, PyTuple, PyType},
+};
+
+use super::process::{LoadedFile, loaded_files};
+
+unsafe extern "C" {
+    /// `layout.c`
+    fn permacode_layout(out: *mut Layout);
+}
+
+/// The build of this interpreter.
+pub(super) struct Interpreter {
+    pub(super) facts: Facts,
+    /// The address of `PyUnicode_Type` in this process.
+    pub(super) anchor: u64,
+    /// The executable and the file with the anchor, which may be the same.
+    pub(super) files: Vec<LoadedFile>,
+}
+
+impl Interpreter {
+    /// Collects the facts.
+    ///
+    /// # Errors
+    /// The reason why this interpreter cannot use images.
+    pub(super) fn new(py: Python<'_>) -> Result<Interpreter, String> {
+        let layout = layout();
+        if !layout.is_complete() {
+            return Err("the description of CPython's objects has another size than this package expects".to_owned());
+        }
+        if layout.is_debug != 0 || has_debug_functions(py) {
+            return Err("this is a debug build of CPython".to_owned());
+        }
+        let (anchor, mut files) = (ffi_address(&raw const ffi::PyUnicode_Type), loaded_files());
+        let Some(library) = files.iter().position(|file| file.contains(anchor)) else {
+            return Err("PyUnicode_Type lies outside all loaded files".to_owned());
+        };
+        let library = files.swap_remove(library);
+        files.truncate(1);
+        // `swap_remove` puts the last file first if the library was the first one: the executable itself.
+        let is_static = library.path == std::path::Path::new(EXECUTABLE);
+        let executable = if is_static { None } else { files.pop() };
+        if executable.as_ref().is_some_and(|file| file.build_id.is_empty()) || library.build_id.is_empty() {
+            return Err("the executable or libpython has no build id".to_owned());
+        }
+        let fixed_anchor = library.is_fixed().then_some(anchor);
+        let files: Vec<LoadedFile> = executable.into_iter().chain([library]).collect();
+        let addresses = Addresses { anchor, library: files.last() };
+        let facts = Facts {
+            layout,
+            fixed_anchor,
+            types: addresses.types(py)?,
+            objects: addresses.objects(py, &layout).map_err(|error| error.to_string())??,
+            names: HashMap::new(),
+            fingerprint: String::new(),
+        };
+        Ok(Interpreter { facts, anchor, files })
+    }
+
+    /// The fingerprint of an image of a target: one fact in each line.
+    pub(super) fn fingerprint(
+        &self,
+        py: Python<'_>,
+        archive: &Archive<Mapping>,
+        target: &Target<'_>,
+    ) -> PyResult<String> {
+        let version: String = py.import("sys")?.getattr(intern!(py, "version"))?.extract()?;
+        let facts = &self.facts;
+        let mut text = String::new();
+        let mut line = |name: &str, value: &dyn std::fmt::Display| _ = writeln!(text, "{name}: {value}");
+        line("interpreter", &version.replace('\n', " "));
+        for file in &self.files {
+            line("build id", &Hex(&file.build_id));
+        }
+        match facts.fixed_anchor {
+            Some(anchor) => line("PyUnicode_Type", &format_args!("{anchor:#x}")),
+            None => line("PyUnicode_Type", &"relocated"),
+        }
+        line("layout of objects", &Hex(&permacode_format::digest(facts.layout.as_bytes())));
+        line("static objects", &Hex(&permacode_format::digest(format!("{:?} {:?}", facts.types, facts.objects).as_bytes())));
+        line("target", &format_args!("{:#x}, optimisation level {}", target.vm_version(), target.optimization()));
+        line("archive", &Hex(&archive_digest(archive)));
+        Ok(text)
+    }
+
+    /// The paths of the files.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.iter().map(|file| &file.path)
+    }
+}
+
+pub(super) const EXECUTABLE: &str = "/proc/self/exe";
+
+/// The digest of the header and the section table of an archive, which contain the checksums of all sections.
+fn archive_digest(archive: &Archive<Mapping>) -> [u8; 16] {
+    let file: &[u8] = archive.storage().as_ref();
+    let first_section = archive.sections().map(|section| section.offset).min();
+    let end = first_section.and_then(|end| usize::try_from(end).ok()).unwrap_or(file.len());
+    permacode_format::digest(file.get(..end).unwrap_or(file))
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+fn layout() -> Layout {
+    let mut layout = <Layout as bytemuck::Zeroable>::zeroed();
+    // SAFETY: the function requires a pointer to a struct with the fields of `Layout`, and writes only to it. Both
+    // declarations have the same fields in the same order, and `Layout::is_complete` compares the sizes.
+    unsafe { permacode_layout(&raw mut layout) };
+    layout
+}
+
+fn has_debug_functions(py: Python<'_>) -> bool {
+    py.import("sys").and_then(|sys| sys.hasattr(intern!(py, "gettotalrefcount"))).unwrap_or(true)
+}
+
+fn ffi_address(object: *const ffi::PyTypeObject) -> u64 {
+    object.addr() as u64
+}
+
+/// Addresses relative to the anchor.
+struct Addresses<'a> {
+    anchor: u64,
+    library: Option<&'a LoadedFile>,
+}
+
+impl Addresses<'_> {
+    /// A static object.
+    ///
+    /// # Errors
+    /// If it does not lie in the same file as the anchor.
+    fn of(&self, object: &Bound<'_, PyAny>, what: &str) -> Result<i64, String> {
+        let address = object.as_ptr().addr() as u64;
+        match self.library {
+            Some(library) if library.contains(address) => Ok(address.wrapping_sub(self.anchor).cast_signed()),
+            _ => Err(format!("{what} is not a static object of this interpreter")),
+        }
+    }
+
+    fn types(&self, py: Python<'_>) -> Result<Types, String> {
+        let of = |class: Bound<'_, PyType>| self.of(&class, "a type of constants");
+        Ok(Types {
+            str: of(py.get_type::<PyString>())?,
+            bytes: of(py.get_type::<PyBytes>())?,
+            tuple: of(py.get_type::<PyTuple>())?,
+            int: of(py.get_type::<PyInt>())?,
+            float: of(py.get_type::<PyFloat>())?,
+            complex: of(py.get_type::<PyComplex>())?,
+            slice: of(py.get_type::<PySlice>())?,
+            code: of(py.get_type::<PyCode>())?,
+        })
+    }
+
+    fn objects(&self, py: Python<'_>, layout: &Layout) -> PyResult<Result<Objects, String>> {
+        let text = |text: &str| PyString::new(py, text).into_any();
+        let bytes = |data: &[u8]| PyBytes::new(py, data).into_any();
+        let builtins = PyModule::import(py, "builtins")?;
+        let boolean = |name: &str| builtins.getattr(name);
+        let int = |number: i64| number.into_pyobject(py).map(Bound::into_any);
+        let range = -i64::from(layout.small_negative)..i64::from(layout.small_positive);
+        let (false_, true_) = (boolean("False")?, boolean("True")?);
+        let ints = range.map(int).collect::<Result<Vec<_>, _>>()?;
+        let of_all = |objects: Vec<Bound<'_, PyAny>>, what: &str| {
+            objects.iter().map(|object| self.of(object, what)).collect::<Result<Vec<_>, _>>()
+        };
+        let objects = || {
+            Ok(Objects {
+                none: self.of(py.None().bind(py), "None")?,
+                false_: self.of(&false_, "False")?,
+                true_: self.of(&true_, "True")?,
+                ellipsis: self.of(&PyEllipsis::get(py).to_owned().into_any(), "Ellipsis")?,
+                stop_iteration: self.of(&py.get_type::<PyStopIteration>(), "StopIteration")?,
+                empty_tuple: self.of(&PyTuple::empty(py), "the empty tuple")?,
+                empty_str: self.of(&text(""), "the empty string")?,
+                empty_bytes: self.of(&bytes(b""), "the empty bytes object")?,
+                bytes: of_all((0..=u8::MAX).map(|byte| bytes(&[byte])).collect(), "a bytes object with one byte")?,
+                characters: of_all(
+                    (0..=u8::MAX).map(|character| text(char::from(character).encode_utf8(&mut [0; 2]))).collect(),
+                    "a string with one character",
+                )?,
+                ints: of_all(ints, "a small integer")?,
+            })
+        };
+        Ok(objects())
+    }
+}

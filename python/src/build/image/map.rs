@@ -1,0 +1,204 @@
+//! Maps an image, after it has checked that it is safe to use here.
+
+#![allow(unsafe_code)]
+
+use std::{
+    fs::{File, Metadata, OpenOptions},
+    io,
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    path::{Path, PathBuf},
+};
+
+use permacode_image::{
+    BASE, FORMAT, HEADER_LEN, Header, MAGIC, MODULE_LEN, ModuleEntry, PAGE_LEN, RANGE_LEN, Range, SET_LEN, SLOTS_LEN,
+    SetEntry, header_crc,
+};
+
+/// A mapped image. It is never unmapped, because objects of the program may refer to it until the process ends.
+#[derive(Debug)]
+pub(super) struct Mapped {
+    pub(super) path: PathBuf,
+    pub(super) header: Header,
+    pub(super) modules: &'static [ModuleEntry],
+    pub(super) ranges: &'static [Range],
+    /// The address of the string of the image for each name.
+    pub(super) names: &'static [u64],
+    pub(super) sets: &'static [SetEntry],
+    /// One bit for each word of the pages of objects.
+    pub(super) slots: &'static [[u64; SLOTS_LEN / 8]],
+}
+
+/// Why an image is not used.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// There is no such file.
+    Missing,
+    /// The file is there, but this process must not use it.
+    Because(String),
+}
+
+impl From<io::Error> for Refused {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Refused::Missing } else { Refused::Because(error.to_string()) }
+    }
+}
+
+fn because<T>(reason: impl Into<String>) -> Result<T, Refused> {
+    Err(Refused::Because(reason.into()))
+}
+
+impl Mapped {
+    /// Maps the image of this process.
+    pub(super) fn open(path: &Path, fingerprint: &str) -> Result<Mapped, Refused> {
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)?;
+        let metadata = file.metadata()?;
+        check_owner("the image", &metadata)?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        check_owner("the folder of the image", &folder.metadata()?)?;
+        let header = read_header(&file, &metadata, fingerprint)?;
+        map(&file, &header)?;
+        let part = |offset: u64, count: u64, len: usize| {
+            let address = std::ptr::with_exposed_provenance::<u8>((BASE + offset) as usize);
+            // SAFETY: the slice must lie in memory that lives and that nothing writes to. `read_header` has checked
+            // that the tables lie within the file, `map` has mapped the whole file at `BASE` and nothing unmaps it.
+            // CPython and the loader write only to the pages of objects, which end before the tables. The file does not
+            // change: only its owner can write to it, and the documentation asks that images are replaced as a whole.
+            unsafe { std::slice::from_raw_parts(address, count as usize * len) }
+        };
+        Ok(Mapped {
+            path: path.to_owned(),
+            header,
+            modules: bytemuck::cast_slice(part(header.modules, header.module_count.into(), MODULE_LEN)),
+            ranges: bytemuck::cast_slice(part(header.ranges, header.range_count.into(), RANGE_LEN)),
+            names: bytemuck::cast_slice(part(header.names, header.name_count.into(), 8)),
+            sets: bytemuck::cast_slice(part(header.sets, header.set_count.into(), SET_LEN)),
+            slots: bytemuck::cast_slice(part(header.slots, header.page_count.into(), SLOTS_LEN)),
+        })
+    }
+
+    /// The file. The caller must not relocate pages while it uses the result.
+    pub(super) fn bytes(&self) -> &[u8] {
+        let address = std::ptr::with_exposed_provenance::<u8>(BASE as usize);
+        // SAFETY: the slice must lie in memory that lives and that nothing writes to. The whole file is mapped and
+        // never unmapped. Only CPython and the loader write to it, after the first relocation.
+        unsafe { std::slice::from_raw_parts(address, self.header.file_len as usize) }
+    }
+
+    /// A field of an object.
+    pub(super) fn word(&self, object: u64, offset: u32) -> u64 {
+        let place = object.wrapping_add(offset.into());
+        if self.page_of(place).is_none() || !place.is_multiple_of(8) {
+            return 0;
+        }
+        let address = std::ptr::with_exposed_provenance::<u64>(place as usize);
+        // SAFETY: the word is aligned and lies in the pages of objects, which are mapped. No reference to it exists.
+        unsafe { address.read() }
+    }
+
+    /// The number of the page of objects, counted from the first one, with this address.
+    pub(super) fn page_of(&self, address: u64) -> Option<usize> {
+        let page = address.checked_sub(BASE)? / PAGE_LEN;
+        let index = usize::try_from(page.checked_sub(self.header.first_page.into())?).ok()?;
+        (index < self.slots.len()).then_some(index)
+    }
+}
+
+/// An image is native code in effect: a process that uses it trusts everybody who can change it. So nobody but this
+/// user and root may be able to do that.
+fn check_owner(what: &str, metadata: &Metadata) -> Result<(), Refused> {
+    // SAFETY: the function has no requirements.
+    let user = unsafe { libc::geteuid() };
+    if metadata.uid() != user && metadata.uid() != 0 {
+        return because(format!(
+            "{what} belongs to user {}, not to user {user}, who runs this process, or to root",
+            metadata.uid()
+        ));
+    }
+    // In a folder with the sticky bit, nobody can replace the files of others.
+    let is_sticky_folder = metadata.is_dir() && metadata.mode() & libc::S_ISVTX != 0;
+    if metadata.mode() & 0o022 != 0 && !is_sticky_folder {
+        let mode = metadata.mode() & 0o7777;
+        return because(format!("other users can write to {what}: its mode is {mode:o}; take that permission away"));
+    }
+    Ok(())
+}
+
+/// Reads the header and checks that the file has the parts that the header states.
+fn read_header(file: &File, metadata: &Metadata, fingerprint: &str) -> Result<Header, Refused> {
+    if !metadata.is_file() {
+        return because("the image is not a regular file");
+    }
+    let mut head = vec![0; HEADER_LEN + fingerprint.len()];
+    if let Err(error) = file.read_exact_at(&mut head, 0) {
+        return because(format!("the image is too short for its header: {error}"));
+    }
+    let (bytes, found) = head.split_at(HEADER_LEN);
+    let header: Header = bytemuck::pod_read_unaligned(bytes);
+    if header.magic != MAGIC || header.format != FORMAT {
+        return because("the file is not an image of this version of permacode");
+    }
+    if header.fingerprint_len as usize != fingerprint.len() || found != fingerprint.as_bytes() {
+        return because(difference(file, &header, fingerprint));
+    }
+    if header.header_crc != header_crc(&header, found) {
+        return because("the header of the image is damaged: its checksum is wrong");
+    }
+    if header.file_len != metadata.len() {
+        return because(format!("the image has {} bytes, and its header states {}", metadata.len(), header.file_len));
+    }
+    let page_end = (u64::from(header.first_page) + u64::from(header.page_count)) * PAGE_LEN;
+    let tables = [
+        (header.modules, header.module_count, MODULE_LEN),
+        (header.ranges, header.range_count, RANGE_LEN),
+        (header.names, header.name_count, 8),
+        (header.sets, header.set_count, SET_LEN),
+        (header.slots, header.page_count, SLOTS_LEN),
+    ];
+    let is_inside = tables.iter().all(|&(offset, count, len)| {
+        let end = offset.checked_add(u64::from(count) * len as u64);
+        offset >= page_end && offset.is_multiple_of(8) && end.is_some_and(|end| end <= header.file_len)
+    });
+    if header.base != BASE || !is_inside {
+        return because("the header of the image states tables that lie outside the file");
+    }
+    Ok(header)
+}
+
+/// The first line in which the fingerprint of a file differs from that of this process.
+fn difference(file: &File, header: &Header, expected: &str) -> String {
+    const LONGEST: u32 = 1 << 16;
+    let mut found = vec![0; header.fingerprint_len.min(LONGEST) as usize];
+    if file.read_exact_at(&mut found, HEADER_LEN as u64).is_err() {
+        return "the image is too short for its fingerprint".to_owned();
+    }
+    let found = String::from_utf8_lossy(&found);
+    for (found, expected) in found.lines().zip(expected.lines()) {
+        if found != expected {
+            return format!("the image was made for \"{found}\", and this process has \"{expected}\"");
+        }
+    }
+    "the fingerprint of the image has more or fewer lines than that of this process".to_owned()
+}
+
+/// Maps a file at [`BASE`].
+fn map(file: &File, header: &Header) -> Result<(), Refused> {
+    use std::os::fd::AsRawFd;
+    let len = usize::try_from(header.file_len).unwrap_or(usize::MAX);
+    let base = std::ptr::with_exposed_provenance_mut::<libc::c_void>(BASE as usize);
+    let flags = libc::MAP_PRIVATE | libc::MAP_FIXED_NOREPLACE;
+    let (protection, descriptor) = (libc::PROT_READ | libc::PROT_WRITE, file.as_raw_fd());
+    // SAFETY: a mapping at a fixed address must not replace memory that is in use, and with this flag it does not. The
+    // descriptor is open.
+    let found = unsafe { libc::mmap(base, len, protection, flags, descriptor, 0) };
+    if found == libc::MAP_FAILED {
+        let error = io::Error::last_os_error();
+        return because(format!("the image cannot be mapped at {BASE:#x}: {error}"));
+    }
+    if found != base {
+        // A kernel before 4.17 does not know the flag.
+        // SAFETY: nothing uses this mapping, which the call above has just made.
+        unsafe { libc::munmap(found, len) };
+        return because(format!("the system does not map the image at {BASE:#x}"));
+    }
+    Ok(())
+}

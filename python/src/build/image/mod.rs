@@ -1,0 +1,215 @@
+//! Code objects that lie finished in an *image*, a file beside the archive (docs/permanent-objects.md).
+//!
+//! ```text
+//!   facts (process, names) ─► permacode-image ─► make: the file
+//!        └─► fingerprint ─► map ─► twin (self-test) ─► relocate ─► code objects
+//! ```
+//!
+//! An image belongs to one build of one interpreter. Wherever it does not fit, code objects are made from the tables,
+//! and `permacode.status()` says why.
+
+#![allow(unsafe_code)]
+
+mod facts;
+mod make;
+mod map;
+mod names;
+mod process;
+mod relocate;
+mod twin;
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use permacode_reader::{Archive, Mapping, Module, Target};
+use pyo3::{ffi, intern, prelude::*, types::PyString};
+
+pub(crate) use make::{build_image, verify_image};
+
+use super::{Build, Method, Tables};
+use crate::error::Result;
+use facts::Interpreter;
+use map::{Mapped, Refused};
+use relocate::Pages;
+
+/// The image that this process uses. It is never unmapped, so there is at most one.
+static IN_USE: Mutex<Option<InUse>> = Mutex::new(None);
+
+#[derive(Clone)]
+struct InUse {
+    pages: &'static Pages,
+    fingerprint: String,
+}
+
+/// Takes code objects from an image. What the image does not have is made from the tables.
+pub(super) struct Image {
+    pages: &'static Pages,
+    /// Offset of `active_code_watchers` in the state of the interpreter.
+    watchers: u32,
+    /// Offset of `co_filename`.
+    filename: u32,
+    tables: Tables,
+    other: OnceLock<Box<dyn Build>>,
+}
+
+/// Whether a program wants to be told of each code object that is made (`PyCode_AddWatcher`).
+fn has_code_watchers(offset: u32) -> bool {
+    // SAFETY: the function requires to be attached. Only `Image::find` calls this, with a `Python`.
+    let interpreter = unsafe { ffi::PyInterpreterState_Get() };
+    // SAFETY: the offset of this byte in the state of an interpreter is from the headers of this version. The self-test
+    // and the fingerprint show that the interpreter is of the build that the headers describe.
+    let watchers = unsafe { interpreter.byte_add(offset as usize).cast::<u8>() };
+    // SAFETY: as above. Only an attached thread writes to the byte.
+    unsafe { watchers.read() != 0 }
+}
+
+/// Compares the code objects of one module of the image with those that CPython makes from the tables.
+fn self_test(
+    py: Python<'_>,
+    pages: &Pages,
+    interpreter: &Interpreter,
+    target: &Target<'_>,
+    tables: Tables,
+) -> std::result::Result<(), String> {
+    let mapped = &pages.mapped;
+    let Some(entry) = mapped.modules.get(mapped.header.probe as usize) else {
+        return Err("the image has no module to test".to_owned());
+    };
+    let module = module_at(target, entry.key).ok_or("the archive has no such module")?;
+    let image = twin::Image {
+        facts: &interpreter.facts,
+        anchor: interpreter.anchor,
+        bytes: mapped.bytes(),
+        names: mapped.names,
+        sets: mapped.sets,
+        has_same_filename: false,
+    };
+    let made = tables.choose(py).code(py, &module, intern!(py, "")).map_err(|error| error.to_string())?;
+    image.compare(entry.code, made.as_ptr())
+}
+
+/// The module whose record is at an offset of the archive. All records have the same length.
+fn module_at<'a>(target: &Target<'a>, offset: u64) -> Option<Module<'a>> {
+    let first = target.module(0).ok()?;
+    let len = target.module(1).map_or(1, |second| second.offset().saturating_sub(first.offset()).max(1));
+    let number = offset.checked_sub(first.offset())? / len;
+    target.module(u32::try_from(number).ok()?).ok().filter(|module| module.offset() == offset)
+}
+
+/// The file of the image of an archive for this interpreter, beside the archive.
+fn path_of(archive: &Path, fingerprint: &str) -> PathBuf {
+    let digest = permacode_format::digest(fingerprint.as_bytes());
+    let mut path = OsString::from(archive.as_os_str());
+    path.push(".image-");
+    for byte in digest.iter().take(6) {
+        path.push(format!("{byte:02x}"));
+    }
+    PathBuf::from(path)
+}
+
+/// The reason why no image is used in this process as it was started.
+fn obstacle(py: Python<'_>) -> PyResult<Option<&'static str>> {
+    let options = py.import("sys")?.getattr(intern!(py, "_xoptions"))?;
+    let is_set = std::env::var_os("PYTHONNODEBUGRANGES").is_some_and(|value| !value.is_empty());
+    if is_set || options.contains("no_debug_ranges")? {
+        return Ok(Some("the interpreter leaves out the columns of instructions (-X no_debug_ranges)"));
+    }
+    Ok(None)
+}
+
+impl Image {
+    /// Uses the image beside an archive.
+    ///
+    /// # Errors
+    /// The reason why there is none that fits.
+    pub(super) fn open(
+        py: Python<'_>,
+        path: &Path,
+        archive: &Archive<Mapping>,
+        target: &Target<'_>,
+        tables: Tables,
+    ) -> std::result::Result<Image, String> {
+        let in_words = |error: PyErr| error.to_string();
+        if let Some(reason) = obstacle(py).map_err(in_words)? {
+            return Err(reason.to_owned());
+        }
+        let interpreter = Interpreter::new(py)?;
+        let fingerprint = interpreter.fingerprint(py, archive, target).map_err(in_words)?;
+        let layout = interpreter.facts.layout;
+        let filename = layout.code_filename();
+        let path = path_of(path, &fingerprint);
+        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
+        let pages = match &*in_use {
+            Some(used) if used.fingerprint == fingerprint => used.pages,
+            Some(used) => {
+                return Err(format!(
+                    "this process already uses the image {}, and it can use only one",
+                    used.pages.mapped.path.display()
+                ));
+            }
+            None => {
+                let mapped = Mapped::open(&path, &fingerprint).map_err(|refused| match refused {
+                    Refused::Missing => format!(
+                        "there is no image {}; python -m permacode.image makes one",
+                        path.display()
+                    ),
+                    Refused::Because(reason) => format!("{}: {reason}", path.display()),
+                })?;
+                let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, interpreter.anchor)));
+                self_test(py, pages, &interpreter, target, tables)
+                    .map_err(|reason| format!("{}: the self-test failed: {reason}", path.display()))?;
+                *in_use = Some(InUse { pages, fingerprint });
+                pages
+            }
+        };
+        Ok(Image { pages, watchers: layout.watchers, filename, tables, other: OnceLock::new() })
+    }
+
+    /// What makes the code objects that the image lacks.
+    fn other(&self, py: Python<'_>) -> &dyn Build {
+        &**self.other.get_or_init(|| self.tables.choose(py))
+    }
+
+    /// The code object of a module, if the image has it for this file name.
+    fn find<'py>(
+        &self,
+        py: Python<'py>,
+        module: &Module<'_>,
+        filename: &Bound<'py, PyString>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let modules = self.pages.mapped.modules;
+        let found = modules.binary_search_by_key(&module.offset(), |entry| entry.key).ok();
+        let Some(entry) = found.and_then(|index| modules.get(index)) else { return Ok(None) };
+        if has_code_watchers(self.watchers) {
+            return Ok(None);
+        }
+        self.pages.relocate(py, entry.first_range, entry.range_count)?;
+        let own = self.pages.object(py, self.pages.mapped.word(entry.code, self.filename));
+        Ok(if own.eq(filename)? { Some(self.pages.object(py, entry.code)) } else { None })
+    }
+}
+
+impl Build for Image {
+    fn code<'py>(
+        &self,
+        py: Python<'py>,
+        module: &Module<'_>,
+        filename: &Bound<'py, PyString>,
+    ) -> Result<Bound<'py, PyAny>> {
+        match self.find(py, module, filename)? {
+            Some(code) => Ok(code),
+            None => self.other(py).code(py, module, filename),
+        }
+    }
+
+    fn method(&self) -> Method {
+        Method {
+            name: "image",
+            constructor: "none: code objects lie in the image",
+            reason: format!("{} fits this interpreter", self.pages.mapped.path.display()),
+        }
+    }
+}
