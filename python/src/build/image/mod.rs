@@ -158,7 +158,7 @@ impl Image {
                     ),
                     Refused::Because(reason) => format!("{}: {reason}", path.display()),
                 })?;
-                let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, interpreter.anchor)));
+                let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, interpreter.anchor, &layout)));
                 self_test(py, pages, &interpreter, target, tables)
                     .map_err(|reason| format!("{}: the self-test failed: {reason}", path.display()))?;
                 *in_use = Some(InUse { pages, fingerprint });

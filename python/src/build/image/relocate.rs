@@ -10,7 +10,7 @@ use std::{
     ptr::NonNull,
 };
 
-use permacode_image::{BASE, PAGE_LEN, Slot};
+use permacode_image::{BASE, Layout, PAGE_LEN, Slot};
 use pyo3::{ffi, prelude::*, types::PyFrozenSet};
 
 use super::map::Mapped;
@@ -23,6 +23,8 @@ pub(super) struct Pages {
     pub(super) mapped: Mapped,
     /// The address of `PyUnicode_Type`.
     anchor: u64,
+    /// Offset of `ob_type`.
+    type_offset: u64,
     /// Whether each page has been relocated.
     is_done: Box<[Cell<bool>]>,
     /// The object of the interpreter for each name.
@@ -33,10 +35,11 @@ pub(super) struct Pages {
 }
 
 impl Pages {
-    pub(super) fn new(mapped: Mapped, anchor: u64) -> Pages {
+    pub(super) fn new(mapped: Mapped, anchor: u64, layout: &Layout) -> Pages {
         let none = |count: usize| vec![Cell::new(None); count].into_boxed_slice();
         Pages {
             anchor,
+            type_offset: layout.object_type.into(),
             is_done: vec![Cell::new(false); mapped.slots.len()].into_boxed_slice(),
             names: none(mapped.names.len()),
             sets: none(mapped.sets.len()),
@@ -134,8 +137,9 @@ impl Pages {
             return Some(known);
         }
         let address = *self.mapped.names.get(usize::try_from(number).ok()?)?;
-        // The pages of names hold only strings, so this does not come back here.
-        self.page(py, self.mapped.page_of(address)?);
+        // A string has one slot: its type, which may lie in the page after that of its first word. The pages of names
+        // hold only strings, so this does not come back here.
+        self.page(py, self.mapped.page_of(address.wrapping_add(self.type_offset))?);
         let mut name = std::ptr::with_exposed_provenance_mut::<ffi::PyObject>(usize::try_from(address).ok()?);
         // SAFETY: the function requires an owned reference to a string, and to be attached, which `py` proves. The
         // table of names has the addresses of strings, and the page has been relocated. The string is immortal, so
