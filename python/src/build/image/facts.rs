@@ -89,7 +89,7 @@ impl Interpreter {
             None => line("PyUnicode_Type", &"relocated"),
         }
         line("layout of objects", &Hex(&permacode_format::digest(facts.layout.as_bytes())));
-        line("static objects", &Hex(&permacode_format::digest(format!("{:?} {:?}", facts.types, facts.objects).as_bytes())));
+        line("static objects", &Hex(&permacode_format::digest(bytemuck::cast_slice(&facts.addresses()))));
         line("target", &format_args!("{:#x}, optimisation level {}", target.vm_version(), target.optimization()));
         line("archive", &Hex(&archive_digest(archive)));
         Ok(text)

@@ -13,6 +13,11 @@ use std::{
 };
 
 use hashbrown::HashMap;
+use object::{
+    Endianness, Object, ObjectSegment,
+    elf::PF_X,
+    read::elf::{ElfFile64, ElfSegment64, ProgramHeader},
+};
 use permacode_image::Name;
 use pyo3::{intern, prelude::*, types::PyString};
 
@@ -77,16 +82,18 @@ impl<'a> Ends<'a> {
         let mut found = BTreeSet::new();
         for file in files {
             let bytes = read(file)?;
-            for piece in bytes.split(|byte| *byte == 0) {
-                let mut hash = START;
-                for (index, byte) in piece.iter().enumerate().rev().take(longest) {
-                    // Most bytes of a binary are not text.
-                    if !(0x20..0x7f).contains(byte) {
-                        break;
+            for segment in data(file, &bytes)? {
+                for piece in segment.split(|byte| *byte == 0) {
+                    let mut hash = START;
+                    for (index, byte) in piece.iter().enumerate().rev().take(longest) {
+                        // Most bytes of a binary are not text.
+                        if !(0x20..0x7f).contains(byte) {
+                            break;
+                        }
+                        hash = mix(hash, *byte);
+                        let candidates = by_hash.get(&hash).into_iter().flatten();
+                        found.extend(candidates.filter(|text| piece.get(index..) == Some(**text)));
                     }
-                    hash = mix(hash, *byte);
-                    let candidates = by_hash.get(&hash).into_iter().flatten();
-                    found.extend(candidates.filter(|text| piece.get(index..) == Some(**text)));
                 }
             }
         }
@@ -100,6 +107,14 @@ impl<'a> Ends<'a> {
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     fs::read(path).map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))
+}
+
+/// The parts of a binary that a process maps and does not run. The rest is code and information for debuggers.
+fn data<'b>(path: &Path, binary: &'b [u8]) -> io::Result<Vec<&'b [u8]>> {
+    let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()));
+    let file = ElfFile64::<Endianness>::parse(binary).map_err(invalid)?;
+    let is_data = |segment: &ElfSegment64<'b, '_>| segment.elf_program_header().p_flags(file.endian()) & PF_X == 0;
+    file.segments().filter(is_data).map(|segment| segment.data().map_err(invalid)).collect()
 }
 
 /// FNV-1a, which takes one byte after the other.

@@ -67,29 +67,30 @@ impl Pages {
 
     fn ranges(&self, py: Python<'_>, first: u32, count: u32) {
         let ranges = self.mapped.ranges.get(first as usize..).and_then(|rest| rest.get(..count as usize));
-        for range in ranges.unwrap_or_default() {
-            let Some(first) = range.page.checked_sub(self.mapped.header.first_page) else { continue };
-            let pages = first as usize..(first as usize).saturating_add(range.count as usize);
-            self.populate(pages.clone());
-            for page in pages {
-                self.page(py, page);
-            }
+        let pages = ranges.unwrap_or_default().iter().flat_map(|range| {
+            let first = range.page.saturating_sub(self.mapped.header.first_page) as usize;
+            first..first.saturating_add(range.count as usize)
+        });
+        let is_done = |page: &usize| self.is_done.get(*page).is_none_or(Cell::get);
+        let pages: Vec<usize> = pages.filter(|page| !is_done(page)).collect();
+        self.populate(&pages);
+        for page in pages {
+            self.page(py, page);
         }
     }
 
-    /// Makes several pages writable with one call of the system. A fault for each page would take longer.
-    fn populate(&self, pages: std::ops::Range<usize>) {
-        const FEWEST: usize = 4;
-        let Some(done) = self.is_done.get(pages.clone()) else { return };
-        let Some(start) = done.iter().position(|page| !page.get()) else { return };
-        let end = done.iter().rposition(|page| !page.get()).map_or(start, |last| last + 1);
-        if end - start < FEWEST {
-            return;
+    /// Makes pages writable with few calls of the system. A fault for each page takes two to three times as long, so
+    /// small gaps between pages are filled.
+    fn populate(&self, pages: &[usize]) {
+        const WIDEST_GAP: usize = 2;
+        for run in pages.chunk_by(|one, next| next.saturating_sub(*one) <= WIDEST_GAP + 1) {
+            let &[first, .., last] = run else { continue };
+            let address = self.address(first).cast();
+            let len = (last + 1).saturating_sub(first) * PAGE_LEN as usize;
+            // SAFETY: the pages belong to the mapping of the image. The advice does not change their content. It may
+            // fail, and then the pages are made writable one by one.
+            unsafe { libc::madvise(address, len, libc::MADV_POPULATE_WRITE) };
         }
-        let address = self.address(pages.start + start);
-        // SAFETY: the pages belong to the mapping of the image. The advice does not change their content. It may fail,
-        // and then the pages are made writable one by one.
-        unsafe { libc::madvise(address.cast(), (end - start) * PAGE_LEN as usize, libc::MADV_POPULATE_WRITE) };
     }
 
     /// The address of a page of objects.
