@@ -1,7 +1,8 @@
 //! The order of modules and of objects in the file.
 //!
-//! A page costs time when a process first touches it, so objects that are used together lie together, and what starts
-//! small programs comes first. Where the interpreter lies at fixed addresses, only some kinds of objects are written
+//! A page costs time when a process first touches it, so objects that are used together lie together. What several
+//! modules use comes first, the most used at the very beginning. What one module uses alone follows module by module, in
+//! the order in which programs probably import them. Where the interpreter lies at fixed addresses, only some kinds of objects are written
 //! to. Each kind then has a region of its own, so that few pages become private. Elsewhere every page with an object is
 //! written to, because every object has a pointer to its type, and one region needs fewer pages.
 
@@ -13,6 +14,7 @@ use crate::{
 };
 use hashbrown::HashMap;
 use permacode_reader::Module;
+use std::cmp::Reverse;
 
 /// The places of objects.
 #[derive(Debug)]
@@ -43,11 +45,8 @@ enum Region {
 impl Order {
     /// Gives a place to every object that a root reaches. `start` is the offset in the file of the first page.
     pub(crate) fn new(graph: &Graph<'_, '_>, roots: &[u32], start: usize) -> Result<Self> {
-        let mut seen = Seen::new(graph);
-        let mut visited = Vec::new();
-        for root in roots {
-            seen.visit(graph, *root, |node| visited.push(node));
-        }
+        let mut visited = visited(graph, roots);
+        visited.sort_by_key(|(_, users)| Reverse(if *users > 1 { *users } else { 0 }));
         let mut is_name = vec![false; graph.nodes.len()];
         for name in &graph.names {
             if let Some(is_name) = is_name.get_mut(*name as usize) {
@@ -66,7 +65,7 @@ impl Order {
         let mut order = Order { nodes: Vec::new(), places: vec![None; graph.nodes.len()], end: start };
         for current in [Region::Names, Region::Strings, Region::Code, Region::Tuples, Region::Rest] {
             order.end = order.end.next_multiple_of(PAGE_LEN as usize);
-            for id in visited.iter().filter(|id| region(id) == current) {
+            for (id, _) in visited.iter().filter(|(id, _)| region(id) == current) {
                 order.append(graph, *id)?;
             }
         }
@@ -102,6 +101,25 @@ impl Order {
     pub(crate) fn place(&self, id: u32) -> Option<usize> {
         self.places.get(id as usize).copied().flatten()
     }
+}
+
+/// All objects that the roots reach in the order of first use, and the number of roots that reach each.
+fn visited(graph: &Graph<'_, '_>, roots: &[u32]) -> Vec<(u32, u32)> {
+    let mut users = vec![0u32; graph.nodes.len()];
+    let mut order = Vec::new();
+    let mut seen = Seen::new(graph);
+    for root in roots {
+        seen.restart();
+        seen.visit(graph, *root, |node| {
+            if let Some(users) = users.get_mut(node as usize) {
+                if *users == 0 {
+                    order.push(node);
+                }
+                *users = users.saturating_add(1);
+            }
+        });
+    }
+    order.into_iter().map(|node| (node, users.get(node as usize).copied().unwrap_or(0))).collect()
 }
 
 /// The objects that a walk has visited.
@@ -181,7 +199,7 @@ pub(crate) fn import_order(modules: &[Module<'_>]) -> Result<Vec<usize>> {
         imports.push(found);
     }
     let mut popular: Vec<usize> = (0..modules.len()).collect();
-    popular.sort_by_key(|index| std::cmp::Reverse(importers.get(*index)));
+    popular.sort_by_key(|index| Reverse(importers.get(*index)));
     let (mut order, mut seen) = (Vec::new(), vec![false; modules.len()]);
     for root in popular {
         let mut stack = vec![root];
