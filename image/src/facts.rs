@@ -25,20 +25,6 @@ pub struct Facts {
     pub fingerprint: String,
 }
 
-impl Facts {
-    /// All addresses of types and static objects, in a fixed order.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<i64> {
-        let Types { str, bytes, tuple, int, float, complex, slice, code } = self.types;
-        let objects = &self.objects;
-        let mut addresses = vec![str, bytes, tuple, int, float, complex, slice, code];
-        addresses.extend([objects.none, objects.false_, objects.true_, objects.ellipsis, objects.stop_iteration]);
-        addresses.extend([objects.empty_tuple, objects.empty_str, objects.empty_bytes]);
-        addresses.extend(objects.bytes.iter().chain(&objects.characters).chain(&objects.ints));
-        addresses
-    }
-}
-
 /// The object of the interpreter for an interned text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Name {

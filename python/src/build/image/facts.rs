@@ -23,7 +23,8 @@ unsafe extern "C" {
 
 /// The build of this interpreter.
 pub(super) struct Interpreter {
-    pub(super) facts: Facts,
+    pub(super) layout: Layout,
+    pub(super) types: Types,
     /// The address of `PyUnicode_Type` in this process.
     pub(super) anchor: u64,
     /// The executable and the file with the anchor, which may be the same.
@@ -31,7 +32,7 @@ pub(super) struct Interpreter {
 }
 
 impl Interpreter {
-    /// Collects the facts.
+    /// Collects what a fingerprint needs.
     ///
     /// # Errors
     /// The reason why this interpreter cannot use images.
@@ -43,30 +44,37 @@ impl Interpreter {
         if layout.is_debug != 0 || has_debug_functions(py) {
             return Err("this is a debug build of CPython".to_owned());
         }
-        let (anchor, mut files) = (ffi_address(&raw const ffi::PyUnicode_Type), loaded_files());
-        let Some(library) = files.iter().position(|file| file.contains(anchor)) else {
+        let anchor = (&raw const ffi::PyUnicode_Type).addr() as u64;
+        let files = loaded_files(|file| file.contains(anchor));
+        let Some(library) = files.last().filter(|file| file.contains(anchor)) else {
             return Err("PyUnicode_Type lies outside all loaded files".to_owned());
         };
-        let library = files.swap_remove(library);
-        files.truncate(1);
-        // `swap_remove` puts the last file first if the library was the first one: the executable itself.
-        let is_static = library.path == std::path::Path::new(EXECUTABLE);
-        let executable = if is_static { None } else { files.pop() };
-        if executable.as_ref().is_some_and(|file| file.build_id.is_empty()) || library.build_id.is_empty() {
+        if files.iter().any(|file| file.build_id.is_empty()) {
             return Err("the executable or libpython has no build id".to_owned());
         }
-        let fixed_anchor = library.is_fixed().then_some(anchor);
-        let files: Vec<LoadedFile> = executable.into_iter().chain([library]).collect();
-        let addresses = Addresses { anchor, library: files.last() };
-        let facts = Facts {
-            layout,
-            fixed_anchor,
-            types: addresses.types(py)?,
-            objects: addresses.objects(py, &layout).map_err(|error| error.to_string())??,
+        let types = Addresses { anchor, library }.types(py)?;
+        Ok(Interpreter { layout, types, anchor, files })
+    }
+
+    /// All facts.
+    ///
+    /// # Errors
+    /// The reason why there can be no image for this interpreter.
+    pub(super) fn facts(&self, py: Python<'_>) -> Result<Facts, String> {
+        let Some(library) = self.files.last() else { return Err("libpython is not loaded".to_owned()) };
+        let addresses = Addresses { anchor: self.anchor, library };
+        Ok(Facts {
+            layout: self.layout,
+            fixed_anchor: self.fixed_anchor(),
+            types: self.types,
+            objects: addresses.objects(py, &self.layout).map_err(|error| error.to_string())??,
             names: HashMap::new(),
             fingerprint: String::new(),
-        };
-        Ok(Interpreter { facts, anchor, files })
+        })
+    }
+
+    fn fixed_anchor(&self) -> Option<u64> {
+        self.files.last().filter(|library| library.is_fixed()).map(|_| self.anchor)
     }
 
     /// The fingerprint of an image of a target: one fact in each line.
@@ -77,19 +85,23 @@ impl Interpreter {
         target: &Target<'_>,
     ) -> PyResult<String> {
         let version: String = py.import("sys")?.getattr(intern!(py, "version"))?.extract()?;
-        let facts = &self.facts;
         let mut text = String::new();
         let mut line = |name: &str, value: &dyn std::fmt::Display| _ = writeln!(text, "{name}: {value}");
         line("interpreter", &version.replace('\n', " "));
         for file in &self.files {
             line("build id", &Hex(&file.build_id));
         }
-        match facts.fixed_anchor {
+        match self.fixed_anchor() {
             Some(anchor) => line("PyUnicode_Type", &format_args!("{anchor:#x}")),
             None => line("PyUnicode_Type", &"relocated"),
         }
-        line("layout of objects", &Hex(&permacode_format::digest(facts.layout.as_bytes())));
-        line("static objects", &Hex(&permacode_format::digest(bytemuck::cast_slice(&facts.addresses()))));
+        line("layout of objects", &Hex(&permacode_format::digest(self.layout.as_bytes())));
+        // The build ids determine these addresses. A few of them are here as a second witness.
+        let Types { str, bytes, tuple, int, float, complex, slice, code } = self.types;
+        line("types", &format_args!("{str:#x} {bytes:#x} {tuple:#x} {int:#x} {float:#x} {complex:#x} {slice:#x} {code:#x}"));
+        let objects = [py.None().into_bound(py), PyTuple::empty(py).into_any(), 0u8.into_pyobject(py)?.into_any()];
+        let [none, empty, zero] = objects.map(|object| self.anchor.wrapping_sub(object.as_ptr().addr() as u64).cast_signed());
+        line("None, () and 0", &format_args!("{none:#x} {empty:#x} {zero:#x}"));
         line("target", &format_args!("{:#x}, optimisation level {}", target.vm_version(), target.optimization()));
         line("archive", &Hex(&archive_digest(archive)));
         Ok(text)
@@ -100,8 +112,6 @@ impl Interpreter {
         self.files.iter().map(|file| &file.path)
     }
 }
-
-pub(super) const EXECUTABLE: &str = "/proc/self/exe";
 
 /// The digest of the header and the section table of an archive, which contain the checksums of all sections.
 fn archive_digest(archive: &Archive<Mapping>) -> [u8; 16] {
@@ -131,14 +141,10 @@ fn has_debug_functions(py: Python<'_>) -> bool {
     py.import("sys").and_then(|sys| sys.hasattr(intern!(py, "gettotalrefcount"))).unwrap_or(true)
 }
 
-fn ffi_address(object: *const ffi::PyTypeObject) -> u64 {
-    object.addr() as u64
-}
-
 /// Addresses relative to the anchor.
 struct Addresses<'a> {
     anchor: u64,
-    library: Option<&'a LoadedFile>,
+    library: &'a LoadedFile,
 }
 
 impl Addresses<'_> {
@@ -148,9 +154,9 @@ impl Addresses<'_> {
     /// If it does not lie in the same file as the anchor.
     fn of(&self, object: &Bound<'_, PyAny>, what: &str) -> Result<i64, String> {
         let address = object.as_ptr().addr() as u64;
-        match self.library {
-            Some(library) if library.contains(address) => Ok(address.wrapping_sub(self.anchor).cast_signed()),
-            _ => Err(format!("{what} is not a static object of this interpreter")),
+        match self.library.contains(address) {
+            true => Ok(address.wrapping_sub(self.anchor).cast_signed()),
+            false => Err(format!("{what} is not a static object of this interpreter")),
         }
     }
 

@@ -35,16 +35,17 @@ impl Made {
         let of_image = |error: image::Error| refused(error.to_string());
         let target = library.target().ok_or_else(|| refused("the archive has no target".to_owned()))?;
         let archive = library.archive();
-        let mut interpreter = Interpreter::new(py).map_err(refused)?;
+        let interpreter = Interpreter::new(py).map_err(refused)?;
+        let mut facts = interpreter.facts(py).map_err(refused)?;
         let texts = image::interned_texts(archive).map_err(of_image)?;
-        interpreter.facts.names = names(py, &interpreter, texts)?;
-        interpreter.facts.fingerprint = interpreter.fingerprint(py, archive, &target)?;
+        facts.names = names(py, &interpreter, texts)?;
+        facts.fingerprint = interpreter.fingerprint(py, archive, &target)?;
         let mut admit = |module: &Module<'_>| {
             admit(module, archive.file_len()).map_err(|error| error.to_string())?;
             filename(py, library, module, roots).and_then(|name| text(&name)).map_err(|error| error.to_string())
         };
-        let image = image::build(archive, &target, &interpreter.facts, &mut admit).map_err(of_image)?;
-        let made = Made { image, facts: interpreter.facts, anchor: interpreter.anchor };
+        let image = image::build(archive, &target, &facts, &mut admit).map_err(of_image)?;
+        let made = Made { image, facts, anchor: interpreter.anchor };
         made.compare(py, library, &target, roots).map_err(refused)?;
         Ok(made)
     }
@@ -57,8 +58,8 @@ impl Made {
         let names: Vec<u64> = table(bytes, header.names, header.name_count);
         let sets: Vec<SetEntry> = table(bytes, header.sets, header.set_count);
         let (names, sets) = (&names, &sets);
-        let (facts, anchor) = (&self.facts, self.anchor);
-        let image = twin::Image { facts, anchor, bytes, names, sets, has_same_filename: true };
+        let (layout, types, anchor) = (&self.facts.layout, &self.facts.types, self.anchor);
+        let image = twin::Image { layout, types, anchor, bytes, names, sets, has_same_filename: true };
         for module in target.modules() {
             let module = module.map_err(|error| error.to_string())?;
             let Ok(index) = modules.binary_search_by_key(&module.offset(), |entry| entry.key) else { continue };

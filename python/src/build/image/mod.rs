@@ -80,7 +80,8 @@ fn self_test(
     };
     let module = module_at(target, entry.key).ok_or("the archive has no such module")?;
     let image = twin::Image {
-        facts: &interpreter.facts,
+        layout: &interpreter.layout,
+        types: &interpreter.types,
         anchor: interpreter.anchor,
         bytes: mapped.bytes(),
         names: mapped.names,
@@ -138,7 +139,7 @@ impl Image {
         }
         let interpreter = Interpreter::new(py)?;
         let fingerprint = interpreter.fingerprint(py, archive, target).map_err(in_words)?;
-        let layout = interpreter.facts.layout;
+        let layout = &interpreter.layout;
         let filename = layout.code_filename();
         let path = path_of(path, &fingerprint);
         let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
@@ -158,7 +159,7 @@ impl Image {
                     ),
                     Refused::Because(reason) => format!("{}: {reason}", path.display()),
                 })?;
-                let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, interpreter.anchor, &layout)));
+                let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, interpreter.anchor, layout)));
                 self_test(py, pages, &interpreter, target, tables)
                     .map_err(|reason| format!("{}: the self-test failed: {reason}", path.display()))?;
                 *in_use = Some(InUse { pages, fingerprint });

@@ -33,51 +33,61 @@ impl LoadedFile {
     }
 }
 
-/// The executable and all libraries. The executable comes first.
-pub(super) fn loaded_files() -> Vec<LoadedFile> {
-    let mut files: Vec<LoadedFile> = Vec::new();
-    // SAFETY: `dl_iterate_phdr` calls `add` with the pointer that it got, which is that of `files`. Nothing else uses
-    // `files` meanwhile.
-    unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut files).cast()) };
-    if let Some(executable) = files.first_mut() {
-        executable.path = "/proc/self/exe".into();
-    }
-    files
+/// What [`add`] collects.
+struct Search<'a> {
+    is_wanted: &'a dyn Fn(&LoadedFile) -> bool,
+    found: Vec<LoadedFile>,
 }
 
-unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _size: usize, files: *mut c_void) -> c_int {
+/// The executable and, if another file is wanted, that file.
+pub(super) fn loaded_files(is_wanted: impl Fn(&LoadedFile) -> bool) -> Vec<LoadedFile> {
+    let mut search = Search { is_wanted: &is_wanted, found: Vec::new() };
+    // SAFETY: `dl_iterate_phdr` calls `add` with the pointer that it got, which is that of `search`. Nothing else uses
+    // `search` meanwhile.
+    unsafe { libc::dl_iterate_phdr(Some(add), (&raw mut search).cast()) };
+    search.found
+}
+
+unsafe extern "C" fn add(info: *mut libc::dl_phdr_info, _size: usize, search: *mut c_void) -> c_int {
     // SAFETY: `dl_iterate_phdr` passes a valid description, which lives during this call.
     let info = unsafe { &*info };
-    // SAFETY: `loaded_files` passed a pointer to such a vector and does not use it during this call.
-    let files = unsafe { &mut *files.cast::<Vec<LoadedFile>>() };
-    // SAFETY: a description has a path that ends in a zero byte. That of the executable may be empty.
-    let path = unsafe { CStr::from_ptr(info.dlpi_name) };
+    // SAFETY: `loaded_files` passed a pointer to such a value and does not use it during this call.
+    let search = unsafe { &mut *search.cast::<Search<'_>>() };
     // SAFETY: a description has this number of program headers, which live as long as the file is loaded.
     let headers = unsafe { std::slice::from_raw_parts(info.dlpi_phdr, info.dlpi_phnum.into()) };
+    let is_executable = search.found.is_empty();
     let mut file = LoadedFile {
-        path: PathBuf::from(OsStr::from_bytes(path.to_bytes())),
+        path: PathBuf::from("/proc/self/exe"),
         segments: Vec::new(),
         bias: info.dlpi_addr,
         build_id: Vec::new(),
     };
-    for header in headers {
+    for header in headers.iter().filter(|header| header.p_type == libc::PT_LOAD) {
         let start = info.dlpi_addr.wrapping_add(header.p_vaddr);
-        match header.p_type {
-            libc::PT_LOAD => file.segments.push(start..start.saturating_add(header.p_memsz)),
-            libc::PT_NOTE => {
-                let address = std::ptr::with_exposed_provenance::<u8>(start as usize);
-                // SAFETY: the system has mapped the notes, which lie in a loaded segment, for as long as the file is
-                // loaded. Nothing writes to them.
-                let notes = unsafe { std::slice::from_raw_parts(address, header.p_filesz as usize) };
-                if let Some(id) = build_id(notes, header.p_align.max(4) as usize) {
-                    file.build_id = id.to_vec();
-                }
-            }
-            _ => {}
+        file.segments.push(start..start.saturating_add(header.p_memsz));
+    }
+    let is_wanted = (search.is_wanted)(&file);
+    if !is_executable && !is_wanted {
+        return 0;
+    }
+    if !is_executable {
+        // SAFETY: a description has a path that ends in a zero byte.
+        let path = unsafe { CStr::from_ptr(info.dlpi_name) };
+        file.path = PathBuf::from(OsStr::from_bytes(path.to_bytes()));
+    }
+    for header in headers.iter().filter(|header| header.p_type == libc::PT_NOTE) {
+        let start = info.dlpi_addr.wrapping_add(header.p_vaddr);
+        let address = std::ptr::with_exposed_provenance::<u8>(start as usize);
+        // SAFETY: the system has mapped the notes, which lie in a loaded segment, for as long as the file is loaded.
+        // Nothing writes to them.
+        let notes = unsafe { std::slice::from_raw_parts(address, header.p_filesz as usize) };
+        if let Some(id) = build_id(notes, header.p_align.max(4) as usize) {
+            file.build_id = id.to_vec();
         }
     }
-    files.push(file);
-    0
+    search.found.push(file);
+    // A number other than zero ends the search. The executable comes first.
+    c_int::from(is_wanted)
 }
 
 /// The build id among the notes of a program header (`Elf64_Nhdr`: three words, a name and a description).

@@ -5,17 +5,12 @@
 
 #![allow(unsafe_code)]
 
-use std::{
-    cell::{Cell, RefCell},
-    ptr::NonNull,
-};
+use std::cell::RefCell;
 
 use permacode_image::{BASE, Layout, PAGE_LEN, Slot};
-use pyo3::{ffi, prelude::*, types::PyFrozenSet};
+use pyo3::{exceptions::PyImportError, ffi, prelude::*, types::PyFrozenSet};
 
 use super::map::Mapped;
-
-type Object = NonNull<ffi::PyObject>;
 
 /// A mapped image and what has been relocated of it.
 #[derive(Debug)]
@@ -25,57 +20,62 @@ pub(super) struct Pages {
     anchor: u64,
     /// Offset of `ob_type`.
     type_offset: u64,
-    /// Whether each page has been relocated.
-    is_done: Box<[Cell<bool>]>,
-    /// The object of the interpreter for each name.
-    names: Box<[Cell<Option<Object>>]>,
-    sets: Box<[Cell<Option<Object>>]>,
+    state: RefCell<State>,
+}
+
+/// What has been relocated.
+#[derive(Debug)]
+struct State {
+    is_done: Vec<bool>,
+    /// The address of the object of the interpreter for each name, or 0. The image owns a reference to it.
+    names: Vec<u64>,
+    /// The address of each frozenset, or 0. The image owns a reference to it.
+    sets: Vec<u64>,
     /// Slots of frozensets in relocated pages, and the numbers of the frozensets.
-    pending: RefCell<Vec<(*mut u64, u64)>>,
+    pending: Vec<(*mut u64, u64)>,
 }
 
 impl Pages {
     pub(super) fn new(mapped: Mapped, anchor: u64, layout: &Layout) -> Pages {
-        let none = |count: usize| vec![Cell::new(None); count].into_boxed_slice();
-        Pages {
-            anchor,
-            type_offset: layout.object_type.into(),
-            is_done: vec![Cell::new(false); mapped.slots.len()].into_boxed_slice(),
-            names: none(mapped.names.len()),
-            sets: none(mapped.sets.len()),
-            pending: RefCell::default(),
-            mapped,
-        }
+        let state = State {
+            is_done: vec![false; mapped.slots.len()],
+            names: vec![0; mapped.names.len()],
+            sets: vec![0; mapped.sets.len()],
+            pending: Vec::new(),
+        };
+        Pages { mapped, anchor, type_offset: layout.object_type.into(), state: RefCell::new(state) }
     }
 
     /// Relocates the pages of ranges.
     ///
     /// # Errors
-    /// `MemoryError`
+    /// `MemoryError`, and `ImportError` if the image is damaged.
     pub(super) fn relocate(&self, py: Python<'_>, first: u32, count: u32) -> PyResult<()> {
-        self.ranges(py, first, count);
-        loop {
-            let Some((slot, number)) = self.pending.borrow().last().copied() else { return Ok(()) };
-            let set = self.set(py, number)?;
+        // Nothing here runs Python code, so nothing comes back here.
+        let mut state = self.state.try_borrow_mut().map_err(|error| PyImportError::new_err(error.to_string()))?;
+        self.ranges(py, &mut state, first, count);
+        while let Some((slot, number)) = state.pending.last().copied() {
+            let set = self.set(py, &mut state, number)?;
             // SAFETY: `page` took the address of a slot from the pages of the image, which are mapped and writable. No
             // reference to this word exists.
             unsafe { slot.write(set) };
             // `set` may have added others.
-            self.pending.borrow_mut().retain(|(other, _)| *other != slot);
+            state.pending.retain(|(other, _)| *other != slot);
         }
+        Ok(())
     }
 
-    fn ranges(&self, py: Python<'_>, first: u32, count: u32) {
+    fn ranges(&self, py: Python<'_>, state: &mut State, first: u32, count: u32) {
         let ranges = self.mapped.ranges.get(first as usize..).and_then(|rest| rest.get(..count as usize));
         let pages = ranges.unwrap_or_default().iter().flat_map(|range| {
             let first = range.page.saturating_sub(self.mapped.header.first_page) as usize;
             first..first.saturating_add(range.count as usize)
         });
-        let is_done = |page: &usize| self.is_done.get(*page).is_none_or(Cell::get);
+        let is_done = |page: &usize| state.is_done.get(*page).copied().unwrap_or(true);
         let pages: Vec<usize> = pages.filter(|page| !is_done(page)).collect();
         self.populate(&pages);
         for page in pages {
-            self.page(py, page);
+            self.page(py, state, page);
         }
     }
 
@@ -99,9 +99,9 @@ impl Pages {
         std::ptr::with_exposed_provenance_mut((BASE + page * PAGE_LEN) as usize)
     }
 
-    fn page(&self, py: Python<'_>, page: usize) {
-        let (Some(is_done), Some(slots)) = (self.is_done.get(page), self.mapped.slots.get(page)) else { return };
-        if is_done.replace(true) {
+    fn page(&self, py: Python<'_>, state: &mut State, page: usize) {
+        let (Some(is_done), Some(slots)) = (state.is_done.get_mut(page), self.mapped.slots.get(page)) else { return };
+        if std::mem::replace(is_done, true) {
             return;
         }
         let start = self.address(page);
@@ -115,12 +115,12 @@ impl Pages {
                 // SAFETY: the word is mapped and aligned, and no reference to it exists.
                 let object = match Slot::decode(unsafe { slot.read() }) {
                     Some(Slot::Static(offset)) => self.anchor.wrapping_add_signed(offset),
-                    Some(Slot::Name(number)) => match self.name(py, number) {
-                        Some(name) => name.as_ptr().expose_provenance() as u64,
+                    Some(Slot::Name(number)) => match self.name(py, state, number) {
+                        Some(name) => name,
                         None => continue,
                     },
                     Some(Slot::Set(number)) => {
-                        self.pending.borrow_mut().push((slot, number));
+                        state.pending.push((slot, number));
                         continue;
                     }
                     None => continue,
@@ -131,55 +131,54 @@ impl Pages {
         }
     }
 
-    /// The object of the interpreter for a name. If it has none, the string of the image becomes that object.
-    fn name(&self, py: Python<'_>, number: u64) -> Option<Object> {
-        let known = self.names.get(usize::try_from(number).ok()?)?;
-        if let Some(known) = known.get() {
-            return Some(known);
+    /// The address of the object of the interpreter for a name. If it has none, the string of the image becomes that
+    /// object.
+    fn name(&self, py: Python<'_>, state: &mut State, number: u64) -> Option<u64> {
+        let number = usize::try_from(number).ok()?;
+        match state.names.get(number)? {
+            0 => {}
+            known => return Some(*known),
         }
-        let address = *self.mapped.names.get(usize::try_from(number).ok()?)?;
+        let address = *self.mapped.names.get(number)?;
         // A string has one slot: its type, which may lie in the page after that of its first word. The pages of names
         // hold only strings, so this does not come back here.
-        self.page(py, self.mapped.page_of(address.wrapping_add(self.type_offset))?);
+        self.page(py, state, self.mapped.page_of(address.wrapping_add(self.type_offset))?);
         let mut name = std::ptr::with_exposed_provenance_mut::<ffi::PyObject>(usize::try_from(address).ok()?);
         // SAFETY: the function requires an owned reference to a string, and to be attached, which `py` proves. The
         // table of names has the addresses of strings, and the page has been relocated. The string is immortal, so
         // references need not be counted. The result is an owned reference, which the image keeps for ever.
         unsafe { ffi::PyUnicode_InternInPlace(&raw mut name) };
-        known.set(NonNull::new(name));
-        known.get()
+        let name = name.expose_provenance() as u64;
+        *state.names.get_mut(number)? = name;
+        Some(name)
     }
 
-    /// A frozenset. Its order depends on the hashes of this process, so the image has only its items.
-    fn set(&self, py: Python<'_>, number: u64) -> PyResult<u64> {
-        let (Some(known), Some(entry)) = (self.sets.get(number as usize), self.mapped.sets.get(number as usize)) else {
-            return Err(pyo3::exceptions::PyImportError::new_err("the image refers to a frozenset that it lacks"));
+    /// The address of a frozenset. Its order depends on the hashes of this process, so the image has only its items.
+    fn set(&self, py: Python<'_>, state: &mut State, number: u64) -> PyResult<u64> {
+        let index = number as usize;
+        let (Some(known), Some(entry)) = (state.sets.get(index).copied(), self.mapped.sets.get(index)) else {
+            return Err(PyImportError::new_err("the image refers to a frozenset that it lacks"));
         };
-        let set = match known.get() {
-            Some(known) => known,
-            None => {
-                self.ranges(py, entry.first_range, entry.range_count);
-                let items = std::ptr::with_exposed_provenance_mut::<ffi::PyObject>(entry.items as usize);
-                // SAFETY: the function requires a live object, and to be attached, which `py` proves. The table of sets
-                // has the address of a tuple, whose pages and those of its items have just been relocated.
-                let items = unsafe { Bound::from_borrowed_ptr(py, items) };
-                let set = PyFrozenSet::empty(py)?;
-                for item in items.try_iter()? {
-                    // SAFETY: the function requires a frozenset that no other code uses yet, and a live object.
-                    if unsafe { ffi::PySet_Add(set.as_ptr(), item?.as_ptr()) } != 0 {
-                        return Err(PyErr::fetch(py));
-                    }
-                }
-                // The image keeps the reference for ever.
-                let set = NonNull::new(set.into_ptr());
-                known.set(set);
-                set.ok_or_else(|| pyo3::exceptions::PyMemoryError::new_err(()))?
+        if known != 0 {
+            return Ok(known);
+        }
+        self.ranges(py, state, entry.first_range, entry.range_count);
+        let set = PyFrozenSet::empty(py)?;
+        for item in self.object(py, entry.items).try_iter()? {
+            // SAFETY: the function requires a frozenset that no other code uses yet, and a live object.
+            if unsafe { ffi::PySet_Add(set.as_ptr(), item?.as_ptr()) } != 0 {
+                return Err(PyErr::fetch(py));
             }
-        };
-        Ok(set.as_ptr().expose_provenance() as u64)
+        }
+        // The image keeps the reference for ever.
+        let set = set.into_ptr().expose_provenance() as u64;
+        if let Some(known) = state.sets.get_mut(index) {
+            *known = set;
+        }
+        Ok(set)
     }
 
-    /// The code object at an address of a relocated page.
+    /// The object at an address of a relocated page.
     pub(super) fn object<'py>(&self, py: Python<'py>, address: u64) -> Bound<'py, PyAny> {
         let object = std::ptr::with_exposed_provenance_mut::<ffi::PyObject>(address as usize);
         // SAFETY: the function requires a live object, and to be attached, which `py` proves. The tables of the image
@@ -188,7 +187,7 @@ impl Pages {
     }
 }
 
-// SAFETY: threads may share a value if they cannot access its cells at the same time. Every method that accesses cells
+// SAFETY: threads may share a value if they cannot access its cell at the same time. Every method that accesses the cell
 // takes a `Python`, so its thread is attached, and only one thread is attached at a time: images are not compiled for
 // free-threaded builds. No method detaches. The pointers lead to objects that live as long as the process.
 unsafe impl Sync for Pages {}

@@ -8,12 +8,13 @@
 use std::collections::HashSet;
 
 use bytemuck::AnyBitPattern;
-use permacode_image::{BASE, Facts, SetEntry, Slot};
+use permacode_image::{BASE, Layout, SetEntry, Slot, Types};
 use pyo3::ffi;
 
 /// An image that has not been relocated.
 pub(super) struct Image<'a> {
-    pub(super) facts: &'a Facts,
+    pub(super) layout: &'a Layout,
+    pub(super) types: &'a Types,
     /// The address of `PyUnicode_Type`.
     pub(super) anchor: u64,
     /// The file.
@@ -50,6 +51,15 @@ impl Live {
     /// The object that a field refers to.
     fn object(self, offset: u32) -> Live {
         Live(std::ptr::with_exposed_provenance(self.field::<u64>(offset) as usize))
+    }
+
+    /// Bytes from an offset on. The caller must pass a part of the object.
+    fn data<'t>(self, offset: u32, len: usize) -> &'t [u8] {
+        // SAFETY: the caller passes a part of the object.
+        let start = unsafe { self.0.byte_add(offset as usize) };
+        // SAFETY: as above. The bytes of immutable objects do not change, and `Image::compare` keeps the result no
+        // longer than the object lives. CPython changes instructions only when it runs them.
+        unsafe { std::slice::from_raw_parts(start.cast(), len) }
     }
 
     fn address(self) -> u64 {
@@ -116,14 +126,12 @@ impl Image<'_> {
 
     /// Compares `len` bytes from an offset on.
     fn data(&self, at: usize, twin: Live, offset: u32, len: usize, what: &str) -> Comparison {
-        for index in 0..len {
-            self.field::<u8>(at, twin, offset + index as u32, what)?;
-        }
-        Ok(())
+        let own = self.bytes.get(at + offset as usize..).and_then(|rest| rest.get(..len));
+        if own == Some(twin.data(offset, len)) { Ok(()) } else { different(what) }
     }
 
     fn object(&self, at: usize, twin: Live, todo: &mut Vec<(u64, Live)>) -> Comparison {
-        let (layout, types) = (&self.facts.layout, &self.facts.types);
+        let (layout, types) = (self.layout, self.types);
         let Target::Address(kind) = self.target(self.read(at, layout.object_type)?)? else {
             return different("an object whose type is not static");
         };
@@ -171,7 +179,7 @@ impl Image<'_> {
     }
 
     fn string(&self, at: usize, twin: Live) -> Comparison {
-        let layout = &self.facts.layout;
+        let layout = self.layout;
         self.field::<u64>(at, twin, layout.str_length, "the length of a string")?;
         let len = self.read::<u64>(at, layout.str_length)? as usize;
         let state = self.read::<u32>(at, layout.str_state)?;
@@ -190,7 +198,7 @@ impl Image<'_> {
     }
 
     fn code(&self, at: usize, twin: Live, todo: &mut Vec<(u64, Live)>) -> Comparison {
-        let layout = &self.facts.layout;
+        let layout = self.layout;
         self.field::<u64>(at, twin, layout.object_size, "the length of bytecode")?;
         let compared = |offset: &u32| self.has_same_filename || *offset != layout.code_filename();
         for offset in layout.code_pointers.into_iter().filter(compared) {
@@ -205,7 +213,7 @@ impl Image<'_> {
 
     /// Compares a frozenset with the tuple of its items. Both have few items, so each is compared with all others.
     fn set(&self, number: u64, twin: Live) -> Comparison {
-        let layout = &self.facts.layout;
+        let layout = self.layout;
         let entry = usize::try_from(number).ok().and_then(|number| self.sets.get(number));
         let Some(Target::Offset(at)) = entry.map(|entry| self.target(entry.items)).transpose()? else {
             return different("a frozenset without items");
