@@ -14,11 +14,13 @@ __all__ = [
     "PermacodeFinder",
     "PermacodeLoader",
     "PermacodeWarning",
+    "build_image",
     "install",
     "open",
     "stats",
     "status",
     "uninstall",
+    "verify_image",
 ]
 
 _Default = TypeVar("_Default")
@@ -29,7 +31,7 @@ _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 class Status(TypedDict):
     """What `status` says."""
 
-    method: Literal["records", "marshal"] | None
+    method: Literal["image", "records", "marshal"] | None
     constructor: str | None
     archive: str | None
     target: str | None
@@ -37,7 +39,24 @@ class Status(TypedDict):
     strict: bool | None
     roots: dict[str, str] | None
     blocked: str | None
+    image: ImageStatus | None
     reason: str
+
+@type_check_only
+class ImageStatus(TypedDict):
+    """The image in `status`."""
+
+    path: str | None
+    reason: str | None
+
+@type_check_only
+class BuiltImage(TypedDict):
+    """What `permacode.image.build` returns."""
+
+    path: str
+    bytes: int
+    modules: int
+    left_out: list[tuple[str, str]]
 
 @type_check_only
 class Stats(TypedDict):
@@ -104,4 +123,10 @@ def open(path: _Path, *, exact: bool = True) -> Archive: ...
 def install(path: _Path, strict: bool = False, *, roots: Mapping[str, _Path] | None = None) -> bool: ...
 def uninstall() -> bool: ...
 def status() -> Status: ...
+def build_image(
+    archive: _Path, output: _Path | None = None, *, roots: Mapping[str, _Path] | None = None
+) -> BuiltImage: ...
+def verify_image(
+    archive: _Path, image: _Path | None = None, *, roots: Mapping[str, _Path] | None = None
+) -> None: ...
 def stats() -> Stats: ...

@@ -42,6 +42,11 @@ pub(crate) trait Build: Send + Sync {
 
     /// The way in which it makes them.
     fn method(&self) -> Method;
+
+    /// The image that it takes them from.
+    fn image(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// Describes a way to make code objects.

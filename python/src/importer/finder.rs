@@ -135,7 +135,10 @@ impl PermacodeFinder {
             }
         }
         status.set_item("roots", roots)?;
-        status.set_item("image", self.library.no_image().unwrap_or("in use"))?;
+        let image = PyDict::new(status.py());
+        image.set_item("path", self.library.builder().image().map(Path::as_os_str))?;
+        image.set_item("reason", self.library.no_image())?;
+        status.set_item("image", image)?;
         status.set_item("reason", method.reason)
     }
 

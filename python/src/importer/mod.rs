@@ -170,9 +170,10 @@ pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
 
 /// What is installed, and how code objects are made.
 ///
-/// A dict: `method` ("records", "marshal", or None if nothing is installed), `constructor`, `archive`, `target`,
-/// `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed. `blocked`
-/// says why no module is imported from the archive at present; None: modules are.
+/// A dict: `method` ("image", "records", "marshal", or None if nothing is installed), `constructor`, `archive`,
+/// `target`, `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed.
+/// `blocked` says why no module is imported from the archive at present; None: modules are. `image` is a dict with the
+/// `path` of the image that code objects come from, or None, and the `reason` why there is none.
 #[pyfunction]
 pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let status = PyDict::new(py);
@@ -181,7 +182,7 @@ pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         status.set_item("blocked", Obstacle::of(Importlib::get(py)?, &finder)?.map(|obstacle| obstacle.to_string()))?;
         return Ok(status);
     }
-    for key in ["method", "constructor", "archive", "target", "sealed", "strict", "roots", "blocked"] {
+    for key in ["method", "constructor", "archive", "target", "sealed", "strict", "roots", "blocked", "image"] {
         status.set_item(key, py.None())?;
     }
     let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone();

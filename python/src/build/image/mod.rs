@@ -210,7 +210,11 @@ impl Build for Image {
         Method {
             name: "image",
             constructor: "none: code objects lie in the image",
-            reason: format!("{} fits this interpreter", self.pages.mapped.path.display()),
+            reason: "the image beside the archive fits this interpreter".to_owned(),
         }
+    }
+
+    fn image(&self) -> Option<&Path> {
+        Some(&self.pages.mapped.path)
     }
 }
