@@ -9,7 +9,8 @@ result on both sides, except for differences that `explained.py` explains.
 
 At exit, each process reports (overlay/overlay_hook.py) how many modules came from the archive and which modules CPython
 loaded from files. Of the modules of the library that were imported after the archive was installed, 90 % must come from
-the archive. All code must be made from the tables, without a fallback.
+the archive. All code must be made in the way that `--method` names (from the tables, or taken from an image), without a
+fallback.
 
 Tests with different results run again, up to three times in all on both sides. A test with the same result in all runs
 of one side must have that result at least once on the other side. Other tests are listed as flaky.
@@ -78,7 +79,7 @@ def share(processes):
     return sum(p["stats"]["hits"] for p in installed), sum(len(p["by_cpython"]) for p in installed)
 
 
-def shortcomings(outcome):
+def shortcomings(outcome, method="records"):
     """Returns the faults in the loading of modules, independent of the results of tests."""
     wrong = []
     main = [p for p in outcome["processes"] if p["role"] == "main"]
@@ -94,7 +95,7 @@ def shortcomings(outcome):
     for process in outcome["processes"]:
         if process["stats"]:
             # Without columns, code objects differ from those in the archive. The package notices that and uses marshal.
-            if process["status"]["method"] != "records" and not process["no_debug_ranges"]:
+            if process["status"]["method"] != method and not process["no_debug_ranges"]:
                 wrong.append("code is made by %s: %s" % (process["status"]["method"], process["argv"]))
             if process["stats"]["fallbacks"]:
                 wrong.append("%d fallbacks: %s" % (process["stats"]["fallbacks"], process["argv"]))
@@ -109,6 +110,7 @@ def arguments():
     parser.add_argument("--archive", required=True, metavar="FILE",
                         help="an archive of its standard library and its tests")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="NAME", help="instead of: " + " ".join(TESTS))
+    parser.add_argument("--method", default="records", help="how code objects must be made: records (default), image")
     parser.add_argument("--tries", type=int, default=3, metavar="N", help="runs of a test that disagrees (3)")
     parser.add_argument("--keep", metavar="DIR", help="keep the output and the outcomes in this folder")
     return parser.parse_args()
@@ -136,7 +138,7 @@ def check(test, version, overlay, stock, options):
     if options.keep:
         keep(options.keep, version, test, {"archive": (ours, text), "stock": (theirs, stock.text)})
     differences, flaky = judge(ours, theirs)
-    wrong = [line for outcome in ours for line in shortcomings(outcome)]
+    wrong = [line for outcome in ours for line in shortcomings(outcome, options.method)]
     known = [(line, explained.reason(version, test, line)) for line in differences]
     hits, others = share(ours[0]["processes"])
     good = not wrong and all(why for _, why in known)
