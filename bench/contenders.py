@@ -7,6 +7,7 @@ error.
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import zipfile
 
@@ -66,16 +67,41 @@ def stock(case):
     return Contender("pass", "pass", "SourceFileLoader")
 
 
-def archive(case):
+def archive(case, path=None, method="records"):
     return Contender(
         extension="sys.path.append(%r)\nimport permacode" % case.site,
-        install="permacode.install(%r, strict=True)" % case.archive,
+        install="permacode.install(%r, strict=True)" % (path or case.archive),
         loader="PermacodeLoader",
         check="""\
 said = permacode.status(), permacode.stats()
-assert said[0]["method"] == "records", said
-assert said[1]["fallbacks"] == 0 and said[1]["hits"] > 0, said""",
+assert said[0]["method"] == %r, said
+assert said[1]["fallbacks"] == 0 and said[1]["hits"] > 0, said""" % method,
     )
+
+
+def image(case):
+    """The same archive in another folder, where it has an image beside it."""
+    path, _ = imaged(case)
+    return archive(case, path, "image")
+
+
+def imaged(case):
+    """The path of an archive with an image beside it, and that of the image."""
+    folder = os.path.join(os.path.dirname(case.folder), "image")
+    path, state = os.path.join(folder, "archive.perma"), os.path.join(folder, "image.txt")
+    if not os.path.exists(state):
+        os.makedirs(folder, exist_ok=True)
+        shutil.copyfile(case.archive, path)
+        run_in(case, case.site, """
+import permacode.image
+with open(sys.argv[2], "w") as state:
+    state.write(permacode.image.build(sys.argv[1])["path"])
+""", path, state)
+        with open(state, encoding="utf-8") as file:
+            for each in (path, file.read()):
+                settle(each)
+    with open(state, encoding="utf-8") as file:
+        return path, file.read()
 
 
 def zipped(case):
@@ -167,6 +193,10 @@ def install_peers(interpreter, folder):
 def contenders(case, peers_site, absent):
     """All contenders that can import the set. Adds the others to `absent`."""
     found = {"stock": stock(case), "archive": archive(case), "zipimport": zipped(case)}
+    try:
+        found["image"] = image(case)
+    except Failed as error:
+        absent["image"] = str(error).strip().splitlines()[-1]
     for package, prepare in PEERS.items():
         if package not in absent:
             try:
@@ -196,7 +226,7 @@ def load_programs(case):
             ranges.append((end, end + len(code)))
             end += len(code)
     settle(path)
-    return {
+    programs = {
         "marshal": LOAD.format(
             names=case.modules,
             extension="from marshal import loads as load\nimport mmap",
@@ -207,10 +237,15 @@ parts = [view[begin:end] for begin, end in %r]""" % (path, ranges),
             mapped=os.fsencode(path), check="said = None"),
         "archive": load_program(case, case.archive),
     }
+    try:
+        programs["image"] = load_program(case, *imaged(case), "image")
+    except Failed:
+        pass  # `contenders` gives the reason.
+    return programs
 
 
-def load_program(case, path):
+def load_program(case, path, mapped=None, method="records"):
     return LOAD.format(
         names=case.modules, extension=archive(case).extension,
         install="archive = permacode.open(%r)\nload, parts = archive.code, NAMES" % path,
-        mapped=os.fsencode(path), check="said = archive.method\nassert said == 'records', said")
+        mapped=os.fsencode(mapped or path), check="said = archive.method\nassert said == %r, said" % method)

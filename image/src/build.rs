@@ -53,8 +53,7 @@ pub fn build<'a, D: AsRef<[u8]>>(
     let (mut roots, mut left_out) = (Vec::new(), Vec::new());
     for index in import_order(&modules)? {
         let Some(module) = modules.get(index) else { continue };
-        let added = admit(module)
-            .and_then(|filename| graph.add(module, filename).map_err(|error| error.to_string()));
+        let added = admit(module).and_then(|filename| graph.add(module, filename).map_err(|error| error.to_string()));
         match added {
             Ok(code) => roots.push(Root { module: *module, code }),
             Err(reason) => left_out.push((module.name()?.to_owned(), reason)),
@@ -117,7 +116,8 @@ impl Plan {
         let start = head.next_multiple_of(PAGE_LEN as usize);
         let codes: Vec<u32> = roots.iter().map(|root| root.code).collect();
         let order = Order::new(graph, &codes, start)?;
-        let first_page = u32::try_from(start as u64 / PAGE_LEN).map_err(|_| Error::Unsupported("a long fingerprint"))?;
+        let first_page =
+            u32::try_from(start as u64 / PAGE_LEN).map_err(|_| Error::Unsupported("a long fingerprint"))?;
         Ok(Plan { order, first_page })
     }
 
@@ -161,8 +161,7 @@ impl Plan {
     fn file(&self, graph: &Graph<'_, '_>, roots: &[Root<'_>]) -> Result<Vec<u8>> {
         let emitted = emit(graph, &self.order)?;
         let tables = self.tables(graph, roots, &emitted.pages)?;
-        let names: Vec<u64> =
-            graph.names.iter().map(|name| self.order.place(*name).map_or(0, address)).collect();
+        let names: Vec<u64> = graph.names.iter().map(|name| self.order.place(*name).map_or(0, address)).collect();
         let first_word = (self.first_page as usize).saturating_mul(PAGE_LEN as usize / 512);
         let slots = emitted.slots.get(first_word..).unwrap_or_default();
         let count = |len: usize| u32::try_from(len).map_err(|_| Error::Unsupported("2^32 entries of a table"));

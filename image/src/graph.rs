@@ -150,9 +150,9 @@ impl<'a, 'f> Graph<'a, 'f> {
             self.bytes(cold.exception_table.as_slice())?,
             self.tuple(part(list.locals_range()))?,
             item(List::KINDS)?,
-            filename,
-            name,
-            qualname,
+            self.own(filename),
+            self.own(name),
+            self.own(qualname),
             self.bytes(cold.line_table.as_slice())?,
         ];
         let object = CodeObject::new(code, &cold, kinds, pointers, &self.facts.layout)?;
@@ -210,12 +210,7 @@ impl<'a, 'f> Graph<'a, 'f> {
         made.ok_or(Error::Unsupported("containers that contain themselves"))
     }
 
-    fn container(
-        &mut self,
-        load: &Load<'a>,
-        container: &Container<'a>,
-        own: &HashMap<u32, Ref>,
-    ) -> Result<Ref> {
+    fn container(&mut self, load: &Load<'a>, container: &Container<'a>, own: &HashMap<u32, Ref>) -> Result<Ref> {
         let mut items = Vec::with_capacity(container.len());
         for item in container.iter() {
             items.push(match item? {
@@ -294,6 +289,23 @@ impl<'a, 'f> Graph<'a, 'f> {
         };
         self.interned.insert(text, made);
         Ok(made)
+    }
+
+    /// The string of the image for a name. C code compares the names that instructions use, and not those that code
+    /// objects have. Without slots in code objects, the loader need not write to them where types do not move.
+    fn own(&self, reference: Ref) -> Ref {
+        match reference {
+            Ref::Name(number) => self.names.get(number as usize).copied().map_or(reference, Ref::Node),
+            other => other,
+        }
+    }
+
+    /// The objects of the image that are strings with an interned text.
+    pub(crate) fn interned(&self) -> impl Iterator<Item = u32> {
+        self.interned.values().filter_map(|made| match made {
+            Ref::Node(node) => Some(*node),
+            _ => None,
+        })
     }
 
     /// A string that is not interned. CPython has one static string for each text of at most one small character.

@@ -76,7 +76,11 @@ impl<'a> Text<'a> {
         for character in Characters(&self.bytes) {
             let bytes = character?.to_ne_bytes();
             // The bytes of a character that its width keeps: on a big-endian machine the last ones.
-            let kept = if cfg!(target_endian = "big") { bytes.get(4usize.saturating_sub(width)..) } else { bytes.get(..width) };
+            let kept = if cfg!(target_endian = "big") {
+                bytes.get(4usize.saturating_sub(width)..)
+            } else {
+                bytes.get(..width)
+            };
             out.bytes(place, kept.unwrap_or_default());
             place = place.saturating_add(width);
         }
@@ -177,7 +181,13 @@ pub(crate) fn write_int(out: &mut Writer<'_>, at: usize, bytes: &[u8], facts: &F
     let layout = &facts.layout;
     let (digits, is_negative) = digits(bytes, layout.int_shift);
     let [zero, negative] = layout.int_signs.map(u64::from);
-    let sign = if digits.is_empty() { zero } else if is_negative { negative } else { 0 };
+    let sign = if digits.is_empty() {
+        zero
+    } else if is_negative {
+        negative
+    } else {
+        0
+    };
     out.head(at, facts.types.int);
     out.word(at, layout.int_tag, (digits.len() as u64).wrapping_shl(layout.int_tag_shift) | sign);
     let mut offset = layout.int_digits;
@@ -209,7 +219,8 @@ mod tests {
         let characters = |text: &[u8]| Characters(text).collect::<Result<Vec<u32>>>().ok();
         assert_eq!(characters("aß日😀".as_bytes()), Some("aß日😀".chars().map(u32::from).collect()));
         assert_eq!(characters(b"\xed\xa0\x80"), Some(vec![0xd800]));
-        for text in [&b"\x80"[..], b"\xc0\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\xf4\x90\x80\x80", b"\xe6\x97"] {
+        for text in [&b"\x80"[..], b"\xc0\x80", b"\xe0\x80\x80", b"\xf0\x80\x80\x80", b"\xf4\x90\x80\x80", b"\xe6\x97"]
+        {
             assert_eq!(characters(text), None, "{text:x?}");
         }
     }

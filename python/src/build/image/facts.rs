@@ -73,8 +73,13 @@ impl Interpreter {
         })
     }
 
+    /// Whether static objects have the same address in each process.
+    pub(super) fn is_fixed(&self) -> bool {
+        self.files.last().is_some_and(LoadedFile::is_fixed)
+    }
+
     fn fixed_anchor(&self) -> Option<u64> {
-        self.files.last().filter(|library| library.is_fixed()).map(|_| self.anchor)
+        self.is_fixed().then_some(self.anchor)
     }
 
     /// The fingerprint of an image of a target: one fact in each line.
@@ -98,9 +103,13 @@ impl Interpreter {
         line("layout of objects", &Hex(&permacode_format::digest(self.layout.as_bytes())));
         // The build ids determine these addresses. A few of them are here as a second witness.
         let Types { str, bytes, tuple, int, float, complex, slice, code } = self.types;
-        line("types", &format_args!("{str:#x} {bytes:#x} {tuple:#x} {int:#x} {float:#x} {complex:#x} {slice:#x} {code:#x}"));
+        line(
+            "types",
+            &format_args!("{str:#x} {bytes:#x} {tuple:#x} {int:#x} {float:#x} {complex:#x} {slice:#x} {code:#x}"),
+        );
         let objects = [py.None().into_bound(py), PyTuple::empty(py).into_any(), 0u8.into_pyobject(py)?.into_any()];
-        let [none, empty, zero] = objects.map(|object| self.anchor.wrapping_sub(object.as_ptr().addr() as u64).cast_signed());
+        let [none, empty, zero] =
+            objects.map(|object| self.anchor.wrapping_sub(object.as_ptr().addr() as u64).cast_signed());
         line("None, () and 0", &format_args!("{none:#x} {empty:#x} {zero:#x}"));
         line("target", &format_args!("{:#x}, optimisation level {}", target.vm_version(), target.optimization()));
         line("archive", &Hex(&archive_digest(archive)));

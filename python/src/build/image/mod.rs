@@ -153,13 +153,12 @@ impl Image {
             }
             None => {
                 let mapped = Mapped::open(&path, &fingerprint).map_err(|refused| match refused {
-                    Refused::Missing => format!(
-                        "there is no image {}; python -m permacode.image makes one",
-                        path.display()
-                    ),
+                    Refused::Missing => {
+                        format!("there is no image {}; python -m permacode.image makes one", path.display())
+                    }
                     Refused::Because(reason) => format!("{}: {reason}", path.display()),
                 })?;
-                let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, interpreter.anchor, layout)));
+                let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, &interpreter)));
                 self_test(py, pages, &interpreter, target, tables)
                     .map_err(|reason| format!("{}: the self-test failed: {reason}", path.display()))?;
                 *in_use = Some(InUse { pages, fingerprint });

@@ -95,7 +95,8 @@ fn build_id(mut notes: &[u8], align: usize) -> Option<&[u8]> {
     const NT_GNU_BUILD_ID: u32 = 3;
     loop {
         let (head, rest) = notes.split_at_checked(12)?;
-        let [name_len, len, kind] = [0, 4, 8].map(|at| head.get(at..)?.first_chunk().map(|word| u32::from_ne_bytes(*word)));
+        let [name_len, len, kind] =
+            [0, 4, 8].map(|at| head.get(at..)?.first_chunk().map(|word| u32::from_ne_bytes(*word)));
         let (name_len, len) = (name_len? as usize, len? as usize);
         let name = rest.get(..name_len)?;
         let description = rest.get(name_len.next_multiple_of(align)..)?;

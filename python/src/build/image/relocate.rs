@@ -7,10 +7,10 @@
 
 use std::cell::RefCell;
 
-use permacode_image::{BASE, Layout, PAGE_LEN, Slot};
+use permacode_image::{BASE, PAGE_LEN, Slot};
 use pyo3::{exceptions::PyImportError, ffi, prelude::*, types::PyFrozenSet};
 
-use super::map::Mapped;
+use super::{facts::Interpreter, map::Mapped};
 
 /// A mapped image and what has been relocated of it.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub(super) struct Pages {
     anchor: u64,
     /// Offset of `ob_type`.
     type_offset: u64,
+    /// The largest number of pages that are made writable only because they lie between two others.
+    widest_gap: usize,
     state: RefCell<State>,
 }
 
@@ -36,14 +38,21 @@ struct State {
 }
 
 impl Pages {
-    pub(super) fn new(mapped: Mapped, anchor: u64, layout: &Layout) -> Pages {
+    pub(super) fn new(mapped: Mapped, interpreter: &Interpreter) -> Pages {
         let state = State {
             is_done: vec![false; mapped.slots.len()],
             names: vec![0; mapped.names.len()],
             sets: vec![0; mapped.sets.len()],
             pending: Vec::new(),
         };
-        Pages { mapped, anchor, type_offset: layout.object_type.into(), state: RefCell::new(state) }
+        Pages {
+            mapped,
+            anchor: interpreter.anchor,
+            type_offset: interpreter.layout.object_type.into(),
+            // Where types move, all pages will become private sooner or later. Elsewhere most of them stay shared.
+            widest_gap: if interpreter.is_fixed() { 0 } else { 2 },
+            state: RefCell::new(state),
+        }
     }
 
     /// Relocates the pages of ranges.
@@ -79,11 +88,9 @@ impl Pages {
         }
     }
 
-    /// Makes pages writable with few calls of the system. A fault for each page takes two to three times as long, so
-    /// small gaps between pages are filled.
+    /// Makes pages writable with few calls of the system. A fault for each page takes two to three times as long.
     fn populate(&self, pages: &[usize]) {
-        const WIDEST_GAP: usize = 2;
-        for run in pages.chunk_by(|one, next| next.saturating_sub(*one) <= WIDEST_GAP + 1) {
+        for run in pages.chunk_by(|one, next| next.saturating_sub(*one) <= self.widest_gap + 1) {
             let &[first, .., last] = run else { continue };
             let address = self.address(first).cast();
             let len = (last + 1).saturating_sub(first) * PAGE_LEN as usize;
