@@ -34,11 +34,11 @@ pub(crate) struct Order {
 enum Region {
     /// Strings that the loader may make the interpreter's own: it writes their state and hash.
     Names,
-    /// Other strings. CPython writes their hash.
+    /// Other interned strings, which may be keys. CPython writes their hash.
     Strings,
     /// Code. CPython writes to the instructions that it runs.
     Code,
-    /// Tuples. The loader writes names into them.
+    /// Tuples with slots. The loader writes to them.
     Tuples,
     /// Everything else. Nothing writes to it.
     Rest,
@@ -49,26 +49,31 @@ impl Order {
     pub(crate) fn new(graph: &Graph<'_, '_>, roots: &[u32], start: usize) -> Result<Self> {
         let mut visited = visited(graph, roots);
         visited.sort_by_key(|(_, users)| Reverse(if *users > 1 { *users } else { 0 }));
-        let mut is_name = vec![false; graph.nodes.len()];
-        for name in &graph.names {
-            if let Some(is_name) = is_name.get_mut(*name as usize) {
-                *is_name = true;
+        let mut regions = vec![Region::Rest; graph.nodes.len()];
+        let is_slot = |item: &Ref| matches!(item, Ref::Name(_) | Ref::Set(_));
+        let mut set = |id: u32, region: Region| {
+            if let Some(slot) = regions.get_mut(id as usize) {
+                *slot = region;
             }
-        }
-        let is_fixed = graph.facts.fixed_anchor.is_some();
-        let region = |id: &u32| match graph.nodes.get(*id as usize) {
-            _ if is_name.get(*id as usize) == Some(&true) => Region::Names,
-            _ if !is_fixed => Region::Rest,
-            Some(Node::Str(_)) => Region::Strings,
-            Some(Node::Code(_)) => Region::Code,
-            Some(Node::Tuple(_)) => Region::Tuples,
-            _ => Region::Rest,
         };
+        if graph.facts.fixed_anchor.is_some() {
+            for (node, id) in graph.nodes.iter().zip(0u32..) {
+                match node {
+                    Node::Code(_) => set(id, Region::Code),
+                    Node::Tuple(items) if items.iter().any(is_slot) => set(id, Region::Tuples),
+                    _ => {}
+                }
+            }
+            graph.interned().for_each(|id| set(id, Region::Strings));
+        }
+        graph.names.iter().for_each(|id| set(*id, Region::Names));
         let mut order = Order { nodes: Vec::new(), places: vec![None; graph.nodes.len()], end: start };
         for current in [Region::Names, Region::Strings, Region::Code, Region::Tuples, Region::Rest] {
             order.end = order.end.next_multiple_of(PAGE_LEN as usize);
-            for (id, _) in visited.iter().filter(|(id, _)| region(id) == current) {
-                order.append(graph, *id)?;
+            for (id, _) in &visited {
+                if regions.get(*id as usize) == Some(&current) {
+                    order.append(graph, *id)?;
+                }
             }
         }
         order.end = order.end.next_multiple_of(PAGE_LEN as usize);
