@@ -7,6 +7,7 @@ use crate::{
     file::{BASE, FORMAT, HEADER_LEN, Header, MAGIC, ModuleEntry, PAGE_LEN, Range, SetEntry, header_crc},
     graph::Graph,
     order::{Order, Seen, import_order},
+    slots::SLOTS_LEN,
 };
 use bytemuck::Zeroable;
 use permacode_reader::{Archive, Constant, Leaf, Module, Target};
@@ -172,7 +173,7 @@ impl Plan {
             base: BASE,
             fingerprint_len: count(fingerprint.len())?,
             first_page: self.first_page,
-            page_count: count(slots.len().saturating_mul(512) / PAGE_LEN as usize)?,
+            page_count: count(slots.chunks(SLOTS_LEN / 8).count())?,
             module_count: count(tables.modules.len())?,
             range_count: count(tables.ranges.len())?,
             name_count: count(names.len())?,

@@ -25,6 +25,7 @@ pub(crate) enum Fit {
     /// The same, to import from it.
     Import,
     /// The one for this very interpreter, to make its image.
+    #[cfg_attr(not(permacode_image), expect(dead_code, reason = "there are no images"))]
     Tables,
 }
 
@@ -103,6 +104,7 @@ impl Library {
     }
 
     /// The archive.
+    #[cfg_attr(not(permacode_image), expect(dead_code, reason = "only images need it"))]
     pub(crate) fn archive(&self) -> &Archive<Mapping> {
         &self.archive
     }

@@ -24,7 +24,11 @@ use crate::{
 use anyhow::{Context, Result, ensure};
 use environment::Packages;
 use permacode_bundle::Interpreter;
-use std::{path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 /// Compare what CPython gets from an archive with what it gets from its own files
 ///
@@ -41,6 +45,9 @@ pub(crate) struct Args {
     /// The test files that --regress runs, separated by commas, instead of its own list
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     tests: Vec<String>,
+    /// Make an image, from which --equal and --regress take the code objects
+    #[arg(long)]
+    image: bool,
     /// Keep archives and outcomes of tests in this folder
     #[arg(long, value_name = "DIR")]
     keep: Option<PathBuf>,
@@ -81,6 +88,10 @@ pub(crate) fn python_proof(args: &Args) -> Result<()> {
         "--packages is an option of --environment: name both, or no part"
     );
     ensure!(parts.regress || args.tests.is_empty(), "--tests is an option of --regress: name both, or no part");
+    ensure!(
+        !args.image || !(parts.environment || parts.leaks || parts.damage),
+        "--image is an option of --equal and --regress: name one of them or both, and no other part"
+    );
     run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
     let temporary = tempfile::tempdir().context("cannot make a temporary folder")?;
     let folder = args.keep.clone().unwrap_or_else(|| temporary.path().to_owned());
@@ -117,11 +128,14 @@ fn prove(interpreter: Interpreter, folder: PathBuf, parts: Parts, args: &Args) -
     }
     let library = Library::new(interpreter, folder);
     library.bundle(true)?;
-    if parts.equal {
-        equal(&environment, &library)?;
+    let image = if args.image { Some(imaged(&environment, &library)?) } else { None };
+    match &image {
+        Some(archive) if parts.equal => equal_image(&environment, &library, archive)?,
+        None if parts.equal => equal(&environment, &library)?,
+        _ => {}
     }
     if parts.regress {
-        regress(&environment, &library, args)?;
+        regress(&environment, &library, image.as_deref(), args)?;
     }
     if parts.leaks {
         leaks(&environment, &library)?;
@@ -143,10 +157,33 @@ fn equal(environment: &Environment, library: &Library) -> Result<()> {
     run(command.arg(library.archive()).env("PERMACODE_COMMAND", permacode().get_program()))
 }
 
-fn regress(environment: &Environment, library: &Library, args: &Args) -> Result<()> {
+/// Copies the archive into a folder of its own, and makes its image there. Returns the path of the copy.
+fn imaged(environment: &Environment, library: &Library) -> Result<PathBuf> {
+    let folder = library.archive().with_file_name("image");
+    let archive = folder.join("library.perma");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    fs::copy(library.archive(), &archive).with_context(|| format!("cannot copy to {}", archive.display()))?;
+    run(Command::new(&environment.python).args(["-I", "-m", "permacode.image"]).arg(&archive))?;
+    Ok(archive)
+}
+
+/// Compares all code objects of an image.
+fn equal_image(environment: &Environment, library: &Library, archive: &Path) -> Result<()> {
+    for (seed, _) in SEEDS {
+        let mut command = command(environment, "comparison/equal.py");
+        command.arg(archive).arg(library.compiled()).arg("--image").env("PYTHONHASHSEED", seed);
+        timed("equal", || run(&mut command))?;
+    }
+    Ok(())
+}
+
+fn regress(environment: &Environment, library: &Library, image: Option<&Path>, args: &Args) -> Result<()> {
     let mut command = Command::new("python3");
     command.arg(script("cpython_tests/regress_overlay.py")).arg("--python").arg(&environment.python);
-    command.arg("--archive").arg(library.archive());
+    match image {
+        Some(archive) => command.arg("--archive").arg(archive).args(["--method", "image"]),
+        None => command.arg("--archive").arg(library.archive()),
+    };
     if let Some(folder) = &args.keep {
         command.arg("--keep").arg(folder.join("outcomes"));
     }
