@@ -94,7 +94,7 @@ struct View<'a> {
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Shown<'a> {
-    Module(ModuleView<'a>),
+    Module(Box<ModuleView<'a>>),
     Code(Box<CodeView<'a>>),
 }
 
@@ -122,7 +122,7 @@ fn view<'a>(args: &Args, named: Named<'a>) -> Result<View<'a>> {
     let is_cpython = target.vm == permacode_pyc::VM;
     let shown = match code {
         Some(code) => Shown::Code(Box::new(CodeView::new(&code, target_view.unit_size(), is_cpython)?)),
-        None => Shown::Module(ModuleView::new(&target_view, &module, is_cpython)?),
+        None => Shown::Module(Box::new(ModuleView::new(&target_view, &module, is_cpython)?)),
     };
     Ok(View { archive: args.archive.name(), target, shown })
 }
