@@ -207,7 +207,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
 enum StripPart {
     /// `__doc__` of modules, classes and functions becomes None
     Docstrings,
-    /// Tracebacks name files and functions, but no lines
+    /// Tracebacks name files and functions, but no lines; `inspect.stack` and `%(lineno)d` of logging fail
     Lines,
     /// Defaults and annotations of functions, which `show` prints
     Signatures,
