@@ -51,7 +51,7 @@ print(json.dumps([ended(wanted) for wanted in json.loads(sys.argv[4])]))
 
 #: With the modules that they import: more than a hundred.
 NAMES = ["argparse", "asyncio", "dataclasses", "decimal", "email.message", "http.client", "inspect", "json", "logging",
-         "pathlib", "pickle", "sqlite3.dbapi2", "tarfile", "typing", "unittest.mock", "urllib.request",
+         "pathlib", "pickle", "shelve", "tarfile", "typing", "unittest.mock", "urllib.request",
          "xml.etree.ElementTree"]
 UNTOUCHED = ["signatures", "signature-text", "sources", "files"]
 READ = ["docstrings", "tables"]
