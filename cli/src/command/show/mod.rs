@@ -93,7 +93,6 @@ struct View<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-#[expect(clippy::large_enum_variant, reason = "there is one value")]
 enum Shown<'a> {
     Module(Box<ModuleView<'a>>),
     Code(Box<CodeView<'a>>),
