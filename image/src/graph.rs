@@ -291,11 +291,14 @@ impl<'a, 'f> Graph<'a, 'f> {
         Ok(made)
     }
 
-    /// The string of the image for a name. C code compares the names that instructions use, and not those that code
-    /// objects have. Without slots in code objects, the loader need not write to them where types do not move.
+    /// The reference from a code object to its name, qualified name or file name. C code compares the names that
+    /// instructions use, and not these. Where nothing moves, code objects refer to the string of the image, so that the
+    /// loader need not write to code objects at all.
     fn own(&self, reference: Ref) -> Ref {
         match reference {
-            Ref::Name(number) => self.names.get(number as usize).copied().map_or(reference, Ref::Node),
+            Ref::Name(number) if self.facts.fixed_anchor.is_some() => {
+                self.names.get(number as usize).copied().map_or(reference, Ref::Node)
+            }
             other => other,
         }
     }

@@ -22,7 +22,8 @@ have changed. With `--tables-first`, the archive's side is made first, so that m
 archive interned.
 
 With `--image`, the archive must have an image beside it. Objects of an image are immortal, and their strings are not
-interned, except for names that C code may compare by identity. These differences are expected.
+interned, except for names that C code may compare by identity. Code objects of an image may have a string of their own
+as their name. These differences are expected.
 
 Exit status: 0 equal, 1 something differs, 2 usage error.
 """
@@ -160,7 +161,7 @@ def compare_made(data, make, limit=20, tables_first=False, image=False):
         return [("<module>", "a %s instead of code" % b.__class__.__name__)], 0
     closer = Closer(before, tables_first, a, marshal.loads(data), image)
     try:
-        compare.compare_loaded(a, b, report, closer, PARTS)
+        compare.compare_loaded(a, b, report, closer, PARTS | {".co_name"} if image else PARTS)
     except compare.Enough:
         pass
     return report.lines, closer.objects
