@@ -68,8 +68,8 @@ pub fn build<'a, D: AsRef<[u8]>>(
     Ok(Image { bytes, module_count: roots.len(), left_out })
 }
 
-/// The texts of all interned strings of an archive. [`Facts::names`] says for which of them an image uses objects of the
-/// interpreter.
+/// The texts of all interned strings of an archive. [`Facts::names`] says for which of them an image uses objects of
+/// the interpreter.
 ///
 /// # Errors
 /// The rule that an object breaks.

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 /// 2^31 functions before a version occurs twice.
 const FIRST_VERSION: u32 = 0x8000_0000;
 
-/// The pages of an image, and what it has noted about them.
+/// The pages of an image, and facts about them.
 #[derive(Debug)]
 pub(crate) struct Emitted {
     /// The file up to the end of its pages.

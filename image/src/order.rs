@@ -4,9 +4,9 @@
 //! modules use comes first, the most used at the very beginning. What one module uses alone follows module by module,
 //! in the order in which programs probably import them.
 //!
-//! Where the interpreter lies at fixed addresses, only some kinds of objects are written to. Each kind then has a region
-//! of its own, so that few pages become private. Elsewhere every page with an object is written to, because every
-//! object has a pointer to its type, and one region needs fewer pages.
+//! Where the interpreter lies at fixed addresses, only some kinds of objects are written to. Each kind then has a
+//! region of its own, so that few pages become private. Elsewhere every page with an object is written to, because
+//! every object has a pointer to its type, and one region needs fewer pages.
 
 use crate::{
     error::{Error, Result},

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 
 TOOLS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "comparison"
 
-#: The header of an image (image/src/file.rs): the places of its CRC and of the length of the fingerprint, and its length.
+#: The header of an image (image/src/file.rs): offsets of its CRC and of the length of the fingerprint, and its length.
 CRC, FINGERPRINT_LEN, HEADER_LEN = 12, 32, 104
 
 
@@ -395,7 +395,8 @@ async def five():
     return 5
 assert asyncio.run(five()) == 5
 assert decimal.Decimal("1.5").quantize(decimal.Decimal(1), decimal.ROUND_HALF_EVEN) == 2
-assert "def loads" in inspect.getsource(json.loads) and inspect.signature(json.dumps).parameters["indent"].default is None
+assert "def loads" in inspect.getsource(json.loads)
+assert inspect.signature(json.dumps).parameters["indent"].default is None
 try:
     json.loads("{")
 except ValueError:
@@ -406,7 +407,9 @@ except ValueError:
 
 
 @pytest.mark.parametrize(
-    "flags", [["-X", "importtime"], ["-X", "dev"], ["-X", "tracemalloc"], ["-v"], ["-I"], ["-X", "frozen_modules=off"]], ids=" ".join
+    "flags",
+    [["-X", "importtime"], ["-X", "dev"], ["-X", "tracemalloc"], ["-v"], ["-I"], ["-X", "frozen_modules=off"]],
+    ids=" ".join,
 )
 def test_flags(run, library_image, flags):
     run("import asyncio, json\nassert json.loads('[1]') == [1]", of=library_image, flags=flags)

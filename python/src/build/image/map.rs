@@ -103,8 +103,8 @@ impl Mapped {
     }
 }
 
-/// An image is native code in effect: a process that uses it trusts everybody who can change it. So nobody but this
-/// user and root may be able to do that.
+/// An image is native code in effect: a process that uses it trusts every user who can change it. So only this user and
+/// root may be able to change it.
 fn check_owner(what: &str, metadata: &Metadata) -> Result<(), Refused> {
     // SAFETY: the function has no requirements.
     let user = unsafe { libc::geteuid() };

@@ -194,9 +194,9 @@ impl Pages {
     }
 }
 
-// SAFETY: threads may share a value if they cannot access its cell at the same time. Every method that accesses the cell
-// takes a `Python`, so its thread is attached, and only one thread is attached at a time: images are not compiled for
-// free-threaded builds. No method detaches. The pointers lead to objects that live as long as the process.
+// SAFETY: threads may share a value if they cannot access its cell at the same time. Every method that accesses the
+// cell takes a `Python`, so its thread is attached, and only one thread is attached at a time: images are not compiled
+// for free-threaded builds. No method detaches. The pointers lead to objects that live as long as the process.
 unsafe impl Sync for Pages {}
 // SAFETY: as above; nothing depends on the thread that made the value.
 unsafe impl Send for Pages {}
