@@ -109,9 +109,15 @@ impl Library {
         &self.archive
     }
 
-    /// Why code objects do not come from an image. `None` if they do.
-    pub(crate) fn no_image(&self) -> Option<&str> {
-        self.no_image.as_deref()
+    /// Why code objects do not come from an image, and what the images beside the archive are for. `None` if they do.
+    pub(crate) fn no_image(&self, py: Python<'_>) -> Option<String> {
+        let mut reason = self.no_image.clone()?;
+        let others = self.target().map(|target| build::other_images(py, &self.path, &self.archive, &target));
+        for other in others.into_iter().flatten() {
+            reason.push_str("; ");
+            reason.push_str(&other);
+        }
+        Some(reason)
     }
 
     /// The target for this interpreter. It was there when the archive was opened, and the archive does not change.

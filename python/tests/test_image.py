@@ -270,6 +270,20 @@ def test_no_image(imaged, reason, tmp_path):
     assert image.name in reason(archive) and "python -m permacode.image" in reason(archive)
 
 
+def test_images_of_other_interpreters(imaged, reason, tmp_path):
+    """After an update of the interpreter, the old image is still there."""
+    archive, image = imaged.copy(tmp_path)
+    changed = bytearray(image.read_bytes())
+    version = changed.index(b"interpreter: 3.") + len("interpreter: 3.")
+    changed[version:version + 2] = b"99"
+    image.unlink()
+    image.with_name(image.name[:-4] + "beef").write_bytes(changed)
+    found = reason(archive)
+    assert f"there is no image {image}" in found
+    assert 'beef: the image was made for "interpreter: 3.99' in found
+    assert f'this process has "interpreter: 3.{sys.version_info.minor}' in found
+
+
 def test_the_image_of_another_archive(imaged, library_image, reason, tmp_path):
     archive, image = imaged.copy(tmp_path)
     image.unlink()
@@ -544,6 +558,28 @@ for module in (inspect, asyncio.base_events):
         assert sys.intern(name) is sys.intern(name.encode().decode()), name
 """,
         of=library_image,
+    )
+
+
+def test_many_opens(imaged, child, tree):
+    """The image is mapped once, and what `open` makes is freed."""
+    child(
+        """
+import gc, permacode, sys
+def private():
+    with open("/proc/self/status") as file:
+        return int(next(line.split()[1] for line in file if line.startswith("RssAnon")))
+def many(count):
+    for _ in range(count):
+        with permacode.open(sys.argv[1]) as archive:
+            assert archive.method == "image" and archive.code("lines", sys.argv[2]).co_name == "<module>"
+    gc.collect()
+    return private()
+before = many(500)
+assert many(10_000) - before < 512
+""",
+        imaged.archive,
+        tree.folder,
     )
 
 

@@ -124,6 +124,27 @@ fn open_image(
     image::Image::open(py, path, archive, target, tables).map(|image| Box::new(image) as Box<dyn Build>)
 }
 
+/// Says for each image of an archive that is not for this process why that is so.
+#[cfg(permacode_image)]
+pub(crate) fn other_images(
+    py: Python<'_>,
+    path: &Path,
+    archive: &Archive<Mapping>,
+    target: &Target<'_>,
+) -> Vec<String> {
+    image::other_images(py, path, archive, target).unwrap_or_default()
+}
+
+#[cfg(not(permacode_image))]
+pub(crate) fn other_images(
+    _py: Python<'_>,
+    _path: &Path,
+    _archive: &Archive<Mapping>,
+    _target: &Target<'_>,
+) -> Vec<String> {
+    Vec::new()
+}
+
 #[cfg(not(permacode_image))]
 fn open_image(
     _py: Python<'_>,

@@ -137,7 +137,7 @@ impl PermacodeFinder {
         status.set_item("roots", roots)?;
         let image = PyDict::new(status.py());
         image.set_item("path", self.library.builder().image().map(Path::as_os_str))?;
-        image.set_item("reason", self.library.no_image())?;
+        image.set_item("reason", self.library.no_image(status.py()))?;
         status.set_item("image", image)?;
         status.set_item("reason", method.reason)
     }

@@ -164,6 +164,29 @@ fn read_header(file: &File, metadata: &Metadata, fingerprint: &str) -> Result<He
     Ok(header)
 }
 
+/// Says for each other image of an archive why it is not for this process.
+pub(super) fn other_images(path: &Path, expected: &str) -> Vec<String> {
+    let name = |path: &Path| path.file_name().map(|name| name.as_encoded_bytes().to_vec()).unwrap_or_default();
+    // The digest at the end of the name differs.
+    let own = name(path);
+    let prefix = own.get(..own.len().saturating_sub(super::DIGEST_LEN)).unwrap_or_default();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let files = folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut others: Vec<PathBuf> = files
+        .filter(|other| name(other).starts_with(prefix) && name(other).len() == own.len() && other != path)
+        .collect();
+    others.sort();
+    let describe = |other: &PathBuf| {
+        let mut head = [0; HEADER_LEN];
+        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(other).ok()?;
+        file.read_exact_at(&mut head, 0).ok()?;
+        let header: Header = bytemuck::pod_read_unaligned(&head);
+        let is_image = header.magic == MAGIC && header.format == FORMAT;
+        is_image.then(|| format!("{}: {}", other.display(), difference(&file, &header, expected)))
+    };
+    others.iter().filter_map(describe).collect()
+}
+
 /// The first line in which the fingerprint of a file differs from that of this process.
 fn difference(file: &File, header: &Header, expected: &str) -> String {
     const LONGEST: u32 = 1 << 16;

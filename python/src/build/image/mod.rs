@@ -100,12 +100,26 @@ fn module_at<'a>(target: &Target<'a>, offset: u64) -> Option<Module<'a>> {
     target.module(u32::try_from(number).ok()?).ok().filter(|module| module.offset() == offset)
 }
 
+/// Length of the digest at the end of the name of an image, in characters.
+const DIGEST_LEN: usize = 12;
+
+/// Says for each image of an archive that is for another interpreter or archive how that one differs from this.
+pub(crate) fn other_images(
+    py: Python<'_>,
+    path: &Path,
+    archive: &Archive<Mapping>,
+    target: &Target<'_>,
+) -> std::result::Result<Vec<String>, String> {
+    let fingerprint = Interpreter::new(py)?.fingerprint(py, archive, target).map_err(|error| error.to_string())?;
+    Ok(map::other_images(&path_of(path, &fingerprint), &fingerprint))
+}
+
 /// The file of the image of an archive for this interpreter, beside the archive.
 fn path_of(archive: &Path, fingerprint: &str) -> PathBuf {
     let digest = permacode_format::digest(fingerprint.as_bytes());
     let mut path = OsString::from(archive.as_os_str());
     path.push(".image-");
-    for byte in digest.iter().take(6) {
+    for byte in digest.iter().take(DIGEST_LEN / 2) {
         path.push(format!("{byte:02x}"));
     }
     PathBuf::from(path)
