@@ -88,7 +88,7 @@ impl Pages {
         }
     }
 
-    /// Makes pages writable with few calls of the system. A fault for each page takes two to three times as long.
+    /// Makes pages writable with few calls of the system, because a fault for each page takes longer.
     fn populate(&self, pages: &[usize]) {
         for run in pages.chunk_by(|one, next| next.saturating_sub(*one) <= self.widest_gap + 1) {
             let &[first, .., last] = run else { continue };
