@@ -221,6 +221,13 @@ def main():
         return report(options, interpreter, tested, Library(interpreter, work, "own", own))
 
 
+def reasons(options, interpreter, test, tries):
+    """The differences, each with the reason that `stripped.py` gives, or None."""
+    entries = STRIPPED if options.stripped else []
+    differences, _ = judge(tries["tree"], tries["own"])
+    return {line: explained.reason(interpreter.version, test, line, entries) for line in differences}
+
+
 def report(options, interpreter, tested, own):
     baseline = {}
     if options.baseline and os.path.exists(options.baseline):
@@ -233,15 +240,15 @@ def report(options, interpreter, tested, own):
         tries = {"own": [baseline[test]] if test in baseline else [own.run_units(test, options.sourceless, own.hung)],
                  "tree": [tested.run_units(test, options.sourceless, own.hung)]}
         text = tested.text
-        # A damaged tree differs each time, so another run is of no use.
-        while not options.spoil and not agree(tries["tree"][0], tries["own"][0]) and len(tries["tree"]) < options.tries:
+        # A damaged tree differs each time, and so does what is listed: another run is of no use.
+        while (not options.spoil and not agree(tries["tree"][0], tries["own"][0]) and len(tries["tree"]) < options.tries
+               and not all(reasons(options, interpreter, test, tries).values())):
             tries["own"].append(own.run_units(test, options.sourceless, own.hung))
             tries["tree"].append(tested.run_units(test, options.sourceless, own.hung))
-        differences, flaky = judge(tries["tree"], tries["own"])
+        known = reasons(options, interpreter, test, tries)
+        flaky = judge(tries["tree"], tries["own"])[1]
         if ended(tries["own"][0]):
             baseline.setdefault(test, tries["own"][0])
-        known = {line: explained.reason(interpreter.version, test, line, STRIPPED if options.stripped else [])
-                 for line in differences}
         good = all(known.values())
         results[test] = {"good": good, "differences": known, "flaky": flaky,
                          "left_out": left_out(test, options.sourceless), "tree": tries["tree"], "own": tries["own"]}
