@@ -44,6 +44,11 @@ struct InUse {
     fingerprint: String,
 }
 
+/// The image that this process uses. The lock is not held while Python code may run.
+fn in_use() -> Option<InUse> {
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// Takes code objects from an image. What the image does not have is made from the tables.
 pub(super) struct Image {
     pages: &'static Pages,
@@ -156,8 +161,7 @@ impl Image {
         let layout = &interpreter.layout;
         let filename = layout.code_filename();
         let path = path_of(path, &fingerprint);
-        let mut in_use = IN_USE.lock().unwrap_or_else(PoisonError::into_inner);
-        let pages = match &*in_use {
+        let pages = match in_use() {
             Some(used) if used.fingerprint == fingerprint => used.pages,
             Some(used) => {
                 return Err(format!(
@@ -166,6 +170,7 @@ impl Image {
                 ));
             }
             None => {
+                // If two threads come here at once, the address is taken for one of them.
                 let mapped = Mapped::open(&path, &fingerprint).map_err(|refused| match refused {
                     Refused::Missing => {
                         format!("there is no image {}; python -m permacode.image makes one", path.display())
@@ -175,7 +180,7 @@ impl Image {
                 let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, &interpreter)));
                 self_test(py, pages, &interpreter, target, tables)
                     .map_err(|reason| format!("{}: the self-test failed: {reason}", path.display()))?;
-                *in_use = Some(InUse { pages, fingerprint });
+                *IN_USE.lock().unwrap_or_else(PoisonError::into_inner) = Some(InUse { pages, fingerprint });
                 pages
             }
         };
