@@ -277,3 +277,31 @@ fn a_folder_whose_name_is_not_text_is_bundled_and_reported() {
     assert_eq!((report["modules"].as_u64(), report["archive"]["wide_lists"].as_u64()), (Some(1), Some(0)));
     assert!(report["roots"][0]["folder"].as_str().unwrap().ends_with(r"odd\xff"), "{report}");
 }
+
+#[test]
+fn members_with_type_parameters_are_those_that_the_source_defines() {
+    let python = permacode_testkit::interpreters::newest();
+    if python.version.minor() < 12 {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (source, archive) = (folder.path().join("generic.py"), folder.path().join("a.perma"));
+    fs::write(&source, "def g[T](x: T) -> T: ...\nclass C[T]:\n    def m[S](self, y: S): ...\n").unwrap();
+    let run = |arguments: &[&std::ffi::OsStr]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_permacode")).args(arguments).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    run(&[
+        "bundle".as_ref(),
+        "--python".as_ref(),
+        python.executable.as_ref(),
+        source.as_ref(),
+        "-o".as_ref(),
+        archive.as_ref(),
+    ]);
+    let shown = run(&["show".as_ref(), archive.as_ref(), "generic".as_ref()]);
+    assert!(shown.contains("function  g(x: T) -> T\n") && shown.contains("class     C\n"), "{shown}");
+    let shown = run(&["show".as_ref(), archive.as_ref(), "generic:C".as_ref()]);
+    assert!(shown.contains("function  C.m(self, y: S)\n"), "{shown}");
+}

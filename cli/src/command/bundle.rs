@@ -95,9 +95,9 @@ pub(crate) struct Args {
     #[arg(value_parser = clap::value_parser!(u8).range(0..=2))]
     optimize: u8,
 
-    /// Leave out parts of each module that a program can run without
+    /// Leave out parts of each module that a program can run without: a list with commas
     ///
-    /// Constants keep their positions, and instructions stay as they are. `-O2` is something else: it compiles the
+    /// `--strip docstrings,lines` leaves out both. Constants keep their positions, and instructions stay as they are. `-O2` is something else: it compiles the
     /// sources without docstrings and without assertions.
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     strip: Vec<StripPart>,
@@ -373,8 +373,11 @@ fn print_docstrings(args: &Args, report: &BundleReport, out: &mut Output) -> Res
         return Ok(());
     }
     let removed = counted(report.docstrings.removed, "docstring", "docstrings");
-    let kept = grouped(report.docstrings.kept);
-    out.line(format_args!("stripped: {removed}; {kept} stay, because the code also uses the same text"))?;
+    let kept = match report.docstrings.kept {
+        0 => String::new(),
+        kept => format!("; {} stay, because the code also uses the same text", grouped(kept)),
+    };
+    out.line(format_args!("stripped: {removed}{kept}"))?;
     Ok(())
 }
 

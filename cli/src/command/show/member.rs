@@ -27,7 +27,13 @@ pub(super) struct Member<'a> {
 impl<'a> Member<'a> {
     /// The members of a code object, in the order of its constants. A malformed signature becomes a problem.
     pub(super) fn all(code: &Code<'a>, is_cpython: bool, problems: &mut Vec<String>) -> Result<Vec<Member<'a>>> {
-        code.children()?.map(|child| Member::new(&child?, is_cpython, problems)).collect()
+        let mut members = Vec::new();
+        for child in code.children()? {
+            let child = child?;
+            let defined = if is_cpython { generic(&child)? } else { None };
+            members.push(Member::new(&defined.unwrap_or(child), is_cpython, problems)?);
+        }
+        Ok(members)
     }
 
     fn new(code: &Code<'a>, is_cpython: bool, problems: &mut Vec<String>) -> Result<Self> {
@@ -39,6 +45,20 @@ impl<'a> Member<'a> {
         let signature = decoded(SignatureView::new(code), problems)?.flatten();
         Ok(Member { qualname, kind: Some(kind), first_line, signature })
     }
+}
+
+/// The definition in a scope of type parameters: `X` of `<generic parameters of X>` (CPython 3.12 and later).
+fn generic<'a>(scope: &Code<'a>) -> Result<Option<Code<'a>>> {
+    let name = scope.name()?.bytes();
+    let inner = name.strip_prefix(b"<generic parameters of ").and_then(|name| name.strip_suffix(b">"));
+    let Some(inner) = inner else { return Ok(None) };
+    for child in scope.children()? {
+        let child = child?;
+        if child.name()?.bytes().as_slice() == inner {
+            return Ok(Some(child));
+        }
+    }
+    Ok(None)
 }
 
 /// Prints members under a head.
