@@ -74,6 +74,9 @@ pub(crate) fn docstring(version: Version, facts: &Facts<'_>, is_text: impl Fn(us
     if index < facts.constants && is_text(index) { u32::try_from(index).ok() } else { None }
 }
 
+/// How the name of a scope of type parameters starts. The name of the definition and `>` follow (CPython 3.12 and later).
+pub const TYPE_PARAMETERS: &[u8] = b"<generic parameters of ";
+
 /// Length in bytes of the longest name that is compared with others. Many code objects may share a longer one, and
 /// comparing it for each would take time out of proportion to the file.
 const MAX_COMPARED: usize = 1 << 16;
@@ -83,7 +86,6 @@ const MAX_COMPARED: usize = 1 << 16;
 /// `PyFunction_New` takes the first string of any function. But the first constant of a comprehension, a generator
 /// expression or a scope of type parameters is the first one that its code uses. A lambda has None there.
 fn may_have_docstring(facts: &Facts<'_>) -> bool {
-    const TYPE_PARAMETERS: &[u8] = b"<generic parameters of ";
     if facts.name.starts_with(b"<") {
         return false;
     }

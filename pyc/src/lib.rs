@@ -58,6 +58,7 @@ mod text;
 mod version;
 
 pub use cache::{cache_suffix, optimization_suffix};
+pub use docstring::TYPE_PARAMETERS;
 pub use error::{Error, ErrorKind};
 pub use flags::{flag_names, is_function};
 pub use header::{HEADER_LEN, Header, Validation, source_hash};

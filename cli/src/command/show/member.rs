@@ -9,7 +9,7 @@ use crate::{
     table::{Align, Rows},
 };
 use anyhow::Result;
-use permacode_pyc::is_function;
+use permacode_pyc::{TYPE_PARAMETERS, is_function};
 use permacode_reader::Code;
 use serde::Serialize;
 
@@ -50,7 +50,7 @@ impl<'a> Member<'a> {
 /// The definition in a scope of type parameters: `X` of `<generic parameters of X>` (CPython 3.12 and later).
 fn generic<'a>(scope: &Code<'a>) -> Result<Option<Code<'a>>> {
     let name = scope.name()?.bytes();
-    let inner = name.strip_prefix(b"<generic parameters of ").and_then(|name| name.strip_suffix(b">"));
+    let inner = name.strip_prefix(TYPE_PARAMETERS).and_then(|name| name.strip_suffix(b">"));
     let Some(inner) = inner else { return Ok(None) };
     for child in scope.children()? {
         let child = child?;
