@@ -12,6 +12,10 @@ use bytemuck::{Pod, Zeroable};
 pub struct Layout {
     /// The first eight bytes of an immortal object: the reference count, and flags from 3.14 on.
     pub head: u64,
+    /// Where the static strings for literals of C code begin, in bytes relative to `PyUnicode_Type`.
+    pub literals: i64,
+    /// Length of these strings in bytes.
+    pub literals_len: u64,
     /// Size of this struct.
     pub size: u32,
     /// `PY_VERSION_HEX` of the headers.
@@ -107,6 +111,13 @@ impl Layout {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         bytemuck::bytes_of(self)
+    }
+
+    /// Whether a string at an address, relative to `PyUnicode_Type`, is the static string for a literal of C code. The
+    /// interpreter interns them when it first uses them. By then another string may have taken their place.
+    #[must_use]
+    pub fn is_literal(&self, offset: i64) -> bool {
+        offset.checked_sub(self.literals).and_then(|at| u64::try_from(at).ok()).is_some_and(|at| at < self.literals_len)
     }
 
     /// The offset of `co_filename`.

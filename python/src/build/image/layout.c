@@ -18,6 +18,7 @@
 #include "internal/pycore_gc.h"
 #include "internal/pycore_interp.h"
 #include "internal/pycore_long.h"
+#include "internal/pycore_runtime.h"
 #if PY_VERSION_HEX >= 0x030D0000
 #include "internal/pycore_backoff.h"
 #include "internal/pycore_opcode_metadata.h"
@@ -30,6 +31,8 @@
 
 typedef struct {
     uint64_t head;
+    int64_t literals;
+    uint64_t literals_len;
     uint32_t size;
     uint32_t version;
     uint32_t is_debug;
@@ -124,6 +127,9 @@ void permacode_layout(PermacodeLayout *out) {
 #else
     out->head = (uint64_t)_Py_IMMORTAL_REFCNT;
 #endif
+    const char *literals = (const char *)&_PyRuntime.static_objects.singletons.strings.literals;
+    out->literals = literals - (const char *)&PyUnicode_Type;
+    out->literals_len = sizeof _PyRuntime.static_objects.singletons.strings.literals;
     out->size = sizeof *out;
     out->version = PY_VERSION_HEX;
 #ifdef Py_DEBUG

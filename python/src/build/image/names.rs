@@ -35,8 +35,10 @@ pub(super) fn names(
         let Ok(string) = std::str::from_utf8(text) else { continue };
         // If no string with this text is interned, this one is, until it is freed.
         let address = PyString::intern(py, string).as_ptr().addr() as u64;
-        if interpreter.files.last().is_some_and(|library| library.contains(address)) {
-            names.insert(text.clone(), Name::Static(address.wrapping_sub(interpreter.anchor).cast_signed()));
+        let offset = address.wrapping_sub(interpreter.anchor).cast_signed();
+        let is_static = interpreter.files.last().is_some_and(|library| library.contains(address));
+        if is_static && !interpreter.layout.is_literal(offset) {
+            names.insert(text.clone(), Name::Static(offset));
         } else if in_binaries.contains(text) {
             names.insert(text.clone(), Name::Canonical);
         }
