@@ -9,7 +9,7 @@ use std::{
     time::Instant,
 };
 
-use permacode_model::{Module, Resource, Target};
+use permacode_model::{Module, Resource, Strip, Target};
 use permacode_pyc::target_for;
 use permacode_writer::{Options, Plan, TargetId, Writer, check_destination};
 
@@ -19,7 +19,7 @@ use crate::{
     elsewhere,
     error::{Error, ErrorKind, Unreadable},
     filter::Filter,
-    options::{BundleOptions, Strip},
+    options::BundleOptions,
     parallel::threads,
     place::{self, Place, PlaceKind},
     progress::{Phase, Progress},
@@ -114,7 +114,7 @@ pub fn bundle(options: &BundleOptions, progress: &dyn Progress) -> Result<Bundle
     // The instructions of CPython are units of two bytes.
     let mut writer = Writer::new(Options::default().code_align_log2(1));
     let target = target_for(interpreter.version, interpreter.hexversion, options.optimize);
-    let target = writer.add_target(&Target { sealed: options.sealed, ..target })?;
+    let target = writer.add_target(&Target { sealed: options.sealed, stripped: options.strip.clone(), ..target })?;
     let mut join = Join {
         options,
         places: &places,

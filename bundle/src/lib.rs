@@ -55,7 +55,8 @@ pub use error::{Error, ErrorKind, Unreadable};
 pub use extract::{ExtractOptions, extract};
 pub use extract_report::{ExtractReport, ExtractedRoot, LeftOut, WhyLeftOut};
 pub use interpreter::{Interpreter, PackagesFolder};
-pub use options::{BundleOptions, Strip};
+pub use options::BundleOptions;
+pub use permacode_model::Strip;
 pub use permacode_writer::{ErrorKind as WriteErrorKind, remove_temporaries};
 pub use progress::{Phase, Progress};
 pub use report::{

@@ -2,20 +2,9 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use crate::{interpreter::Interpreter, place::Given};
+use permacode_model::Strip;
 
-/// A part of each module that a program can run without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Strip {
-    /// Docstrings: see [`permacode_pyc::strip_docstrings`].
-    Docstrings,
-    /// Lines and columns: see [`permacode_pyc::strip_lines`].
-    Lines,
-    /// Defaults and annotations of functions. Names and kinds of parameters belong to the code and stay.
-    Signatures,
-    /// The text of the sources. Their sizes and digests stay.
-    Source,
-}
+use crate::{interpreter::Interpreter, place::Given};
 
 /// What to bundle for an interpreter, and how.
 ///
@@ -133,7 +122,8 @@ impl BundleOptions {
         self
     }
 
-    /// Leaves out one part of each module and changes nothing else. Call it again for another part.
+    /// Leaves out one part of each module and changes nothing else. Call it again for another part. The archive states
+    /// what was left out. [`permacode_pyc::strip_docstrings`] and [`permacode_pyc::strip_lines`] have the details.
     #[must_use]
     pub fn strip(mut self, part: Strip) -> Self {
         self.strip.insert(part);

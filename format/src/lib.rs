@@ -71,6 +71,6 @@ pub use record::{Field, Layout, RECORDS, Record, SectionRecord};
 pub use resource::{ResourceRecord, resource_flag};
 pub use rule::{RULES, Rule};
 pub use section::{Group, PRIVATE_SECTIONS, SectionEntry, SectionKind, section_flag};
-pub use target::{TargetRecord, target_flag};
+pub use target::{Strip, TargetRecord, target_flag};
 pub use text::{is_module_name, is_resource_name, is_shortest_int, string_kind};
 pub use varint::{MAX_VARINT_LEN, read_varint, varint_len, write_varint};

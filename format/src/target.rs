@@ -46,6 +46,54 @@ record! {
 pub mod target_flag {
     /// The source files of the target never change, so nothing needs to check whether they did.
     pub const SEALED: u32 = 1;
+    /// The writer left docstrings out.
+    pub const STRIPPED_DOCSTRINGS: u32 = 2;
+    /// The writer left line tables out.
+    pub const STRIPPED_LINES: u32 = 4;
+    /// The writer left signatures out.
+    pub const STRIPPED_SIGNATURES: u32 = 8;
+    /// The writer left the texts of sources out.
+    pub const STRIPPED_SOURCE: u32 = 16;
     /// All bits that this version knows.
-    pub const KNOWN: u32 = SEALED;
+    pub const KNOWN: u32 = SEALED | STRIPPED_DOCSTRINGS | STRIPPED_LINES | STRIPPED_SIGNATURES | STRIPPED_SOURCE;
+}
+
+/// A part of each module that a program can run without, and that a target may have been made without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Strip {
+    /// Docstrings. One stays if the code also uses its constant for another purpose.
+    Docstrings,
+    /// Lines and columns.
+    Lines,
+    /// Defaults and annotations of functions. Names and kinds of parameters belong to the code and stay.
+    Signatures,
+    /// The texts of the sources. Their sizes and digests stay.
+    Source,
+}
+
+impl Strip {
+    /// All parts, in the order of their flags.
+    pub const ALL: &'static [Strip] = &[Strip::Docstrings, Strip::Lines, Strip::Signatures, Strip::Source];
+
+    /// Its name in text and JSON.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Strip::Docstrings => "docstrings",
+            Strip::Lines => "lines",
+            Strip::Signatures => "signatures",
+            Strip::Source => "source",
+        }
+    }
+
+    /// Its bit of [`TargetRecord::flags`].
+    #[must_use]
+    pub const fn flag(self) -> u32 {
+        match self {
+            Strip::Docstrings => target_flag::STRIPPED_DOCSTRINGS,
+            Strip::Lines => target_flag::STRIPPED_LINES,
+            Strip::Signatures => target_flag::STRIPPED_SIGNATURES,
+            Strip::Source => target_flag::STRIPPED_SOURCE,
+        }
+    }
 }

@@ -25,6 +25,7 @@ impl TryFrom<&reader::Target<'_>> for Target {
             line_encoding: target.line_encoding()?,
             exception_encoding: target.exception_encoding()?,
             sealed: target.is_sealed(),
+            stripped: target.stripped().collect(),
         })
     }
 }

@@ -36,6 +36,6 @@ pub use code::{Code, Qualname};
 pub use error::{Error, ErrorKind};
 pub use module::{Module, ModuleKind, Path, Source};
 pub use object::{Leaf, Object, Ref, Str};
-pub use permacode_format::{Container, ExceptionEncoding, LineEncoding, local_kind};
+pub use permacode_format::{Container, ExceptionEncoding, LineEncoding, Strip, local_kind};
 pub use resource::Resource;
 pub use target::Target;

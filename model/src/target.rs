@@ -1,6 +1,7 @@
 //! Targets.
 
-use permacode_format::{ExceptionEncoding, LineEncoding};
+use permacode_format::{ExceptionEncoding, LineEncoding, Strip};
+use std::collections::BTreeSet;
 
 /// The machine that modules are compiled for: a virtual machine, a bytecode version and an optimisation level
 /// (spec.md 5.4).
@@ -24,6 +25,8 @@ pub struct Target {
     pub exception_encoding: ExceptionEncoding,
     /// Whether the target is sealed: its source files never change, so nothing needs to check whether they did.
     pub sealed: bool,
+    /// The parts of modules that were left out on purpose.
+    pub stripped: BTreeSet<Strip>,
 }
 
 impl Target {
@@ -46,6 +49,7 @@ impl Target {
             line_encoding: LineEncoding::Private,
             exception_encoding: ExceptionEncoding::Private,
             sealed: false,
+            stripped: BTreeSet::new(),
         }
     }
 }

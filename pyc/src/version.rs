@@ -166,15 +166,11 @@ pub const VM: &str = "cpython";
 #[must_use]
 pub fn target_for(version: Version, hexversion: u32, optimization: u8) -> Target {
     Target {
-        vm: VM.to_owned(),
-        bytecode_magic: version.magic_token(),
-        vm_version: hexversion,
         optimization,
         cache_tag: version.cache_tag(),
-        unit_size: 2,
         line_encoding: version.line_encoding(),
         exception_encoding: version.exception_encoding(),
-        sealed: false,
+        ..Target::new(VM, version.magic_token(), hexversion, 2)
     }
 }
 

@@ -76,7 +76,7 @@ pub use owned::OwnedBytes;
 pub use perma_bytes::{PermaBytes, Unit};
 pub use permacode_format::{
     Container as ContainerKind, ExceptionEncoding, ItemRef, LineEncoding, ObjectKind, QualnameForm, Rule, SectionKind,
-    local_kind,
+    Strip, local_kind,
 };
 pub use qualname::{Qualname, QualnamePart};
 pub use resource::Resource;

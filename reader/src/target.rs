@@ -3,8 +3,8 @@
 use crate::{error::Result, iter::indexed, module::Module, resource::Resource, table::Table, view::At};
 use core::mem::offset_of;
 use permacode_format::{
-    ExceptionEncoding, LineEncoding, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, TargetRecord,
-    target_flag,
+    ExceptionEncoding, LineEncoding, MAX_NAME_LEN, ModuleRecord, ResourceRecord, Rule, SectionKind, Strip,
+    TargetRecord, target_flag,
 };
 
 /// One target of an archive: a virtual machine, a bytecode version and an optimisation level (spec.md 5.4).
@@ -87,6 +87,12 @@ impl<'a> Target<'a> {
     #[must_use]
     pub fn is_sealed(&self) -> bool {
         self.at.flags.get() & target_flag::SEALED != 0
+    }
+
+    /// The parts of modules that the writer left out on purpose, in the order of [`Strip::ALL`].
+    pub fn stripped(&self) -> impl Iterator<Item = Strip> + use<> {
+        let flags = self.at.flags.get();
+        Strip::ALL.iter().copied().filter(move |part| flags & part.flag() != 0)
     }
 
     /// The encoding of its line tables.

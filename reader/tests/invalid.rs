@@ -129,7 +129,7 @@ fn cases() -> Vec<Case> {
     add(Rule::T4, ".exception_encoding", Chunks, &[("targets[0].exception_encoding", 200)]);
     add(Rule::T5, "", Chunks, &[("targets[0].cache_tag_offset", huge)]);
     add(Rule::T6, "", Chunks, &[("targets[1].first_module", 4)]);
-    add(Rule::T7, "", Chunks, &[("targets[0].flags", 2)]);
+    add(Rule::T7, "", Chunks, &[("targets[0].flags", 32)]);
     add(Rule::N1, "", Chunks, &[("modules[0].name_offset", huge)]);
     add(Rule::N2, "", Chunks, &[("modules[0].name_len", 0)]);
     let name = |path: &str, index: u64| format!("names@{}", get(&format!("{path}.name_offset")) + index);

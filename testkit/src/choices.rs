@@ -4,7 +4,7 @@ use crate::{Part, Program, rotate};
 use permacode_format::local_kind;
 use permacode_model::{
     Code, Container, ExceptionEncoding, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Qualname, Ref, Resource,
-    Source, Str, Target,
+    Source, Str, Strip, Target,
 };
 
 /// A string of choices. After its end, every choice is the first one.
@@ -115,6 +115,7 @@ impl Choices<'_> {
             line_encoding: LineEncoding::ALL[self.below(LineEncoding::ALL.len())],
             exception_encoding: ExceptionEncoding::ALL[self.below(2)],
             sealed: self.once_in(2),
+            stripped: Strip::ALL.iter().copied().filter(|_| self.once_in(2)).collect(),
         }
     }
 

@@ -101,6 +101,7 @@ fn of_target(target: &Target<'_>, reached: &mut Reached) {
         target.optimization(),
         target.unit_size(),
         target.is_sealed(),
+        target.stripped().count(),
     ));
     show(target);
     for name in ["", "a", "pkg.mod", "\u{10FFFF}"] {

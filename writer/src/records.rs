@@ -89,7 +89,12 @@ pub(crate) fn lay_out(writer: &Writer, order: &Order) -> Result<(Records, Payloa
             resource_count: (resources.len() as u32).into(),
             module_index: write_index(&module_names, &module_ranges, &mut records.index)?,
             resource_index: write_index(&resource_names, &resource_ranges, &mut records.index)?,
-            flags: U32::new(if target.sealed { target_flag::SEALED } else { 0 }),
+            flags: U32::new(
+                target
+                    .stripped
+                    .iter()
+                    .fold(if target.sealed { target_flag::SEALED } else { 0 }, |flags, part| flags | part.flag()),
+            ),
         });
     }
     records.names = names.bytes;

@@ -12,7 +12,7 @@ use std::{
     time::UNIX_EPOCH,
 };
 
-use permacode_model::{Leaf, ModuleKind, Object, Path, Source, Str};
+use permacode_model::{Leaf, ModuleKind, Object, Path, Source, Str, Strip};
 use permacode_pyc::{Header, Validation, Version, decode_pyc, source_hash, strip_docstrings, strip_lines};
 use permacode_signatures::{Functions, Refused};
 
@@ -21,7 +21,6 @@ use crate::{
     compile::{Compiler, Outcome, Worker},
     discover::{FoundFile, FoundKind, Why},
     error::Error,
-    options::Strip,
     read::read,
     report::{RefusedSource, VerbatimFilename},
     text,

@@ -59,7 +59,7 @@ KINDS = {
 
 # 5.4; the two index headers are read with INDEX_HEADER
 TARGET = struct.Struct("<16sIIBBBBIIIIII24s24sI")
-TARGET_FLAGS = 0x1
+TARGET_FLAGS = 0x1F
 LINE_ENCODINGS = range(4)
 EXCEPTION_ENCODINGS = range(2)
 
