@@ -1,7 +1,7 @@
 //! Addresses: names of places in an archive.
 
 use crate::{
-    map::{Content, Map, Part},
+    map::{Content, Crcs, Map, Part},
     piece::{PieceContent, SLOT_LEN},
 };
 use permacode_format::{
@@ -98,7 +98,7 @@ impl FromStr for Address {
         let (part, rest) = text.split_at_checked(end).ok_or_else(malformed)?;
         let (element, rest) = if let Some(inner) = rest.strip_prefix('[') {
             let (index, rest) = inner.split_once(']').ok_or_else(malformed)?;
-            let element = match range(index) {
+            let element = match range(text, index)? {
                 Some(range) => Element::Index(range),
                 None if part == "section-table" => Element::Name(index.to_owned()),
                 None => return Err(malformed()),
@@ -111,7 +111,7 @@ impl FromStr for Address {
                 after.starts_with(|first: char| first.is_ascii_alphabetic())
             });
             let (offsets, rest) = inner.split_at_checked(end.unwrap_or(inner.len())).ok_or_else(malformed)?;
-            (Element::At(range(offsets).ok_or_else(malformed)?), rest)
+            (Element::At(range(text, offsets)?.ok_or_else(malformed)?), rest)
         } else {
             (Element::All, rest)
         };
@@ -124,17 +124,21 @@ impl FromStr for Address {
     }
 }
 
-/// `N` or `N..M`.
-fn range(text: &str) -> Option<Range<u64>> {
-    match text.split_once("..") {
-        Some((start, end)) => {
-            let range = number(start)?..number(end)?;
-            (range.start < range.end).then_some(range)
-        }
+/// `N` or `N..M` in `address`. `None` if `text` has another form.
+fn range(address: &str, text: &str) -> Result<Option<Range<u64>>> {
+    let bounds = || match text.split_once("..") {
+        Some((start, end)) => Some(number(start)?..number(end)?),
         None => {
             let start = number(text)?;
             Some(start..start.checked_add(1)?)
         }
+    };
+    match bounds() {
+        Some(range) if range.is_empty() => error(format!(
+            "{address:?}: the range {text} is empty. A range does not include its end, so its end must be greater than \
+             its start"
+        )),
+        bounds => Ok(bounds),
     }
 }
 
@@ -154,7 +158,8 @@ impl Map<'_> {
     /// # Errors
     /// If the archive does not have the place.
     pub fn find(&self, address: &Address) -> Result<Range<u64>> {
-        let whole = Part { name: String::new(), range: 0..self.bytes.len(), content: Content::Unknown };
+        let whole =
+            Part { name: String::new(), range: 0..self.bytes.len(), content: Content::Unknown, crcs: Crcs::Done };
         let part = match address.part.as_str() {
             "" => &whole,
             name => match self.part(name) {

@@ -6,8 +6,9 @@
 //!        Address: header.file_len, modules[3].name_len, constants@0x20, @0x1068..0x1080
 //! ```
 //!
-//! The names and places of fields come from the records of `permacode-format`. [`Map`] opens no archive and checks no
-//! rule, so it also shows an archive that a reader refuses. It says what it could not decode, and goes on behind it.
+//! The names and places of fields come from the records of `permacode-format`. [`Map`] opens no archive and refuses
+//! none, so it also shows an archive that a reader refuses. It says what it could not decode, and goes on behind it.
+//! It compares all bytes that it shows with their CRCs, except those between sections.
 //!
 //! ```
 //! use permacode_dump::{Address, Map};

@@ -34,7 +34,7 @@ pub enum Line<'a> {
         /// Number of bytes.
         len: u64,
     },
-    /// Something that could not be decoded.
+    /// Something that is damaged or could not be decoded.
     Problem {
         /// Offset in the archive.
         offset: u64,

@@ -1,8 +1,8 @@
 //! The places of an archive: the header, the section table, the sections, and the bytes between them.
 
 use permacode_format::{
-    HEADER_LEN, Header, Layout, MAGIC, MAX_SECTIONS, Record, SectionEntry, SectionKind, SectionRecord, crc32,
-    header_crc,
+    CHUNK_LEN, ChunkCrc, HEADER_LEN, Header, Layout, MAGIC, MAX_SECTIONS, Record, SectionEntry, SectionKind,
+    SectionRecord, crc32, header_crc,
 };
 use std::{fmt, ops::Range};
 use zerocopy::FromBytes;
@@ -29,6 +29,18 @@ pub(crate) struct Part {
     pub(crate) name: String,
     pub(crate) range: Range<usize>,
     pub(crate) content: Content,
+    pub(crate) crcs: Crcs,
+}
+
+/// The CRCs of a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Crcs {
+    /// None, or one that the map has compared.
+    Done,
+    /// One for each chunk. The first one has this position in the checksums section.
+    Chunks(u32),
+    /// One for the whole section, which this entry of the section table states.
+    Whole { crc: u32, entry: usize },
 }
 
 /// What a part consists of.
@@ -70,7 +82,7 @@ impl<'a> Map<'a> {
     }
 
     fn add(&mut self, name: String, range: Range<usize>, content: Content) {
-        self.parts.push(Part { name, range, content });
+        self.parts.push(Part { name, range, content, crcs: Crcs::Done });
     }
 
     fn problem(&mut self, offset: usize, text: String) {
@@ -106,14 +118,13 @@ impl<'a> Map<'a> {
         }
         let entries = <[SectionEntry]>::ref_from_bytes(bytes).unwrap_or_default();
         for (index, entry) in entries.iter().enumerate() {
-            let entry_at = table.start.saturating_add(index.saturating_mul(ENTRY_LEN));
-            self.add_section(entry, entry_at);
+            self.add_section(entry, index);
         }
         self.add("section-table".into(), table, Content::Records(&SectionEntry::LAYOUT));
     }
 
     /// Adds the section of an entry, as far as it lies in the file.
-    fn add_section(&mut self, entry: &SectionEntry, entry_at: usize) {
+    fn add_section(&mut self, entry: &SectionEntry, index: usize) {
         let number = entry.kind.get();
         let (name, content) = match SectionKind::from_number(number) {
             Some(kind) => (kind.name().into(), kind.layout().map_or(Content::Data(kind), Content::Records)),
@@ -122,12 +133,52 @@ impl<'a> Map<'a> {
         let (offset, len) = (entry.offset.get(), entry.len.get());
         let clip = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(self.bytes.len());
         let range = clip(offset)..clip(offset.saturating_add(len));
+        let crcs = match content {
+            Content::Records(layout) if layout.name == ChunkCrc::LAYOUT.name => None,
+            Content::Unknown => None,
+            _ => Some(Crcs::Chunks(entry.first_chunk.get())),
+        };
+        let crcs = crcs.unwrap_or(Crcs::Whole { crc: entry.crc.get(), entry: index });
         if range.len() as u64 != len {
             let shown = range.len();
             let text = format!("{name} has {len} bytes at {offset:#x}; {shown} of them are in the file");
-            self.problem(entry_at, text);
+            self.problem((HEADER_LEN as usize).saturating_add(index.saturating_mul(ENTRY_LEN)), text);
         }
-        self.add(name, range, content);
+        self.parts.push(Part { name, range, content, crcs });
+    }
+
+    /// Compares the chunks of a part that have bytes in `range` with their CRCs, or the whole part if it has one CRC.
+    /// Returns the offset of all bytes that differ, and the difference.
+    pub(crate) fn damage(&self, part: &Part, range: &Range<usize>) -> Vec<(usize, String)> {
+        let first_chunk = match part.crcs {
+            Crcs::Done => return Vec::new(),
+            Crcs::Chunks(first) => first,
+            Crcs::Whole { crc, entry } => {
+                let computed = crc32(self.slice(part.range.clone()));
+                let text = damage(&part.range, computed, &format!("section-table[{entry}].crc"), crc);
+                return if computed == crc { Vec::new() } else { vec![(part.range.start, text)] };
+            }
+        };
+        let crcs = self.records::<ChunkCrc>();
+        let mut found = Vec::new();
+        let starts = part.range.clone().step_by(CHUNK_LEN as usize).enumerate();
+        for (chunk, start) in starts.skip_while(|(_, start)| start.saturating_add(CHUNK_LEN as usize) <= range.start) {
+            if start >= range.end {
+                break;
+            }
+            let chunk_range = start..start.saturating_add(CHUNK_LEN as usize).min(part.range.end);
+            let index = (first_chunk as usize).saturating_add(chunk);
+            let place = format!("checksums[{index}]");
+            let Some(stored) = crcs.get(index) else {
+                found.push((start, format!("{} have no CRC: there is no {place}", bytes(&chunk_range))));
+                continue;
+            };
+            let (stored, computed) = (stored.crc.get(), crc32(self.slice(chunk_range.clone())));
+            if stored != computed {
+                found.push((start, damage(&chunk_range, computed, &place, stored)));
+            }
+        }
+        found
     }
 
     /// Adds the bytes between the parts and after the last one. Finds parts that overlap.
@@ -184,6 +235,18 @@ impl<'a> Map<'a> {
     pub fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
+}
+
+fn bytes(range: &Range<usize>) -> String {
+    format!("bytes {:#x} to {:#x}", range.start, range.end.saturating_sub(1))
+}
+
+fn damage(range: &Range<usize>, computed: u32, place: &str, stored: u32) -> String {
+    format!(
+        "damaged: {} have the CRC {computed:#010x}, but {place} states {stored:#010x}. Copy the archive again from its \
+         origin",
+        bytes(range)
+    )
 }
 
 impl fmt::Debug for Map<'_> {

@@ -109,6 +109,9 @@ impl<'a, E> Walk<'_, 'a, E> {
             self.heading(part.name.clone())?;
         }
         self.problems(part.range.clone(), self.range.start <= part.range.start)?;
+        for (offset, text) in self.map.damage(part, &self.range) {
+            self.problem(offset, text)?;
+        }
         match part.content {
             Content::Record(layout) => self.record(&part.name, part.range.clone(), layout),
             Content::Records(layout) => self.records(part, layout),

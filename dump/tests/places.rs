@@ -96,22 +96,13 @@ fn addresses_name_the_fields_that_tests_change() {
 
 #[test]
 fn text_that_is_no_address_is_refused_with_a_reason() {
-    for text in [
-        "",
-        "nothing",
-        "modules[",
-        "modules[1",
-        "modules[x]",
-        "modules[2..2]",
-        "@",
-        "@x",
-        "@-1",
-        "@+1",
-        "@4..4",
-        "modules[0]x",
-    ] {
+    for text in ["", "nothing", "modules[", "modules[1", "modules[x]", "@", "@x", "@-1", "@+1", "modules[0]x"] {
         let error = text.parse::<Address>().unwrap_err().to_string();
         assert!(error.contains("is no address: "), "{text}: {error}");
+    }
+    for text in ["@4..4", "names@0x8..4", "modules[2..2]"] {
+        let error = text.parse::<Address>().unwrap_err().to_string();
+        assert!(error.contains(" is empty. A range does not include its end"), "{text}: {error}");
     }
     let bytes = toy::archive();
     let map = Map::of(&bytes);
@@ -147,7 +138,7 @@ fn a_damaged_archive_is_shown_and_its_faults_are_named() {
             edited.set(path, value);
         }
     };
-    let checks: [(Change<'_>, &str); 9] = [
+    let checks: [(Change<'_>, &str); 11] = [
         (&|edited| edited.0[0] = b'x', "the file does not start with the bytes of an archive"),
         (&|edited| edited.0.truncate(40), "the file has 40 bytes; a header has 64"),
         (
@@ -159,11 +150,35 @@ fn a_damaged_archive_is_shown_and_its_faults_are_named() {
         (&set("section:code.len", 1 << 40), "code has 1099511627776 bytes at 0x"),
         (&set("section:lists.offset", 0x1000), "starts before the end of"),
         (&set("constants@0", 0x1E), "no kind of object starts with the byte 0x1e"),
+        (&set("checksums@0", 7), "but checksums[0] states 0x"),
+        (&set("section:code.first_chunk", 0xFFFF), "have no CRC: there is no checksums[65535]"),
         (&set("file@4000", 7), "bytes that belong to no section and are not all zero"),
     ];
     for (change, expected) in checks {
         let found = faults(change);
         assert!(found.contains(expected), "{expected}: {found}");
+    }
+}
+
+#[test]
+fn each_part_that_is_shown_is_compared_with_its_crc() {
+    let bytes = shapes::everything();
+    let whole = Edited(bytes.clone());
+    for kind in SectionKind::ALL.iter().filter(|kind| !whole.section(**kind).is_empty()) {
+        let place = whole.section(*kind);
+        for at in [place.start, place.end - 1] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0x10;
+            let map = Map::of(&damaged);
+            let is_damage = |line: &Line<'_>| {
+                matches!(line, Line::Problem { offset, text } if text.starts_with("damaged: bytes 0x")
+                    && (*offset..*offset + 4096).contains(&(at as u64)))
+            };
+            let found = lines(&map, at as u64..at as u64 + 1);
+            assert_eq!(found.iter().filter(|line| is_damage(line)).count(), 1, "{kind} {at:#x}: {found:?}");
+            // Another part of the archive is not damaged.
+            assert!(!lines(&map, 0..64).iter().any(is_damage), "{kind} {at:#x}");
+        }
     }
 }
 
