@@ -26,6 +26,8 @@ enum Choice {
     Number(usize),
     /// The one that starts in this line.
     Line(i32),
+    /// None, because the text after `#` or `@` is not a number.
+    Malformed,
 }
 
 impl<'a> Module<'a> {
@@ -66,6 +68,7 @@ impl<'a> Module<'a> {
         let all = if choice == Choice::Only { whole } else { all(*self, qualname)? };
         let chosen = match choice {
             Choice::Only => all.clone(),
+            Choice::Malformed => Vec::new(),
             Choice::Number(number) => {
                 number.checked_sub(1).and_then(|index| all.get(index)).copied().into_iter().collect()
             }
@@ -78,9 +81,11 @@ impl<'a> Module<'a> {
 }
 
 fn split(name: &str) -> (&str, Choice) {
-    let number = name.rsplit_once('#').and_then(|(name, number)| Some((name, Choice::Number(number.parse().ok()?))));
-    let line = || name.rsplit_once('@').and_then(|(name, line)| Some((name, Choice::Line(line.parse().ok()?))));
-    number.or_else(line).unwrap_or((name, Choice::Only))
+    let Some(at) = name.rfind(['#', '@']) else { return (name, Choice::Only) };
+    let (qualname, choice) = name.split_at_checked(at).unwrap_or((name, ""));
+    let number = || Some(Choice::Number(choice.strip_prefix('#')?.parse().ok()?));
+    let line = || Some(Choice::Line(choice.strip_prefix('@')?.parse().ok()?));
+    (qualname, number().or_else(line).unwrap_or(Choice::Malformed))
 }
 
 /// All code objects of this qualified name, in the order of lines. If there are none, those whose qualified name is the
@@ -127,7 +132,10 @@ mod tests {
             ("f", "f", Choice::Only),
             ("C.f#2", "C.f", Choice::Number(2)),
             ("f@12", "f", Choice::Line(12)),
-            ("f#x", "f#x", Choice::Only),
+            ("f#x", "f", Choice::Malformed),
+            ("f#", "f", Choice::Malformed),
+            ("f@x", "f", Choice::Malformed),
+            ("f#99999999999999999999", "f", Choice::Malformed),
             ("<lambda>@-1", "<lambda>", Choice::Line(-1)),
         ] {
             assert_eq!(split(name), (qualname, choice), "{name}");
