@@ -229,7 +229,8 @@ impl fmt::Display for Error {
         match self.kind() {
             ErrorKind::Start { program, .. } => write!(f, "cannot start {}", program.display()),
             ErrorKind::Probe { program, message } => {
-                write!(f, "{} is not a Python interpreter, or does not work: {message}", program.display())
+                let program = program.display();
+                write!(f, "{program} is not CPython, or does not work: `{program} -E -B -c SCRIPT` was run: {message}")
             }
             ErrorKind::Unsupported { program, found } => {
                 write!(f, "{} is {found}; supported are CPython 3.8 to 3.15", program.display())

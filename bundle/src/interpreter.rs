@@ -7,7 +7,10 @@ use std::{
 
 use permacode_pyc::{PackagesFolders, Version};
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    text::shortened,
+};
 
 /// The description of an interpreter by itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,12 +124,18 @@ impl Interpreter {
             .map_err(|error| Error::new(ErrorKind::Start { program: program.clone(), error }))?;
         let refused = |message: String| Error::new(ErrorKind::Probe { program: program.clone(), message });
         if !output.status.success() {
-            let line = last_line(&output.stderr).unwrap_or_else(|| "it said nothing".to_owned());
-            return Err(refused(format!("{}: {line}", output.status)));
+            let line = last_line(&output.stderr).unwrap_or_else(|| "no message".to_owned());
+            return Err(refused(format!("it ended with {}: {line}", output.status)));
         }
         // Earlier lines may come from site or a .pth file.
         let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        let answer: Answer = serde_json::from_slice(line).map_err(|error| refused(error.to_string()))?;
+        let answer: Answer = serde_json::from_slice(line).map_err(|error| {
+            let found = match line {
+                [] => "nothing".to_owned(),
+                line => format!("{:?} ({error})", shortened(&String::from_utf8_lossy(line))),
+            };
+            refused(format!("it printed {found}, but a description of CPython in JSON was expected"))
+        })?;
         Self::of_answer(&program, answer)
     }
 
@@ -239,9 +248,16 @@ mod tests {
     fn a_program_that_is_not_python_is_refused() {
         let error = Interpreter::probe("permacode-no-such-program").unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Start { .. }), "{error}");
-        let error = Interpreter::probe("false").unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Probe { .. }), "{error}");
-        let error = Interpreter::probe("true").unwrap_err();
-        assert!(matches!(error.kind(), ErrorKind::Probe { .. }), "{error}");
+        for (program, message) in [
+            ("false", "it ended with exit status: 1: no message"),
+            ("true", "it printed nothing, but a description of CPython in JSON was expected"),
+            ("echo", "it printed \""),
+        ] {
+            let error = Interpreter::probe(program).unwrap_err();
+            assert!(matches!(error.kind(), ErrorKind::Probe { .. }), "{error}");
+            let error = error.to_string();
+            let start = format!("{program} is not CPython, or does not work: `{program} -E -B -c SCRIPT` was run: ");
+            assert!(error.starts_with(&start) && error.contains(message), "{error}");
+        }
     }
 }
