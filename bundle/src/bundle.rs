@@ -212,6 +212,7 @@ impl Join<'_> {
     fn namespaces(&mut self, known: &BTreeSet<String>, added: &BTreeSet<String>) -> Result<(), Error> {
         let all: BTreeSet<&str> = added.iter().flat_map(|name| ancestors(name)).collect();
         for name in all.into_iter().filter(|name| !known.contains(*name)) {
+            self.report.modules += 1;
             self.report.namespaces += 1;
             let module = Module::namespace(name);
             self.writer.add_module(self.target, &module)?;

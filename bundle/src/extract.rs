@@ -163,6 +163,7 @@ pub fn extract<D: AsRef<[u8]> + Sync>(
         },
     )?;
     let mut report = work.report.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    report.modules += extraction.namespaces;
     report.namespaces = extraction.namespaces;
     report.left_out = extraction.left_out;
     report.left_out.sort();
@@ -269,7 +270,8 @@ impl Work<'_> {
         }
         let verbatim = self.verbatim_filenames(module)?;
         let mut report = self.report.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        *(if module.is_package() { &mut report.packages } else { &mut report.modules }) += 1;
+        report.modules += 1;
+        report.packages += u64::from(module.is_package());
         report.sources += u64::from(text.is_some());
         report.bytes += bytes;
         report.verbatim_filenames.extend(verbatim);

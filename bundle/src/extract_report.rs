@@ -12,11 +12,11 @@ use crate::report::{VerbatimFilename, path, seconds};
 pub struct ExtractReport {
     /// The roots and their folders.
     pub roots: Vec<ExtractedRoot>,
-    /// Modules that are not packages.
+    /// Modules of all kinds, packages included. `info` counts the same.
     pub modules: u64,
-    /// Packages with code.
+    /// Those that are packages with code.
     pub packages: u64,
-    /// Packages without code. They become folders.
+    /// Those that are packages without code. They become folders.
     pub namespaces: u64,
     /// Sources that were written.
     pub sources: u64,

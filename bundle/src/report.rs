@@ -32,11 +32,11 @@ pub struct BundleReport {
     pub roots: Vec<RootReport>,
     /// Places outside the roots from which the interpreter imports installed packages. They are not bundled.
     pub elsewhere: Vec<Elsewhere>,
-    /// Modules that are not packages.
+    /// Modules of all kinds, packages included. `info` counts the same.
     pub modules: u64,
-    /// Packages with code.
+    /// Those that are packages with code.
     pub packages: u64,
-    /// Packages without code.
+    /// Those that are packages without code.
     pub namespaces: u64,
     /// Files that are not modules.
     pub resources: u64,

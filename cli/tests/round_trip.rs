@@ -121,7 +121,7 @@ fn the_summary_is_json_and_options_count() {
     let summary: Value =
         serde_json::from_str(&fixture.bundle(&["--json", "--exclude", "alone.py", "-O", "2"])).unwrap();
     assert_eq!(summary["file"], "shop.perma");
-    assert_eq!((&summary["modules"], &summary["packages"]), (&1.into(), &1.into()));
+    assert_eq!((&summary["modules"], &summary["packages"]), (&2.into(), &1.into()));
     assert_eq!(summary["not_modules"][0]["why"], "not-compiled");
     fixture.bundle(&["--strip=source", "--no-resources"]);
     let cat = run(fixture.path(), &["cat", "shop.perma", "alone"]);

@@ -223,7 +223,8 @@ impl Join<'_> {
         }
         self.report.source_bytes += compiled.source.len() as u64;
         self.report.pyc_bytes += pyc.len() as u64;
-        *(if *is_package { &mut self.report.packages } else { &mut self.report.modules }) += 1;
+        self.report.modules += 1;
+        self.report.packages += u64::from(*is_package);
         Ok(None)
     }
 }

@@ -271,13 +271,12 @@ fn print(args: &Args, report: &BundleReport, out: &mut Output) -> Result<()> {
     let bytes = report.archive.bytes;
     let file = args.output.display();
     out.line(format_args!("{file}: for CPython {}, optimisation {}", report.version, report.optimization))?;
-    let modules = report.modules + report.packages + report.namespaces;
     let packages = counted(report.packages, "package", "packages");
     let namespaces = match report.namespaces {
         0 => String::new(),
         count => format!(", {} without code", grouped(count)),
     };
-    out.line(format_args!("  modules    {}, of them {packages}{namespaces}", grouped(modules)))?;
+    out.line(format_args!("  modules    {}, of them {packages}{namespaces}", grouped(report.modules)))?;
     out.line(format_args!("  resources  {}, {}", grouped(report.resources), size(report.resource_bytes)))?;
     let kept = if args.strip.contains(&StripPart::Source) { ", left out" } else { "" };
     out.line(format_args!("  sources    {}{kept}", size(report.source_bytes)))?;

@@ -121,7 +121,7 @@ fn bytes(text: &str) -> Result<u64, String> {
 }
 
 fn print(args: &Args, report: &ExtractReport, out: &mut Output) -> Result<()> {
-    let modules = counted(report.modules + report.packages, "module", "modules");
+    let modules = counted(report.modules, "module", "modules");
     let resources = counted(report.resources, "resource", "resources");
     out.line(format_args!(
         "{}: {modules}, {} with source, and {resources}: {} in {:.1} s",
