@@ -1,11 +1,15 @@
 //! `permacode completions`: a script that completes arguments in a shell.
 
-use crate::{Answer, Cli, output::Output};
+use crate::{Answer, errors::UsageError, output::Output};
 use anyhow::Result;
-use clap::CommandFactory;
-use clap_complete::{Shell, generate};
+use clap_complete::{Shell, env::Shells};
 
-/// Print a script that completes commands and options in a shell
+/// The variable with which the scripts ask the command for completions.
+pub(crate) const VARIABLE: &str = "PERMACODE_COMPLETE";
+
+/// Print a script that completes arguments in a shell
+///
+/// The script runs `permacode` for each completion. Make it again after an update of the command.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -24,8 +28,13 @@ Exit status:
   2  wrong usage, or something could not be written";
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
+    let shells = Shells::builtins();
+    let Some(shell) = shells.completer(&args.shell.to_string()) else {
+        return Err(UsageError::new(format!("there are no completions for {}", args.shell)).into());
+    };
     let mut script = Vec::new();
-    generate(args.shell, &mut Cli::command(), "permacode", &mut script);
+    let name = "permacode";
+    shell.write_registration(VARIABLE, name, name, name, &mut script)?;
     out.bytes(&script)?;
     Ok(Answer::Yes)
 }

@@ -3,6 +3,7 @@
 use crate::{Answer, Cli, errors::UsageError, output::Output, root::folder};
 use anyhow::{Context, Result};
 use clap::{Command, CommandFactory};
+use clap_complete::{ArgValueCandidates, CompletionCandidate};
 use clap_mangen::{
     Man,
     roff::{Roff, roman},
@@ -11,10 +12,10 @@ use std::{fs, path::PathBuf};
 
 /// Print the manual page of a command, or write the pages of all commands
 #[derive(Debug, clap::Args)]
-#[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
+#[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP, override_usage = USAGE)]
 pub(crate) struct Args {
     /// The command [default: the page of permacode itself]
-    #[arg(conflicts_with = "output")]
+    #[arg(conflicts_with = "output", add = ArgValueCandidates::new(candidates))]
     command: Option<String>,
 
     /// Write the pages of all commands to this folder, as permacode.1, permacode-list.1 and so on
@@ -23,6 +24,10 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "DIR", value_parser = folder())]
     output: Option<PathBuf>,
 }
+
+const USAGE: &str = "\
+permacode man [COMMAND]
+       permacode man --output <DIR>";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -34,8 +39,7 @@ Exit status:
   2  wrong usage, or something could not be written";
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
-    let mut permacode = Cli::command();
-    permacode.build();
+    let permacode = permacode();
     if let Some(folder) = &args.output {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {folder:?}"))?;
         for command in commands(&permacode) {
@@ -56,10 +60,21 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
+/// The definition of the command. `help` is left out: it has no page.
+fn permacode() -> Command {
+    let mut permacode = Cli::command().disable_help_subcommand(true);
+    permacode.build();
+    permacode
+}
+
 /// The command itself, then its subcommands.
 fn commands(permacode: &Command) -> impl Iterator<Item = &Command> {
-    let subcommands = permacode.get_subcommands().filter(|command| command.get_name() != "help");
-    std::iter::once(permacode).chain(subcommands)
+    std::iter::once(permacode).chain(permacode.get_subcommands())
+}
+
+fn candidates() -> Vec<CompletionCandidate> {
+    let candidate = |command: &Command| CompletionCandidate::new(command.get_name()).help(command.get_about().cloned());
+    permacode().get_subcommands().map(candidate).collect()
 }
 
 /// `permacode-list` for `list`.
@@ -70,7 +85,12 @@ fn page_name(command: &Command) -> &str {
 /// The page of a command. The sections after its options are those of its help.
 fn page(command: &Command) -> Result<Vec<u8>> {
     let mut page = Vec::new();
-    let man = Man::new(command.clone());
+    let mut command = command.clone();
+    let usage = command.render_usage().to_string();
+    let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
+    let command = command.override_usage(usage);
+    let source = format!("Permacode {}", command.get_version().unwrap_or_default());
+    let man = Man::new(command.clone()).source(source).manual("Permacode");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;
@@ -78,7 +98,7 @@ fn page(command: &Command) -> Result<Vec<u8>> {
     if command.get_arguments().next().is_some() {
         man.render_options_section(&mut page)?;
     }
-    if commands(command).nth(1).is_some() {
+    if command.has_subcommands() {
         man.render_subcommands_section(&mut page)?;
     }
     let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
