@@ -67,6 +67,11 @@ impl ArchiveArg {
         self.path == Path::new("-")
     }
 
+    /// The argument as the user gave it.
+    pub(crate) fn argument(&self) -> String {
+        self.path.display().to_string()
+    }
+
     /// The name for messages.
     pub(crate) fn name(&self) -> String {
         if self.is_stdin() { "standard input".to_owned() } else { self.path.display().to_string() }

@@ -3,7 +3,7 @@
 use crate::{
     command::bundle::not_module,
     escape::harmless,
-    output::{harmless_json, is_of_stream, size},
+    output::{grouped, harmless_json, is_of_stream, size},
 };
 use permacode_bundle::{ErrorKind as BundleKind, Unreadable, WriteErrorKind as WriteKind};
 use permacode_reader::ErrorKind as ReaderKind;
@@ -48,6 +48,57 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
+/// The answer is no, because of a name in the question. The exit status is 1.
+#[derive(Debug)]
+pub(crate) struct No {
+    kind: &'static str,
+    message: String,
+    /// What to do.
+    advice: Option<String>,
+    /// The first things that have the name.
+    choices: Vec<Choice>,
+    /// The number of further ones.
+    more: usize,
+}
+
+/// One of several code objects that have a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Choice {
+    /// A name that only this one has.
+    pub(crate) name: String,
+    pub(crate) first_line: i32,
+}
+
+impl No {
+    /// Nothing has the name.
+    pub(crate) fn unknown(message: impl Into<String>, advice: Option<String>) -> Self {
+        No { kind: "unknown-name", message: message.into(), advice, choices: Vec::new(), more: 0 }
+    }
+
+    /// Several things have the name.
+    pub(crate) fn ambiguous(message: impl Into<String>, advice: impl Into<String>) -> Self {
+        No { kind: "ambiguous-name", ..No::unknown(message, Some(advice.into())) }
+    }
+
+    /// The choices, if the name was that of several code objects.
+    pub(crate) fn choices(self, choices: Vec<Choice>, more: usize) -> Self {
+        No { choices, more, ..self }
+    }
+
+    /// The same answer with other advice.
+    pub(crate) fn advise(self, advice: impl Into<String>) -> Self {
+        No { advice: Some(advice.into()), ..self }
+    }
+}
+
+impl fmt::Display for No {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for No {}
+
 /// Prints an error. `file` is the archive that the command reads.
 pub(crate) fn print(error: &anyhow::Error, file: Option<&Path>, format: Format) {
     let text = match format {
@@ -59,14 +110,8 @@ pub(crate) fn print(error: &anyhow::Error, file: Option<&Path>, format: Format) 
 }
 
 /// Prints an error about the arguments as JSON.
-pub(crate) fn print_usage_as_json(message: &str) {
-    let report = ErrorReport { kind: "usage", message: message.trim().to_owned(), ..ErrorReport::default() };
-    let _ = io::stderr().write_all(json(&report).as_bytes());
-}
-
-/// Prints a line on standard error that is not a result.
-pub(crate) fn note(line: impl fmt::Display) {
-    let _ = io::stderr().write_all(format!("{}\n", harmless(&line.to_string())).as_bytes());
+pub(crate) fn print_usage_as_json(error: &clap::Error) {
+    let _ = io::stderr().write_all(json(&ErrorReport::of_usage(&error.render().to_string())).as_bytes());
 }
 
 /// An error as JSON.
@@ -85,6 +130,9 @@ struct ErrorReport {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
+    /// The code objects of an ambiguous name, or the first ones of many.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    choices: Vec<Choice>,
     /// The files that `bundle --strict` refuses, and the reasons.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     not_modules: Vec<serde_json::Value>,
@@ -98,6 +146,17 @@ fn values(files: &[impl Serialize]) -> Vec<serde_json::Value> {
 }
 
 impl ErrorReport {
+    /// The report of an error that clap found. Its text has the message, then tips, the usage and a hint at `--help`,
+    /// each after an empty line.
+    fn of_usage(text: &str) -> Self {
+        let joined = |paragraph: &str| paragraph.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut paragraphs = text.trim().split("\n\n").map(joined);
+        let message = paragraphs.next().unwrap_or_default();
+        let message = message.strip_prefix("error: ").unwrap_or(&message).to_owned();
+        let advice = paragraphs.find_map(|paragraph| Some(paragraph.strip_prefix("tip: ")?.to_owned()));
+        ErrorReport { kind: "usage", message, advice, ..ErrorReport::default() }
+    }
+
     fn new(error: &anyhow::Error, file: Option<&Path>) -> Self {
         let mut report = ErrorReport { message: causes(error).join(": "), ..ErrorReport::default() };
         for cause in error.chain() {
@@ -121,13 +180,16 @@ impl ErrorReport {
                 ReaderKind::UnsupportedVersion { .. }
                 | ReaderKind::UnknownBits { .. }
                 | ReaderKind::UnknownSection { .. } => "unsupported-format",
+                ReaderKind::MalformedEntry { .. } | ReaderKind::Signature { .. } => "malformed",
                 _ if error.rule().is_some() => "damaged",
                 _ => "",
             };
-            if let Some(rule) = error.rule() {
-                (self.offset, self.rule) = (error.offset(), Some(rule.id()));
-                self.advice = Some(advice(error).to_owned());
-            }
+            self.offset = error.offset();
+            self.rule = error.rule().map(|rule| rule.id());
+            self.advice = advice(error).map(str::to_owned);
+        } else if let Some(no) = cause.downcast_ref::<No>() {
+            (self.advice, self.choices) = (no.advice.clone(), no.choices.clone());
+            kind = no.kind;
         } else if let Some(error) = cause.downcast_ref::<UsageError>() {
             self.file = error.file.as_deref().map(shown);
             kind = "usage";
@@ -241,11 +303,20 @@ fn text(error: &anyhow::Error) -> String {
         text.push_str(&cause);
     }
     for cause in error.chain() {
+        // The message of an error that breaks no rule says what to do.
         if let Some(fault) = cause.downcast_ref::<permacode_reader::Error>()
-            && fault.rule().is_some()
+            && let Some(advice) = advice(fault).filter(|_| fault.rule().is_some())
         {
             text.push_str("\n  ");
-            text.push_str(advice(fault));
+            text.push_str(advice);
+        }
+        if let Some(no) = cause.downcast_ref::<No>() {
+            let choice = |choice: &Choice| format!("\"{}\" starts in line {}", choice.name, choice.first_line);
+            let more = (no.more > 0).then(|| format!("and {} more", grouped(no.more as u64)));
+            for line in no.advice.iter().cloned().chain(no.choices.iter().map(choice)).chain(more) {
+                text.push_str("\n  ");
+                text.push_str(&harmless(&line));
+            }
         }
         let lines: Vec<String> =
             match cause.downcast_ref::<permacode_bundle::Error>().map(permacode_bundle::Error::kind) {
@@ -277,13 +348,16 @@ fn bundle_advice(kind: &BundleKind) -> Option<String> {
             let mebibytes = bytes.div_ceil(1 << 20);
             Some(format!("Nothing was written. For these {}, use --max-size {mebibytes}MiB.", size(*bytes)))
         }
+        BundleKind::Start { .. } | BundleKind::Probe { .. } | BundleKind::Unsupported { .. } => {
+            Some("Name an interpreter with --python: CPython 3.8 to 3.15.".to_owned())
+        }
         _ => None,
     }
 }
 
-/// What to do about an archive that breaks a rule.
-pub(crate) fn advice(fault: &permacode_reader::Error) -> &'static str {
-    match fault.kind() {
+/// What to do about an archive that cannot be read.
+pub(crate) fn advice(fault: &permacode_reader::Error) -> Option<&'static str> {
+    Some(match fault.kind() {
         ReaderKind::NotAnArchive { .. } => "Check the name of the file. `permacode bundle` makes archives.",
         ReaderKind::UnsupportedVersion { .. } | ReaderKind::UnknownBits { .. } | ReaderKind::UnknownSection { .. } => {
             "Use a version of permacode that reads this format, or bundle again."
@@ -292,13 +366,17 @@ pub(crate) fn advice(fault: &permacode_reader::Error) -> &'static str {
         ReaderKind::Checksum { .. } => {
             "The archive was damaged after it was written. Copy it again from its origin, or bundle again."
         }
-        _ => "Do not use this archive. Bundle again. If permacode wrote it like this, please report it.",
-    }
+        ReaderKind::MalformedEntry { .. } | ReaderKind::Signature { .. } => "Compile and bundle the module again.",
+        _ if fault.rule().is_some() => {
+            "Do not use this archive. Bundle again. If permacode wrote it like this, please report it."
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{ErrorReport, UsageError, text};
+    use super::{Choice, ErrorReport, No, UsageError, text};
     use anyhow::{Context, anyhow};
     use std::{io, path::Path};
 
@@ -324,6 +402,58 @@ mod tests {
             text(&anyhow!("cannot open a\x1b[31m\nb\u{202e}")),
             "permacode: cannot open a\\u{1b}[31m\\nb\\u{202e}\n"
         );
+    }
+
+    #[test]
+    fn an_error_about_arguments_has_its_message_and_its_tip() {
+        let text = "error: invalid value 'tcsh' for '<SHELL>'\n  [possible values: bash, zsh]\n\n  \
+            tip: a similar value exists: 'zsh'\n\nUsage: permacode completions <SHELL>\n\nFor more information, try '--help'.\n";
+        let report = ErrorReport::of_usage(text);
+        assert_eq!(report.message, "invalid value 'tcsh' for '<SHELL>' [possible values: bash, zsh]");
+        assert_eq!((report.kind, report.advice.as_deref()), ("usage", Some("a similar value exists: 'zsh'")));
+        let report = ErrorReport::of_usage("error: one line\n\nUsage: permacode [OPTIONS]\n");
+        assert_eq!((&report.message[..], report.advice), ("one line", None));
+    }
+
+    #[test]
+    fn a_malformed_table_has_a_kind_and_advice() {
+        use permacode_model::{Code, Leaf, LineEncoding, Module, ModuleKind, Object, Path, Str, Target};
+        use permacode_testkit::{Part, Program};
+        let body = Code { bytecode: (&[9u8, 0][..]).into(), line_table: (&[0u8][..]).into(), ..Code::default() };
+        let module = Module {
+            kind: ModuleKind::Module,
+            objects: vec![Object::Leaf(Leaf::Str(Str::interned("<module>")))],
+            codes: vec![body],
+            body: Some(0),
+            filename: Some(Path { root: None, path: Str::plain("shapes.py") }),
+            ..Module::namespace("shapes")
+        };
+        let target = Target {
+            line_encoding: LineEncoding::LocationTable,
+            ..Target::new("cpython", 0x0A0D_0DF3, 0x030D_00F0, 2)
+        };
+        let bytes = Program { targets: vec![Part { target, modules: vec![module], resources: vec![] }] }.write();
+        let archive = permacode_reader::Archive::open(&bytes).unwrap();
+        let module = archive.target(0).unwrap().find("shapes").unwrap().unwrap();
+        let mut locations = module.body().unwrap().unwrap().locations().unwrap().unwrap();
+        let fault = locations.find_map(Result::err).unwrap();
+        let report = ErrorReport::new(&anyhow::Error::new(fault), None);
+        assert_eq!((report.kind, report.rule), ("malformed", None));
+        assert_eq!(report.advice.as_deref(), Some("Compile and bundle the module again."));
+        assert!(report.offset.is_some());
+    }
+
+    #[test]
+    fn an_answer_has_its_advice_and_its_choices() {
+        let choice = |line: i32| Choice { name: format!("m:f#{line}"), first_line: line };
+        let no = No::ambiguous("it is the name of 3 things", "choose one").choices(vec![choice(1), choice(2)], 1);
+        let error = anyhow::Error::new(no);
+        let lines = ["permacode: it is the name of 3 things", "choose one", "\"m:f#1\" starts in line 1"];
+        let rest = ["\"m:f#2\" starts in line 2", "and 1 more\n"];
+        assert_eq!(text(&error), [&lines[..], &rest[..]].concat().join("\n  "));
+        let report = ErrorReport::new(&error, Some(Path::new("a")));
+        assert_eq!((report.kind, report.file.as_deref()), ("ambiguous-name", Some("a")));
+        assert_eq!(report.choices, [choice(1), choice(2)]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod name;
 mod near;
 mod output;
 mod progress;
+mod query;
 mod root;
 mod signals;
 mod table;
@@ -16,7 +17,8 @@ mod target;
 mod text;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 use command::{bundle, cat, completions, dump, extract, info, list, man, show, verify};
 use escape::{escape, harmless};
 use output::Output;
@@ -54,15 +56,17 @@ Exit status:
   But it is an error if `bundle -o -` could not write the whole archive.
 
 Errors:
-  With --json, an error (exit status 2) is a line of JSON on standard error:
+  With --json, an error (exit status 2) is a line of JSON on standard error. So is the answer that a
+  name is unknown or ambiguous (exit status 1):
     kind     a word: usage, not-found, permission-denied, no-space, io, not-an-archive,
-             unsupported-format, damaged, interpreter, compiler, unreadable, not-modules,
-             conflict, not-empty, limit, other
+             unsupported-format, damaged, malformed, interpreter, compiler, unreadable, not-modules,
+             conflict, not-empty, limit, unknown-name, ambiguous-name, other
     message  the message without --json
     file     the file that the error is about, or null
     offset   the offset in the archive, or null
     rule     the rule of the format that the archive breaks, or null
-    advice   what to do; absent if there is no advice";
+    advice   what to do; absent if there is no advice
+    choices  the first code objects of an ambiguous name; otherwise absent";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -96,15 +100,16 @@ impl Command {
             Command::Info(args) => &args.archive,
             Command::Verify(args) => &args.archive,
             Command::Cat(args) => &args.archive,
-            Command::Show(args) => &args.archive,
+            Command::Show(args) => &args.query.archive,
             Command::Extract(args) => &args.archive,
-            Command::Dump(args) => &args.archive,
+            Command::Dump(args) => &args.query.archive,
         };
         Some(&archive.path)
     }
 }
 
 fn main() -> ExitCode {
+    CompleteEnv::with_factory(Cli::command).var(completions::VARIABLE).complete();
     let args: Vec<OsString> = std::env::args_os().collect();
     let wants_json = args.iter().take_while(|arg| *arg != "--").any(|arg| arg == "--json");
     let format = if wants_json { errors::Format::Json } else { errors::Format::Text };
@@ -115,7 +120,7 @@ fn main() -> ExitCode {
         Err(error) if error.use_stderr() => {
             let error = harmless_usage(error, &args);
             match format {
-                errors::Format::Json => errors::print_usage_as_json(&error.render().to_string()),
+                errors::Format::Json => errors::print_usage_as_json(&error),
                 // If standard error cannot be written, the exit status still tells of the error.
                 errors::Format::Text => drop(error.print()),
             }
@@ -137,7 +142,11 @@ fn main() -> ExitCode {
     };
     let finished = out.finish();
     // Results from before an error are printed. The error of the command comes before that of standard output.
-    exit_code(result.and_then(|answer| finished.map(|()| answer)), cli.command.file(), format)
+    let status = exit_code(result, cli.command.file(), format);
+    match finished {
+        Err(error) if status != ExitCode::from(2) => exit_code(Err(error), cli.command.file(), format),
+        _ => status,
+    }
 }
 
 fn exit_code(result: Result<Answer>, file: Option<&Path>, format: errors::Format) -> ExitCode {
@@ -146,7 +155,7 @@ fn exit_code(result: Result<Answer>, file: Option<&Path>, format: errors::Format
         Ok(Answer::No) => ExitCode::from(1),
         Err(error) => {
             errors::print(&error, file, format);
-            ExitCode::from(2)
+            ExitCode::from(if error.is::<errors::No>() { 1 } else { 2 })
         }
     }
 }
@@ -174,7 +183,6 @@ fn harmless_usage(error: clap::Error, args: &[OsString]) -> clap::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_arguments_are_consistent() {

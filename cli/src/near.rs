@@ -20,20 +20,22 @@ pub(crate) enum Sought {
 }
 
 /// Advice about a name that was not found as what it was sought as. If the name is that of the other kind, `other` says
-/// what to do. Otherwise it names what is nearly called so.
+/// what to do. Otherwise the advice has the nearest names. `also` are names that are neither modules nor resources.
 pub(crate) fn advice<D: AsRef<[u8]>>(
     archive: &Archive<D>,
     wanted: &[u8],
     sought: Sought,
     other: &str,
+    also: &[&str],
 ) -> Result<Option<String>> {
-    let mut names = BTreeSet::new();
-    let mut is_of_other_kind = false;
+    let mut names: BTreeSet<&[u8]> = also.iter().map(|name| name.as_bytes()).collect();
+    let (mut is_of_other_kind, mut is_exact) = (false, false);
     let mut add = |name, is_sought, separator| {
         if is_sought {
             names.insert(name);
         } else {
             is_of_other_kind |= is_or_is_below(name, wanted, separator);
+            is_exact |= name == wanted;
         }
     };
     for target in archive.targets() {
@@ -45,8 +47,12 @@ pub(crate) fn advice<D: AsRef<[u8]>>(
         }
     }
     if is_of_other_kind {
-        let kind = if sought == Sought::Module { "resource" } else { "module" };
-        return Ok(Some(format!("  it is the name of a {kind}: {other}")));
+        let kind = match (sought, is_exact) {
+            (Sought::Module, true) => "resource",
+            (Sought::Module, false) => "folder of resources",
+            _ => "module",
+        };
+        return Ok(Some(format!("it is the name of a {kind}: {other}")));
     }
     Ok(suggest(&names, wanted))
 }
@@ -74,7 +80,7 @@ pub(crate) fn suggest(names: &BTreeSet<&[u8]>, wanted: &[u8]) -> Option<String> 
     }
     found.sort();
     let names: Vec<String> = found.iter().take(SUGGESTIONS).map(|(_, name)| format!("\"{}\"", escape(name))).collect();
-    (!names.is_empty()).then(|| format!("  did you mean {}?", names.join(", ")))
+    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(", ")))
 }
 
 /// The number of bytes to insert, remove or replace to turn one text into the other.
@@ -107,8 +113,8 @@ mod tests {
     #[test]
     fn near_names_come_in_the_order_of_their_distance() {
         let names = ["json", "json.decoder", "bson", "os", "tkinter"].map(str::as_bytes).into();
-        assert_eq!(suggest(&names, b"Jsno").as_deref(), Some("  did you mean \"json\"?"));
-        assert_eq!(suggest(&names, b"decoder").as_deref(), Some("  did you mean \"json.decoder\"?"));
+        assert_eq!(suggest(&names, b"Jsno").as_deref(), Some("did you mean \"json\"?"));
+        assert_eq!(suggest(&names, b"decoder").as_deref(), Some("did you mean \"json.decoder\"?"));
         assert_eq!(suggest(&names, b"zzzzzz"), None);
     }
 

@@ -28,6 +28,10 @@ impl Rows {
         self.rows.push(cells.into());
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
     pub(crate) fn print(self, out: &mut Output) -> Result<()> {
         let mut table = Table::new();
         // Names are never wrapped, so that they can be copied.

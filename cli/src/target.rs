@@ -3,7 +3,7 @@
 use crate::{errors::UsageError, escape::escape, output::grouped};
 use anyhow::Result;
 use permacode_pyc::{HexVersion, VM, magic_number, optimization_suffix};
-use permacode_reader::{Archive, Target};
+use permacode_reader::{Archive, Strip, Target};
 use serde::Serialize;
 
 /// The option that chooses a target.
@@ -32,6 +32,8 @@ pub(crate) struct Description<'a> {
     pub(crate) optimization: u8,
     pub(crate) cache_tag: &'a str,
     pub(crate) sealed: bool,
+    /// What the writer left out.
+    pub(crate) stripped: Vec<&'static str>,
     pub(crate) modules: u32,
     pub(crate) resources: u32,
 }
@@ -49,9 +51,21 @@ impl<'a> Description<'a> {
             optimization: target.optimization(),
             cache_tag: target.cache_tag()?,
             sealed: target.is_sealed(),
+            stripped: target.stripped().map(Strip::name).collect(),
             modules: target.module_count(),
             resources: target.resource_count(),
         })
+    }
+
+    /// What the writer left out, in words. `None` if it left out nothing.
+    pub(crate) fn stripped_words(&self) -> Option<String> {
+        let signatures = Strip::Signatures.name();
+        let words = |part: &&'static str| match *part {
+            part if part == signatures => format!("{part} (defaults and annotations)"),
+            part => part.to_owned(),
+        };
+        let words: Vec<String> = self.stripped.iter().map(words).collect();
+        (!words.is_empty()).then(|| words.join(", "))
     }
 
     /// The description in one line.

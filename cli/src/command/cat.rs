@@ -3,7 +3,7 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
-    errors::{UsageError, note},
+    errors::{No, UsageError},
     escape::{escape, escape_short, is_text},
     near::{Sought, advice},
     output::{Output, counted, grouped},
@@ -73,13 +73,12 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     }
     let bytes = match found {
         Found { module: Some(_), resource: Some(_), .. } => {
-            note(format_args!("permacode: \"{shown}\" is both a module and a resource; add --module or --resource"));
-            return Ok(Answer::No);
+            let message = format!("\"{shown}\" is both a module and a resource");
+            return Err(No::ambiguous(message, "add --module or --resource").into());
         }
         Found { module: Some(bytes), .. } | Found { resource: Some(bytes), .. } => bytes,
         Found { no_source: Some(why), .. } => {
-            note(format_args!("permacode: module \"{shown}\" has no source here: {why}"));
-            return Ok(Answer::No);
+            return Err(No::unknown(format!("module \"{shown}\" has no source here: {why}"), None).into());
         }
         Found { .. } => {
             let (sought, has_no, other) = match (args.module, args.resource) {
@@ -87,9 +86,8 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
                 (_, true) => (Sought::Resource, "has no resource", "leave out --resource"),
                 _ => (Sought::Either, "has neither a module nor a resource", ""),
             };
-            note(format_args!("permacode: {} {has_no} \"{shown}\"", args.archive));
-            advice(&archive, name, sought, other)?.into_iter().for_each(note);
-            return Ok(Answer::No);
+            let message = format!("{} {has_no} \"{shown}\"", args.archive);
+            return Err(No::unknown(message, advice(&archive, name, sought, other, &[])?).into());
         }
     };
     if out.is_terminal() && !args.force && !is_text(&bytes) {

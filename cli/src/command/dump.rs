@@ -2,11 +2,10 @@
 
 use crate::{
     Answer,
-    archive::ArchiveArg,
-    errors::{UsageError, note},
+    errors::{No, UsageError},
     name,
     output::Output,
-    target::TargetArg,
+    query::Query,
 };
 use anyhow::{Context, Result};
 use permacode_dump::{Address, Line, Map};
@@ -19,23 +18,17 @@ use std::{cell::Cell, ops::Range};
 ///
 /// Without an ADDRESS, the whole archive is printed. `permacode dump --help` explains addresses.
 ///
-/// The command prints damaged archives, too. A line with `!` says what could not be decoded.
+/// The command prints damaged archives, too. A line with `!` says what is damaged or could not be decoded. Everything
+/// that is printed is compared with its CRC, in chunks of 4 KiB.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_LONG_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(crate) archive: ArchiveArg,
+    pub(crate) query: Query,
 
     /// The places to print, such as `header`, `modules[3]`, `@0x1068` or `json.decoder`
     #[arg(value_name = "ADDRESS")]
     addresses: Vec<String>,
-
-    #[command(flatten)]
-    target: TargetArg,
-
-    /// Print the result as JSON, and errors as JSON, too
-    #[arg(long)]
-    json: bool,
 }
 
 /// The sections of both forms of the help.
@@ -51,7 +44,7 @@ Examples:
 
 Exit status:
   0  printed
-  1  ADDRESS was not found, or something that was printed could not be decoded
+  1  ADDRESS was not found, or something that was printed is damaged or could not be decoded
   2  wrong usage, or the file cannot be read"
     };
 }
@@ -91,7 +84,7 @@ struct Dump<'a> {
 struct Lines<'a> {
     map: Map<'a>,
     ranges: Vec<Range<u64>>,
-    /// Whether every line that was printed could be decoded.
+    /// Whether no line that was printed is a problem.
     is_whole: Cell<bool>,
 }
 
@@ -118,23 +111,22 @@ impl Serialize for Lines<'_> {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
-    let storage = args.archive.storage()?;
+    let storage = args.query.archive.storage()?;
     let bytes = storage.as_ref();
     let map = Map::of(bytes);
     let mut ranges = Vec::new();
     for address in &args.addresses {
-        let Some(found) = find(args, &map, bytes, address)? else { return Ok(Answer::No) };
-        ranges.extend(found);
+        ranges.extend(find(args, &map, bytes, address)?);
     }
     if args.addresses.is_empty() {
         ranges.push(0..map.len());
     }
     let dump = Dump {
-        archive: args.archive.name(),
+        archive: args.query.archive.name(),
         bytes: map.len(),
         lines: Lines { map, ranges, is_whole: Cell::new(true) },
     };
-    if args.json {
+    if args.query.json {
         out.json(&dump)?;
     } else {
         dump.lines.each(&mut |line| out.line(line))?;
@@ -142,29 +134,33 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     Ok(if dump.lines.is_whole.get() { Answer::Yes } else { Answer::No })
 }
 
-/// The places of an address or of a name. If there is no such place, this says so, and the result is `None`.
-fn find(args: &Args, map: &Map<'_>, bytes: &[u8], text: &str) -> Result<Option<Vec<Range<u64>>>> {
+/// The places of an address or of a name.
+fn find(args: &Args, map: &Map<'_>, bytes: &[u8], text: &str) -> Result<Vec<Range<u64>>> {
+    let file = &args.query.archive;
     if Address::is_start_of(text) {
         let address: Address = text.parse().map_err(|error| UsageError::new(format!("{error}")))?;
-        return match map.find(&address) {
-            Ok(range) => Ok(Some(vec![range])),
-            Err(error) => {
-                note(format_args!("permacode: {}: {error}", args.archive));
-                Ok(None)
-            }
-        };
+        let range = map.find(&address).map_err(|error| No::unknown(format!("{file}: {error}"), None))?;
+        return Ok(vec![range]);
     }
     // Checksums are not compared: this command is for damaged archives.
-    let archive = Archive::open(bytes).with_context(|| {
-        format!("cannot look up {text:?} in {}; use an address such as `header` or `@0x40`", args.archive)
+    let archive = Archive::open(bytes)
+        .with_context(|| format!("cannot look up {text:?} in {file}; use an address such as `header` or `@0x40`"))?;
+    let sections = SectionKind::ALL.iter().map(|kind| kind.name());
+    let parts: Vec<&str> = ["header", "section-table"].into_iter().chain(sections).collect();
+    let named = name::find(&archive, &args.query, text, &parts).map_err(|error| match error.downcast::<No>() {
+        // `0x1068` and `16..32` are addresses without the `@`.
+        Ok(no) if format!("@{text}").parse::<Address>().is_ok() => {
+            no.advise(format!("for bytes at this offset, use `@{text}`")).into()
+        }
+        Ok(no) => no.into(),
+        Err(error) => error,
     })?;
-    let Some(named) = name::find(&archive, &args.archive, &args.target, text)? else { return Ok(None) };
-    Ok(Some(match named.code {
+    Ok(match named.code {
         Some(code) => map.code_object(code.id()),
         None => {
             let start = named.module.offset();
             let record = start..start.saturating_add(SectionKind::Modules.record_len());
             Vec::from([record])
         }
-    }))
+    })
 }

@@ -14,7 +14,8 @@ use serde::Serialize;
 
 /// Show the targets of an archive, its sections and their sizes
 ///
-/// The table shortens a cache tag of more than 256 bytes. JSON has it whole.
+/// STRIPPED names what `bundle --strip` left out. The table shortens a cache tag of more than 256 bytes. JSON has it
+/// whole.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
@@ -30,6 +31,7 @@ const AFTER_HELP: &str = "\
 Examples:
   permacode info stdlib.perma
   permacode info stdlib.perma --json | jq '.targets[].version'
+  permacode info stdlib.perma --json | jq '.targets[].stripped'
   permacode info - < stdlib.perma
 
 Exit status:
@@ -131,6 +133,7 @@ fn print_targets(targets: &[Description<'_>], out: &mut Output) -> Result<()> {
         ("OPTIMISATION", Right),
         ("CACHE TAG", Left),
         ("SEALED", Left),
+        ("STRIPPED", Left),
         ("MODULES", Right),
         ("RESOURCES", Right),
     ]);
@@ -143,6 +146,7 @@ fn print_targets(targets: &[Description<'_>], out: &mut Output) -> Result<()> {
             target.optimization.to_string(),
             escape_short(target.cache_tag.as_bytes()),
             if target.sealed { "yes" } else { "no" }.to_owned(),
+            if target.stripped.is_empty() { "-".to_owned() } else { target.stripped.join(", ") },
             grouped(target.modules.into()),
             grouped(target.resources.into()),
         ]);

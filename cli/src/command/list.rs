@@ -3,7 +3,7 @@
 use crate::{
     Answer,
     archive::ArchiveArg,
-    errors::note,
+    errors::No,
     escape::{escape, escape_short},
     near::{Sought, advice},
     output::{Output, counted, grouped},
@@ -240,9 +240,8 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
             true => (Sought::Resource, "resource", "leave out --resources"),
             false => (Sought::Module, "module", "add --resources"),
         };
-        note(format_args!("permacode: no {kind} has the name \"{}\" or starts with it", escape(wanted)));
-        advice(&archive, wanted, sought, other)?.into_iter().for_each(note);
-        return Ok(Answer::No);
+        let message = format!("no {kind} has the name \"{}\" or starts with it", escape(wanted));
+        return Err(No::unknown(message, advice(&archive, wanted, sought, other, &[])?).into());
     }
     Ok(Answer::Yes)
 }

@@ -3,7 +3,7 @@
 use crate::{
     Answer,
     archive::{ArchiveArg, Storage},
-    errors::{advice, note},
+    errors::{No, advice},
     escape::escape,
     near::{self, Sought},
     output::{Output, counted},
@@ -103,13 +103,12 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         Ok(Outcome::NoSuchModule(suggestion)) => {
             let name = escape(args.module.as_deref().unwrap_or_default().as_bytes());
             let message = format!("{} has no module \"{name}\"", args.archive);
-            note(format_args!("permacode: {message}"));
-            suggestion.into_iter().for_each(note);
             if args.json {
+                let message = message.clone();
                 verdict.error = Some(Fault { message, rule: None, rule_text: None, offset: None, advice: None });
                 out.json(&verdict)?;
             }
-            return Ok(Answer::No);
+            return Err(No::unknown(message, suggestion).into());
         }
         Err(error) => match error.downcast_ref::<Error>() {
             Some(fault) if fault.rule().is_some() => {
@@ -118,7 +117,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
                     rule: fault.rule().map(|rule| rule.id()),
                     rule_text: fault.rule().map(|rule| rule.text()),
                     offset: fault.offset(),
-                    advice: Some(advice(fault)),
+                    advice: advice(fault),
                 });
                 Checked::default()
             }
@@ -152,7 +151,8 @@ fn check(args: &Args, storage: Storage) -> Result<Outcome> {
         }
         if checked.targets == 0 {
             let other = "leave out --module to check everything";
-            return Ok(Outcome::NoSuchModule(near::advice(&archive, name.as_bytes(), Sought::Module, other)?));
+            let suggestion = near::advice(&archive, name.as_bytes(), Sought::Module, other, &[])?;
+            return Ok(Outcome::NoSuchModule(suggestion));
         }
         return Ok(Outcome::Valid(checked));
     }

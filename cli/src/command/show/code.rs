@@ -3,7 +3,7 @@
 use super::{
     member::{self, Member},
     signature::SignatureView,
-    text::{File, Qual, decoded, docstring, field, print_problems, text},
+    text::{self, File, Qual, decoded, docstring, field, print_problems, table, text},
 };
 use crate::{
     escape::{escape_short, harmless},
@@ -200,7 +200,7 @@ impl<'a> CodeView<'a> {
 
     pub(super) fn print(&self, target: &Description<'_>, out: &mut Output) -> Result<()> {
         out.line(format_args!("{}:{}", escape_short(self.module.as_bytes()), self.qualname.shown()))?;
-        field(out, "target", format_args!("{}: {}", target.number, target.line()))?;
+        text::target(out, target)?;
         if let Some(file) = self.file {
             field(out, "file", format_args!("{file}, line {}", self.first_line))?;
         }
@@ -231,17 +231,17 @@ impl<'a> CodeView<'a> {
         for (index, local) in self.locals.iter().enumerate() {
             rows.push([index.to_string(), escape_short(local.name.0), local.kinds.join(", ")]);
         }
-        print(rows, self.locals.len(), out)?;
+        table(out, rows)?;
         let mut rows = Rows::new(&[("CONSTANT", Right), ("KIND", Left), ("VALUE", Left)]);
         for (index, constant) in self.constants.iter().enumerate() {
             rows.push([index.to_string(), constant.kind().to_owned(), harmless(&constant.value())]);
         }
-        print(rows, self.constants.len(), out)?;
+        table(out, rows)?;
         let mut rows = Rows::new(&[("NAME", Right), ("TEXT", Left)]);
         for (index, name) in self.names.iter().enumerate() {
             rows.push([index.to_string(), escape_short(name.0)]);
         }
-        print(rows, self.names.len(), out)
+        table(out, rows)
     }
 
     fn print_tables(&self, out: &mut Output) -> Result<()> {
@@ -249,7 +249,7 @@ impl<'a> CodeView<'a> {
         for line in self.lines.iter().flatten() {
             rows.push([units(line.units), lines(line), columns(line)]);
         }
-        print(rows, self.lines.as_ref().map_or(0, Vec::len), out)?;
+        table(out, rows)?;
         let mut rows = Rows::new(&[("UNITS", Left), ("HANDLER", Right), ("STACK", Right), ("PUSHES", Left)]);
         for handler in self.handlers.iter().flatten() {
             rows.push([
@@ -259,7 +259,7 @@ impl<'a> CodeView<'a> {
                 if handler.pushes_offset { "offset" } else { "" }.to_owned(),
             ]);
         }
-        print(rows, self.handlers.as_ref().map_or(0, Vec::len), out)
+        table(out, rows)
     }
 
     fn print_units(&self, out: &mut Output) -> Result<()> {
@@ -270,17 +270,8 @@ impl<'a> CodeView<'a> {
             let text: Vec<String> = units.iter().map(|unit| unit.to_string()).collect();
             rows.push([(row * UNITS_ON_ROW).to_string(), text.join(" ")]);
         }
-        print(rows, self.units.bytes.len(), out)
+        table(out, rows)
     }
-}
-
-/// Prints rows after an empty line, unless there are none.
-fn print(rows: Rows, count: usize, out: &mut Output) -> Result<()> {
-    if count == 0 {
-        return Ok(());
-    }
-    out.line("")?;
-    rows.print(out)
 }
 
 /// The names of the bits of a local kind.

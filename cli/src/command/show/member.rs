@@ -2,7 +2,7 @@
 
 use super::{
     signature::SignatureView,
-    text::{Qual, decoded},
+    text::{Qual, decoded, table},
 };
 use crate::{
     output::Output,
@@ -63,15 +63,11 @@ fn generic<'a>(scope: &Code<'a>) -> Result<Option<Code<'a>>> {
 
 /// Prints members under a head.
 pub(super) fn print(members: &[Member<'_>], out: &mut Output) -> Result<()> {
-    if members.is_empty() {
-        return Ok(());
-    }
     let mut rows = Rows::new(&[("LINE", Align::Right), ("KIND", Align::Left), ("MEMBER", Align::Left)]);
     for member in members {
         let signature = member.signature.map(SignatureView::shortened).unwrap_or_default();
         let name = member.qualname.shown() + &signature;
         rows.push([member.first_line.to_string(), member.kind.unwrap_or("-").to_owned(), name]);
     }
-    out.line("")?;
-    rows.print(out)
+    table(out, rows)
 }

@@ -8,10 +8,10 @@ mod text;
 
 use crate::{
     Answer,
-    archive::ArchiveArg,
     name::{self, Named},
     output::Output,
-    target::{Description, TargetArg},
+    query::Query,
+    target::Description,
 };
 use anyhow::{Context, Result};
 use code::CodeView;
@@ -28,18 +28,11 @@ use serde::Serialize;
 #[command(after_long_help = AFTER_LONG_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {
     #[command(flatten)]
-    pub(crate) archive: ArchiveArg,
+    pub(crate) query: Query,
 
     /// A module, or a code object in it: `json.decoder:JSONDecoder.decode`
     #[arg(value_name = "NAME[:QUALNAME]")]
     name: String,
-
-    #[command(flatten)]
-    target: TargetArg,
-
-    /// Print the result as JSON, and errors as JSON, too
-    #[arg(long)]
-    json: bool,
 }
 
 /// The sections of both forms of the help.
@@ -78,8 +71,19 @@ Names:
                                     order of their first lines
   threading:Thread.name@1105        the one that starts in line 1105
 
+
   If an archive has several targets, the first one that has the module is shown. --target chooses
-  another. The text form shortens long values. JSON has them whole, except for constants."
+  another.
+
+Long values:
+  Docstrings and the signature of a function are whole, in text and in JSON. A constant has at most
+  1,000 values, 16 levels of containers and 200 characters of each text, in JSON, too. Only the text
+  form shortens names of more than 256 bytes, and signatures of more than 80 characters in the list
+  of members.
+
+Signs:
+  In a signature, ↵ stands for a line break and ⇥ for a tab in a string of the source, and `\\n` for
+  the escape. `stripped` says what `bundle --strip` left out of the archive."
 );
 
 /// Everything that the command shows. Text and JSON are made from it.
@@ -99,10 +103,10 @@ enum Shown<'a> {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
-    let archive = args.archive.open()?;
-    let Some(named) = name::find(&archive, &args.archive, &args.target, &args.name)? else { return Ok(Answer::No) };
-    let view = view(args, named).with_context(|| format!("cannot show {:?} of {}", args.name, args.archive))?;
-    if args.json {
+    let archive = args.query.archive.open()?;
+    let named = name::find(&archive, &args.query, &args.name, &[])?;
+    let view = view(args, named).with_context(|| format!("cannot show {:?} of {}", args.name, args.query.archive))?;
+    if args.query.json {
         out.json(&view)?;
     } else {
         match &view.shown {
@@ -124,5 +128,5 @@ fn view<'a>(args: &Args, named: Named<'a>) -> Result<View<'a>> {
         Some(code) => Shown::Code(Box::new(CodeView::new(&code, target_view.unit_size(), is_cpython)?)),
         None => Shown::Module(Box::new(ModuleView::new(&target_view, &module, is_cpython)?)),
     };
-    Ok(View { archive: args.archive.name(), target, shown })
+    Ok(View { archive: args.query.archive.name(), target, shown })
 }

@@ -2,7 +2,7 @@
 
 use super::{
     member::{self, Member},
-    text::{File, docstring, field, print_problems, text},
+    text::{self, File, docstring, field, print_problems, table, text},
 };
 use crate::{
     escape::escape_short,
@@ -90,7 +90,7 @@ impl<'a> ModuleView<'a> {
 
     pub(super) fn print(&self, target: &Description<'_>, out: &mut Output) -> Result<()> {
         out.line(format_args!("{}: {}", escape_short(self.module.as_bytes()), self.kind()))?;
-        field(out, "target", format_args!("{}: {}", target.number, target.line()))?;
+        text::target(out, target)?;
         if let Some(file) = self.file {
             field(out, "file", file)?;
         }
@@ -102,15 +102,12 @@ impl<'a> ModuleView<'a> {
         field(out, "code objects", grouped(self.code_objects.into()))?;
         docstring(out, self.docstring)?;
         member::print(&self.members, out)?;
-        if !self.children.is_empty() {
-            out.line("")?;
-            let mut rows = Rows::new(&[("KIND", Align::Left), ("MODULE", Align::Left)]);
-            for child in &self.children {
-                let name = escape_short(child.module.as_bytes());
-                rows.push([kind(child.is_namespace, child.is_package).to_owned(), name]);
-            }
-            rows.print(out)?;
+        let mut rows = Rows::new(&[("KIND", Align::Left), ("MODULE", Align::Left)]);
+        for child in &self.children {
+            let name = escape_short(child.module.as_bytes());
+            rows.push([kind(child.is_namespace, child.is_package).to_owned(), name]);
         }
+        table(out, rows)?;
         print_problems(&self.problems, out)
     }
 

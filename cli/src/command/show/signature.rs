@@ -27,17 +27,23 @@ impl<'a> SignatureView<'a> {
 
     /// The whole signature as one line for a terminal.
     pub(super) fn line(self) -> String {
-        harmless(&self.0.to_string())
+        shown(&self.0.to_string())
     }
 
     /// The start of the signature for a cell of a table.
     pub(super) fn shortened(self) -> String {
         let whole = self.0.to_string();
         match whole.char_indices().nth(MAX_IN_TABLE) {
-            Some((end, _)) => format!("{}…", harmless(&whole[..end])),
-            None => harmless(&whole),
+            Some((end, _)) => format!("{}…", shown(&whole[..end])),
+            None => shown(&whole),
         }
     }
+}
+
+/// Source text on one line. A line break or a tab in a string gets a sign of its own: `\n` and `\t` are escapes of the
+/// source.
+fn shown(source: &str) -> String {
+    harmless(&source.replace('\n', "↵").replace('\t', "⇥"))
 }
 
 /// The words of `inspect.Parameter.kind.description`.

@@ -3,6 +3,8 @@
 use crate::{
     escape::{escape_short, harmless},
     output::Output,
+    table::Rows,
+    target::Description,
     text::Text,
 };
 use anyhow::Result;
@@ -16,6 +18,24 @@ const WIDTH: usize = 14;
 /// A line `  name  value`.
 pub(super) fn field(out: &mut Output, name: &str, value: impl fmt::Display) -> Result<()> {
     out.line(format_args!("  {name:WIDTH$}{value}"))
+}
+
+/// The target, and what its archive was made without.
+pub(super) fn target(out: &mut Output, target: &Description<'_>) -> Result<()> {
+    field(out, "target", format_args!("{}: {}", target.number, target.line()))?;
+    if let Some(stripped) = target.stripped_words() {
+        field(out, "stripped", format_args!("{stripped}: the archive was made without them"))?;
+    }
+    Ok(())
+}
+
+/// Prints rows after an empty line, unless there are none.
+pub(super) fn table(out: &mut Output, rows: Rows) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    out.line("")?;
+    rows.print(out)
 }
 
 /// A docstring under its head, if there is one.
