@@ -18,8 +18,8 @@ use std::{cell::Cell, ops::Range};
 ///
 /// Without an ADDRESS, the whole archive is printed. `permacode dump --help` explains addresses.
 ///
-/// The command prints damaged archives, too. A line with `!` says what is damaged or could not be decoded. Everything
-/// that is printed is compared with its CRC, in chunks of 4 KiB.
+/// The command prints damaged archives, too. A line with `!` says what is damaged or could not be decoded. The command
+/// compares the header, the section table and each chunk of 4 KiB that it prints a byte of with their CRCs.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_LONG_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {

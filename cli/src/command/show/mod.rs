@@ -71,7 +71,6 @@ Names:
                                     order of their first lines
   threading:Thread.name@1105        the one that starts in line 1105
 
-
   If an archive has several targets, the first one that has the module is shown. --target chooses
   another.
 
