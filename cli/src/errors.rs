@@ -75,12 +75,12 @@ impl No {
         No { kind: "unknown-name", message: message.into(), advice, choices: Vec::new(), more: 0 }
     }
 
-    /// Several things have the name.
+    /// More than one thing has the name.
     pub(crate) fn ambiguous(message: impl Into<String>, advice: impl Into<String>) -> Self {
         No { kind: "ambiguous-name", ..No::unknown(message, Some(advice.into())) }
     }
 
-    /// The choices, if the name was that of several code objects.
+    /// The same answer with code objects that could be meant.
     pub(crate) fn choices(self, choices: Vec<Choice>, more: usize) -> Self {
         No { choices, more, ..self }
     }
@@ -130,7 +130,7 @@ struct ErrorReport {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     advice: Option<String>,
-    /// The code objects of an ambiguous name, or the first ones of many.
+    /// The code objects that could be meant, or the first ones of many.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     choices: Vec<Choice>,
     /// The files that `bundle --strict` refuses, and the reasons.
@@ -406,9 +406,14 @@ mod tests {
 
     #[test]
     fn an_error_about_arguments_has_its_message_and_its_tip() {
-        let text = "error: invalid value 'tcsh' for '<SHELL>'\n  [possible values: bash, zsh]\n\n  \
-            tip: a similar value exists: 'zsh'\n\nUsage: permacode completions <SHELL>\n\nFor more information, try '--help'.\n";
-        let report = ErrorReport::of_usage(text);
+        let text = [
+            "error: invalid value 'tcsh' for '<SHELL>'\n  [possible values: bash, zsh]",
+            "  tip: a similar value exists: 'zsh'",
+            "Usage: permacode completions <SHELL>",
+            "For more information, try '--help'.\n",
+        ]
+        .join("\n\n");
+        let report = ErrorReport::of_usage(&text);
         assert_eq!(report.message, "invalid value 'tcsh' for '<SHELL>' [possible values: bash, zsh]");
         assert_eq!((report.kind, report.advice.as_deref()), ("usage", Some("a similar value exists: 'zsh'")));
         let report = ErrorReport::of_usage("error: one line\n\nUsage: permacode [OPTIONS]\n");

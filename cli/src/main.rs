@@ -66,7 +66,7 @@ Errors:
     offset   the offset in the archive, or null
     rule     the rule of the format that the archive breaks, or null
     advice   what to do; absent if there is no advice
-    choices  the first code objects of an ambiguous name; otherwise absent";
+    choices  code objects that could be meant, at most 20; absent if there are none";
 
 #[derive(Debug, Subcommand)]
 enum Command {

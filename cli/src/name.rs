@@ -40,6 +40,10 @@ pub(crate) fn find<'a, D: AsRef<[u8]>>(
     let context = |error: permacode_reader::Error| {
         anyhow::Error::new(error).context(format!("cannot read \"{}\" in {file}", escape(name.as_bytes())))
     };
+    let answer = |error: anyhow::Error| match error.downcast::<permacode_reader::Error>() {
+        Ok(error) => context(error),
+        Err(answer) => answer,
+    };
     let split = name.split_once(':');
     for (description, target) in query.target.choose(archive)? {
         let named = |module, code| Named { target: description.clone(), target_view: target, module, code };
@@ -52,7 +56,7 @@ pub(crate) fn find<'a, D: AsRef<[u8]>>(
         if code.is_empty() {
             return Ok(named(module, None));
         }
-        return Ok(named(module, Some(find_code(module, code)?)));
+        return Ok(named(module, Some(find_code(module, code).map_err(answer)?)));
     }
     let module = split.map_or(name, |(module, _)| module);
     let message = format!("{file} has no module \"{}\"", escape(module.as_bytes()));
@@ -119,10 +123,14 @@ fn find_code<'a>(module: Module<'a>, name: &str) -> Result<Code<'a>> {
     let objects = counted(listed.len() as u64, "code object", "code objects");
     let message = format!("\"{full}\" is the name of {objects}{place}");
     let mut choices = Vec::new();
-    for (index, code) in all.iter().enumerate().filter(|(_, code)| listed.contains(code)).take(MAX_NAMED) {
+    // Both lists have the same order.
+    let mut rest = listed.iter().peekable();
+    let is_listed = |(_, code): &(usize, &Code<'_>)| rest.next_if(|listed| listed == code).is_some();
+    for (index, code) in all.iter().enumerate().filter(is_listed).take(MAX_NAMED) {
         choices.push(Choice { name: format!("{full}#{}", index + 1), first_line: code.first_line()? });
     }
-    Err(No::ambiguous(message, advice).choices(choices, listed.len().saturating_sub(MAX_NAMED)).into())
+    let no = if chosen.is_empty() { No::unknown(message, Some(advice.into())) } else { No::ambiguous(message, advice) };
+    Err(no.choices(choices, listed.len().saturating_sub(MAX_NAMED)).into())
 }
 
 /// The nearest names of code objects. `.<locals>` is left out of them, as it can be left out of arguments.

@@ -6,8 +6,8 @@ use std::fmt;
 
 /// Bytes that are usually UTF-8.
 ///
-/// In JSON, a lone surrogate, which strings of Python may have, is an escape such as `\ud800`. Python reads it back. Other
-/// programs may refuse it or read U+FFFD. Here U+FFFD stands for all other invalid bytes.
+/// In JSON, a lone surrogate, which strings of Python may have, is an escape such as `\ud800`. Python reads it back.
+/// Other programs may refuse it or read U+FFFD. Here U+FFFD stands for all other invalid bytes.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Text<'a>(pub(crate) &'a [u8]);
 

@@ -153,28 +153,3 @@ fn there_is_a_page_for_each_command_and_it_has_the_text_of_the_help() {
         }
     }
 }
-
-#[test]
-fn the_scripts_complete_every_command() {
-    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_permacode")).args(["completions", shell]).output().unwrap();
-        let script = String::from_utf8(output.stdout).unwrap();
-        for name in commands() {
-            assert!(script.contains(&name), "{shell} does not complete {name}");
-        }
-        assert!(script.contains("keep-compiled"), "{shell}");
-    }
-}
-
-#[test]
-fn the_script_for_bash_runs() {
-    let Ok(output) = Command::new("bash").args(["--version"]).output() else { return };
-    assert!(output.status.success());
-    let script = format!(
-        "source <({} completions bash); COMP_WORDS=(permacode li); COMP_CWORD=1; \
-         _permacode permacode li permacode; echo ${{COMPREPLY[@]}}",
-        env!("CARGO_BIN_EXE_permacode")
-    );
-    let output = Command::new("bash").args(["-c", &script]).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "list\n", "{output:?}");
-}

@@ -97,8 +97,9 @@ pub(crate) struct Args {
 
     /// Leave out parts of each module that a program can run without: a list with commas
     ///
-    /// `--strip docstrings,lines` leaves out both. Constants keep their positions, and instructions stay as they are. `-O2` is something else: it compiles the
-    /// sources without docstrings and without assertions.
+    /// `--strip docstrings,lines` leaves out both. Constants keep their positions, and instructions stay as they are.
+    /// The archive states what was left out. `-O2` is something else: it compiles the sources without docstrings and
+    /// without assertions.
     #[arg(long, value_name = "PARTS", value_delimiter = ',')]
     strip: Vec<StripPart>,
 

@@ -90,7 +90,8 @@ fn page(command: &Command) -> Result<Vec<u8>> {
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage).to_owned();
     let command = command.override_usage(usage);
     let source = format!("Permacode {}", command.get_version().unwrap_or_default());
-    let man = Man::new(command.clone()).source(source).manual("Permacode");
+    // Pages have no date, so that the same version gives the same bytes. An empty argument would move the others.
+    let man = Man::new(command.clone()).date("\"\"").source(source).manual("Permacode");
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
     man.render_synopsis_section(&mut page)?;

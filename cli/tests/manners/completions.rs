@@ -39,6 +39,10 @@ fn bash_offers_files_values_and_commands() {
     let commands = offered(&fixture, &["man", ""]);
     assert!(commands.contains(&"show".to_owned()) && !commands.contains(&"help".to_owned()), "{commands:?}");
     assert_eq!(offered(&fixture, &["completions", "zs"]), ["zsh"]);
+    assert_eq!(offered(&fixture, &["li"]), ["list"]);
+    assert_eq!(offered(&fixture, &["bundle", "--keep-c"]), ["--keep-compiled"]);
+    let all = offered(&fixture, &[""]);
+    assert!(commands.iter().filter(|word| !word.starts_with('-')).all(|command| all.contains(command)), "{all:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn each_page_names_only_pages_that_exist() {
             assert!(pages.contains(&format!("man/{word}.1").as_str()), "{page} names {word}(1)");
         }
         let name = page.trim_start_matches("man/").trim_end_matches(".1");
-        let title = format!(".TH {name} 1  \"Permacode {}\" Permacode\n", env!("CARGO_PKG_VERSION"));
+        let title = format!(".TH {name} 1 \"\" \"Permacode {}\" Permacode\n", env!("CARGO_PKG_VERSION"));
         assert!(text.contains(&title), "{page}: {text}");
     }
     let text = fs::read_to_string(fixture.path().join("man/permacode.1")).unwrap().replace("\\-", "-");
