@@ -12,7 +12,7 @@ use std::{
 use pyo3::{
     exceptions::{PyKeyError, PyValueError},
     prelude::*,
-    types::{PyDict, PyList, PyString},
+    types::{PyList, PyString, PyType},
 };
 
 use crate::{
@@ -37,29 +37,20 @@ use crate::{
 #[pyfunction]
 #[pyo3(signature = (path, *, exact=true))]
 pub(crate) fn open(py: Python<'_>, path: FsPath, exact: bool) -> PyResult<Archive> {
-    register(py.import("_collections_abc")?.as_any())?;
+    class(py)?;
     let library = Library::open(py, &path.0, if exact { Fit::Exact } else { Fit::Bytecode })?;
     Ok(Archive { path: library.path().to_owned(), library: Mutex::new(Some(Arc::new(library))) })
 }
 
-/// Makes the class a `collections.abc.Mapping` where that is imported already, as it is unless Python was started with
-/// `-S`.
-pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    let py = module.py();
-    let modules = py.import("sys")?.getattr("modules")?;
-    match modules.cast::<PyDict>()?.get_item("_collections_abc")? {
-        Some(collections) => register(&collections),
-        None => Ok(()),
-    }
-}
-
-/// Makes the class a `collections.abc.Mapping`, once.
-fn register(collections: &Bound<'_, PyAny>) -> PyResult<()> {
+/// The class, which is a `collections.abc.Mapping` from the first call on. To register it takes longer than all the rest
+/// of importing this package, so no other code does it.
+pub(crate) fn class(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
     static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
+    let class = py.get_type::<Archive>();
     if !IS_REGISTERED.swap(true, Relaxed) {
-        collections.getattr("Mapping")?.call_method1("register", (collections.py().get_type::<Archive>(),))?;
+        py.import("_collections_abc")?.getattr("Mapping")?.call_method1("register", (&class,))?;
     }
-    Ok(())
+    Ok(class)
 }
 
 /// An open archive: a mapping from the names of its modules to their code objects, and a context manager.

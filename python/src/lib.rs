@@ -24,19 +24,32 @@ use pyo3::prelude::*;
 /// Modules of CPython out of one mapped file.
 #[pymodule(gil_used = true)]
 mod _permacode {
-    use pyo3::prelude::*;
+    use pyo3::{exceptions::PyAttributeError, prelude::*, types::PyType};
+
+    use crate::{archive, importer};
 
     #[pymodule_export]
-    use crate::archive::{Archive, open};
+    use crate::archive::open;
     #[cfg(permacode_image)]
     #[pymodule_export]
     use crate::build::{build_image, verify_image};
     #[pymodule_export]
-    use crate::importer::{PermacodeFinder, PermacodeWarning, install, stats, status, uninstall};
+    use crate::importer::{install, stats, status, uninstall};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        crate::importer::add_to(module)?;
-        crate::archive::add_to(module)
+        importer::prepare(module.py())
+    }
+
+    /// Makes classes when they are first asked for. A program that only installs an archive needs none of them at once.
+    #[pyfunction]
+    fn __getattr__<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
+        match name {
+            "Archive" => archive::class(py),
+            "PermacodeFinder" => Ok(py.get_type::<importer::PermacodeFinder>()),
+            "PermacodeLoader" => importer::loader_class(py).cloned(),
+            "PermacodeWarning" => Ok(py.get_type::<importer::PermacodeWarning>()),
+            _ => Err(PyAttributeError::new_err(format!("module 'permacode' has no attribute {name:?}"))),
+        }
     }
 }

@@ -17,7 +17,7 @@ unsafe extern "C" {
 }
 
 /// `PermacodeLoader`: the first call makes the class.
-pub(super) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+pub(crate) fn class(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
     Ok(CLASS.get_or_try_init(py, || new_class(py))?.bind(py))
 }

@@ -35,6 +35,7 @@ use pyo3::{
 };
 
 pub(crate) use finder::PermacodeFinder;
+pub(crate) use loader::class as loader_class;
 pub(crate) use warning::PermacodeWarning;
 
 use crate::{
@@ -54,11 +55,13 @@ fn set_refused(refused: Option<(PathBuf, String)>) {
     *REFUSED.lock().unwrap_or_else(PoisonError::into_inner) = refused;
 }
 
-/// What the module `permacode._permacode` has besides functions.
-pub(crate) fn add_to(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Importlib::claim(module.py())?;
-    Importlib::get(module.py())?;
-    module.add("PermacodeLoader", loader::class(module.py())?)
+/// Claims the process for this interpreter, and looks up what the importer needs of it.
+///
+/// # Errors
+/// `ImportError` if another interpreter of the process has imported the package.
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    Importlib::claim(py)?;
+    Importlib::get(py).map(drop)
 }
 
 /// Imports come from an archive from now on, wherever it has what CPython would import. True if so.
