@@ -30,10 +30,22 @@ struct Root<'a> {
     code: u32,
 }
 
+/// What the caller knows about modules.
+pub trait Modules<'a> {
+    /// The file name of a module, in generalised UTF-8. Must refuse modules that would lead CPython out of its memory.
+    ///
+    /// # Errors
+    /// The reason why the module stays out of the image.
+    fn admit(&mut self, module: &Module<'a>) -> std::result::Result<Vec<u8>, String>;
+
+    /// The marshal form of the body of a module, with an empty file name.
+    ///
+    /// # Errors
+    /// The reason why there is none.
+    fn marshal(&mut self, module: &Module<'a>) -> std::result::Result<Vec<u8>, String>;
+}
+
 /// Builds the image of a target.
-///
-/// `admit` returns the file name of a module, in generalised UTF-8, or the reason why the module stays out of the
-/// image. It must refuse modules that would lead CPython out of its memory.
 ///
 /// # Errors
 /// If the archive breaks a rule that concerns more than one module, or if no module is left.
@@ -41,20 +53,21 @@ pub fn build<'a, D: AsRef<[u8]>>(
     archive: &'a Archive<D>,
     target: &Target<'a>,
     facts: &Facts,
-    admit: &mut dyn FnMut(&Module<'a>) -> std::result::Result<Vec<u8>, String>,
+    modules: &mut dyn Modules<'a>,
 ) -> Result<Image> {
-    let mut modules = Vec::new();
+    let mut of_target = Vec::new();
     for module in target.modules() {
         let module = module?;
         if !module.is_namespace() {
-            modules.push(module);
+            of_target.push(module);
         }
     }
     let mut graph = Graph::new(archive, facts);
     let (mut roots, mut left_out) = (Vec::new(), Vec::new());
-    for index in import_order(&modules)? {
-        let Some(module) = modules.get(index) else { continue };
-        let added = admit(module).and_then(|filename| graph.add(module, filename).map_err(|error| error.to_string()));
+    for index in import_order(&of_target)? {
+        let Some(module) = of_target.get(index) else { continue };
+        let added =
+            modules.admit(module).and_then(|filename| graph.add(module, filename).map_err(|error| error.to_string()));
         match added {
             Ok(code) => roots.push(Root { module: *module, code }),
             Err(reason) => left_out.push((module.name()?.to_owned(), reason)),
@@ -64,7 +77,7 @@ pub fn build<'a, D: AsRef<[u8]>>(
     if roots.is_empty() {
         return Err(Error::Unsupported("an archive without a module that fits"));
     }
-    let bytes = Plan::new(&graph, &roots)?.file(&graph, &roots)?;
+    let bytes = Plan::new(&graph, &roots)?.file(&graph, &roots, modules)?;
     Ok(Image { bytes, module_count: roots.len(), left_out })
 }
 
@@ -91,8 +104,8 @@ struct Tables {
     modules: Vec<ModuleEntry>,
     ranges: Vec<Range>,
     sets: Vec<SetEntry>,
-    /// Index in `modules` of the module with the fewest objects.
-    probe: u32,
+    /// The module with the fewest objects, as an index in the list of roots.
+    probe: usize,
 }
 
 impl Tables {
@@ -135,9 +148,9 @@ impl Plan {
             (emit::ranges(found), count)
         };
         let mut fewest = None;
-        let mut sorted: Vec<&Root<'_>> = roots.iter().collect();
-        sorted.sort_by_key(|root| root.module.offset());
-        for (root, index) in sorted.into_iter().zip(0u32..) {
+        let mut sorted: Vec<(usize, &Root<'_>)> = roots.iter().enumerate().collect();
+        sorted.sort_by_key(|(_, root)| root.module.offset());
+        for (index, root) in sorted {
             let (pages, count) = reach(root.code);
             let (first_range, range_count) = tables.add_ranges(&pages)?;
             let place = self.order.place(root.code).ok_or(Error::Unsupported("modules without a place"))?;
@@ -159,7 +172,7 @@ impl Plan {
         Ok(tables)
     }
 
-    fn file(&self, graph: &Graph<'_, '_>, roots: &[Root<'_>]) -> Result<Vec<u8>> {
+    fn file<'a>(&self, graph: &Graph<'_, '_>, roots: &[Root<'a>], modules: &mut dyn Modules<'a>) -> Result<Vec<u8>> {
         let emitted = emit(graph, &self.order)?;
         let tables = self.tables(graph, roots, &emitted.pages)?;
         let names: Vec<u64> = graph.names.iter().map(|name| self.order.place(*name).map_or(0, address)).collect();
@@ -167,6 +180,9 @@ impl Plan {
         let slots = emitted.slots.get(first_word..).unwrap_or_default();
         let count = |len: usize| u32::try_from(len).map_err(|_| Error::Unsupported("2^32 entries of a table"));
         let fingerprint = graph.facts.fingerprint.as_bytes();
+        let probe = roots.get(tables.probe).ok_or(Error::Unsupported("an archive without modules"))?;
+        let place = self.order.place(probe.code).ok_or(Error::Unsupported("modules without a place"))?;
+        let marshalled = modules.marshal(&probe.module).map_err(Error::Probe)?;
         let mut header = Header {
             magic: MAGIC,
             format: FORMAT,
@@ -178,7 +194,9 @@ impl Plan {
             range_count: count(tables.ranges.len())?,
             name_count: count(names.len())?,
             set_count: count(tables.sets.len())?,
-            probe: tables.probe,
+            probe_len: count(marshalled.len())?,
+            probe_code: address(place),
+            probe_crc: permacode_format::crc32(&marshalled),
             ..Header::zeroed()
         };
         let mut bytes = emitted.bytes;
@@ -193,6 +211,7 @@ impl Plan {
         header.names = append(bytemuck::cast_slice(&names));
         header.sets = append(bytemuck::cast_slice(&tables.sets));
         header.slots = append(bytemuck::cast_slice(slots));
+        header.probe = append(&marshalled);
         header.file_len = bytes.len() as u64;
         header.header_crc = header_crc(&header, fingerprint);
         let (head, rest) = bytes.split_at_mut_checked(HEADER_LEN).ok_or(Error::Unsupported("an empty image"))?;

@@ -10,6 +10,8 @@ pub enum Error {
     Archive(reader::Error),
     /// An image cannot hold the object, or its length exceeds a limit.
     Unsupported(&'static str),
+    /// The module that tests the image has no marshal form.
+    Probe(String),
 }
 
 /// The result of a function that reads an archive.
@@ -20,6 +22,7 @@ impl fmt::Display for Error {
         match self {
             Error::Archive(error) => error.fmt(f),
             Error::Unsupported(what) => write!(f, "an image cannot hold {what}"),
+            Error::Probe(reason) => write!(f, "the module that tests the image: {reason}"),
         }
     }
 }
@@ -28,7 +31,7 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Error::Archive(error) => Some(error),
-            Error::Unsupported(_) => None,
+            Error::Unsupported(_) | Error::Probe(_) => None,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The file of an image: a header with the fingerprint, pages of objects, and tables.
 //!
 //! ```text
-//! header and fingerprint │ pages of objects │ modules │ ranges │ names │ sets │ slots of each page
+//! header and fingerprint │ pages of objects │ modules │ ranges │ names │ sets │ slots of each page │ probe
 //! ```
 //!
 //! The loader maps the whole file at [`BASE`]. Numbers have the byte order of the machine, because an image belongs to
@@ -13,7 +13,7 @@ use bytemuck::{Pod, Zeroable};
 pub const MAGIC: [u8; 8] = *b"\x89PERMIMG";
 
 /// The version of the layout of the file.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// Length in bytes of a page: the unit of relocation. The pages of the system may be larger.
 pub const PAGE_LEN: u64 = 4096;
@@ -63,8 +63,16 @@ pub struct Header {
     pub name_count: u32,
     /// Number of entries of the table of frozensets.
     pub set_count: u32,
-    /// Index in the table of modules of the module with which the loader tests the image.
-    pub probe: u32,
+    /// Length of the marshal form of the probe in bytes.
+    pub probe_len: u32,
+    /// Address of the probe: the code object with which the loader tests the image.
+    pub probe_code: u64,
+    /// Offset of the marshal form of the probe, which lies at the end of the file.
+    pub probe: u64,
+    /// CRC-32 of the marshal form of the probe.
+    pub probe_crc: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Length of [`Header`] in bytes.

@@ -28,7 +28,7 @@ mod objects;
 mod order;
 mod slots;
 
-pub use build::{Image, build, interned_texts};
+pub use build::{Image, Modules, build, interned_texts};
 pub use error::{Error, Result};
 pub use facts::{Facts, Name, Objects, Types};
 pub use file::{

@@ -2,10 +2,10 @@
 
 use hashbrown::HashMap;
 use permacode_image::{
-    BASE, Facts, HEADER_LEN, Header, Layout, ModuleEntry, Name, Objects, PAGE_LEN, Range, SLOTS_LEN, SetEntry, Slot,
-    Types, build, header_crc, interned_texts,
+    BASE, Facts, HEADER_LEN, Header, Layout, ModuleEntry, Modules, Name, Objects, PAGE_LEN, Range, SLOTS_LEN, SetEntry,
+    Slot, Types, build, header_crc, interned_texts,
 };
-use permacode_reader::Archive;
+use permacode_reader::{Archive, Module};
 
 const EVERYTHING: &[u8] = include_bytes!("../../testdata/valid/everything.perma");
 
@@ -46,6 +46,27 @@ fn facts(fixed_anchor: Option<u64>, names: HashMap<Vec<u8>, Name>) -> Facts {
     Facts { layout: layout(), fixed_anchor, types, objects, names, fingerprint: "facts: invented\n".to_owned() }
 }
 
+/// Refuses the first modules.
+struct Toy {
+    refused: usize,
+}
+
+impl Modules<'_> for Toy {
+    fn admit(&mut self, module: &Module<'_>) -> Result<Vec<u8>, String> {
+        match self.refused.checked_sub(1) {
+            Some(left) => {
+                self.refused = left;
+                Err(format!("{} is refused", module.name().unwrap()))
+            }
+            None => Ok(format!("/{}", module.name().unwrap()).into()),
+        }
+    }
+
+    fn marshal(&mut self, module: &Module<'_>) -> Result<Vec<u8>, String> {
+        Ok(format!("marshal form of {}", module.name().unwrap()).into())
+    }
+}
+
 struct Built {
     bytes: Vec<u8>,
     header: Header,
@@ -54,8 +75,7 @@ struct Built {
 fn built(facts: &Facts) -> Built {
     let archive = Archive::open(EVERYTHING).unwrap();
     let target = archive.target(0).unwrap();
-    let image =
-        build(&archive, &target, facts, &mut |module| Ok(format!("/{}", module.name().unwrap()).into())).unwrap();
+    let image = build(&archive, &target, facts, &mut Toy { refused: 0 }).unwrap();
     let header = bytemuck::pod_read_unaligned(&image.bytes[..HEADER_LEN]);
     assert_eq!(image.module_count, {
         let Header { module_count, .. } = header;
@@ -108,7 +128,11 @@ fn the_header_describes_the_file() {
     let fingerprint = &bytes[HEADER_LEN..][..header.fingerprint_len as usize];
     assert_eq!(fingerprint, b"facts: invented\n");
     assert_eq!(header.header_crc, header_crc(&header, fingerprint));
-    assert!(header.probe < header.module_count);
+    assert_eq!(header.probe + u64::from(header.probe_len), header.file_len);
+    let probe = &bytes[header.probe as usize..];
+    assert_eq!(header.probe_crc, permacode_format::crc32(probe));
+    assert!(probe.starts_with(b"marshal form of "));
+    assert_eq!(header.probe_code % 8, 0);
 }
 
 #[test]
@@ -183,12 +207,7 @@ fn a_module_lists_every_page_with_slots_that_it_reaches() {
 fn a_module_that_is_refused_is_left_out() {
     let archive = Archive::open(EVERYTHING).unwrap();
     let target = archive.target(0).unwrap();
-    let mut number = 0;
-    let image = build(&archive, &target, &facts(None, HashMap::new()), &mut |module| {
-        number += 1;
-        if number == 1 { Err(format!("{} is refused", module.name().unwrap())) } else { Ok(b"/file".to_vec()) }
-    });
-    let image = image.unwrap();
+    let image = build(&archive, &target, &facts(None, HashMap::new()), &mut Toy { refused: 1 }).unwrap();
     assert!(
         image.left_out.iter().any(|(name, reason)| *reason == format!("{name} is refused")),
         "{:?}",

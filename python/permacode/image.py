@@ -5,7 +5,7 @@
 
 import sys
 
-from . import _permacode
+import permacode
 
 __all__ = ["build", "main", "verify"]
 
@@ -34,7 +34,7 @@ def verify(archive, image=None, *, roots=None):
 
 def _functions():
     try:
-        return _permacode.build_image, _permacode.verify_image
+        return permacode.build_image, permacode.verify_image
     except AttributeError:
         raise ImportError(
             "this package was built without images: they need CPython 3.12 to 3.14 with its interpreter lock, Linux, "

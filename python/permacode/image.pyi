@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 
 from typing_extensions import TypeAlias
 
-from ._permacode import BuiltImage
+from . import BuiltImage
 
 __all__ = ["build", "main", "verify"]
 

@@ -1,4 +1,6 @@
-//! CPython runs from an archive: the module `permacode._permacode`.
+//! CPython runs from an archive: the package `permacode`.
+//!
+//! The extension module is the `__init__` of the package: a module less to find, to read and to run.
 //!
 //! ```text
 //!   archive (the class Archive) ─┬─► introspection (docstrings, signatures, lines)
@@ -19,11 +21,11 @@ mod path;
 mod roots;
 mod text;
 
-use pyo3::prelude::*;
+use pyo3::{ffi, prelude::*};
 
-/// Modules of CPython out of one mapped file.
+/// CPython runs from Permacode archives: the modules of many files in one, mapped and not read.
 #[pymodule(gil_used = true)]
-mod _permacode {
+mod permacode {
     use pyo3::{exceptions::PyAttributeError, prelude::*, types::PyType};
 
     use crate::{archive, importer};
@@ -36,8 +38,11 @@ mod _permacode {
     #[pymodule_export]
     use crate::importer::{install, stats, status, uninstall};
 
+    const PUBLIC: [&str; 7] = ["Archive", "PermacodeWarning", "install", "open", "stats", "status", "uninstall"];
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.setattr("__all__", PUBLIC)?;
         importer::prepare(module.py())
     }
 
@@ -49,7 +54,20 @@ mod _permacode {
             "PermacodeFinder" => Ok(py.get_type::<importer::PermacodeFinder>()),
             "PermacodeLoader" => importer::loader_class(py).cloned(),
             "PermacodeWarning" => Ok(py.get_type::<importer::PermacodeWarning>()),
-            _ => Err(PyAttributeError::new_err(format!("module 'permacode' has no attribute {name:?}"))),
+            _ => Err(PyAttributeError::new_err(format!("module 'permacode' has no attribute '{name}'"))),
         }
     }
+
+    #[pyfunction]
+    fn __dir__() -> [&'static str; 7] {
+        PUBLIC
+    }
+}
+
+/// The initialiser by the name of the file, which maturin looks for. CPython calls the one of the package.
+#[allow(unsafe_code)]
+#[unsafe(no_mangle)]
+extern "C" fn PyInit___init__() -> *mut ffi::PyObject {
+    // SAFETY: the function requires that CPython calls it to import the module, and so does this one.
+    unsafe { permacode::__pyo3_init() }
 }

@@ -545,4 +545,4 @@ def test_nothing_is_imported_to_install(tool):
     """
     prologue = STOCK + "sys.path.append(arguments[0])\n"
     site = os.path.dirname(os.path.dirname(permacode.__file__))
-    assert tool.run(script, site, prologue=prologue, flags=["-S"]) == "['permacode', 'permacode._permacode']\n"
+    assert tool.run(script, site, prologue=prologue, flags=["-S"]) == "['permacode']\n"

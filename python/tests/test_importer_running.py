@@ -41,7 +41,7 @@ def test_an_exception_in_a_module_is_as_it_would_be(app, kind):
     printed = app.same(script)
     assert "no error" not in printed
     assert printed.count("raise ValueError('in a function')") == 3
-    assert "_permacode" not in printed
+    assert "permacode" not in printed
     counted = app.run(script + "print(permacode.stats()['hits'])").split()[-1]
     assert int(counted) == len(ERRORS) + 2
 

@@ -33,13 +33,7 @@ impl Build for Marshal {
         filename: &Bound<'py, PyString>,
     ) -> Result<Bound<'py, PyAny>> {
         admit(module, self.archive_len)?;
-        let model = permacode_model::Module::try_from(module)?;
-        let failed = |error: &dyn std::fmt::Display| {
-            PyImportError::new_err(format!("module {}: {error}", module.name().unwrap_or("?")))
-        };
-        let version = Version::of_magic(self.magic as u16).map_err(|error| failed(&error))?;
-        let header = Header { version, validation: Validation::UncheckedHash([0; 8]) };
-        let bytes = encode_pyc(&model, &header, &text(filename)?).map_err(|error| failed(&error))?;
+        let bytes = encode(module, self.magic, &text(filename)?)?;
         let body = bytes.get(permacode_pyc::HEADER_LEN..).unwrap_or_default();
         Ok(py.import("marshal")?.call_method1("loads", (PyBytes::new(py, body),))?)
     }
@@ -47,4 +41,15 @@ impl Build for Marshal {
     fn method(&self) -> Method {
         Method { name: "marshal", constructor: "marshal.loads", reason: self.reason.clone() }
     }
+}
+
+/// A module as a compiled file: [`permacode_pyc::HEADER_LEN`] bytes, and the code object of its body.
+pub(super) fn encode(module: &Module<'_>, magic: u32, filename: &[u8]) -> Result<Vec<u8>> {
+    let model = permacode_model::Module::try_from(module)?;
+    let failed = |error: &dyn std::fmt::Display| {
+        PyImportError::new_err(format!("module {}: {error}", module.name().unwrap_or("?")))
+    };
+    let version = Version::of_magic(magic as u16).map_err(|error| failed(&error))?;
+    let header = Header { version, validation: Validation::UncheckedHash([0; 8]) };
+    Ok(encode_pyc(&model, &header, filename).map_err(|error| failed(&error))?)
 }

@@ -36,7 +36,7 @@ use crate::{
 ///
 /// It stands directly before PathFinder in sys.meta_path, and takes a module only if what PathFinder would find is what
 /// the archive holds; for all others it finds nothing, and PathFinder is asked.
-#[pyclass(frozen, module = "permacode._permacode")]
+#[pyclass(frozen, module = "permacode")]
 pub(crate) struct PermacodeFinder {
     library: Library,
     /// The file of the archive when it was opened.

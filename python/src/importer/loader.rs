@@ -36,7 +36,7 @@ fn new_class(py: Python<'_>) -> PyResult<Py<PyType>> {
         unsafe { Bound::from_owned_ptr_or_err(py, method) }
     };
     let attributes = PyDict::new(py);
-    attributes.set_item("__module__", "permacode._permacode")?;
+    attributes.set_item("__module__", "permacode")?;
     attributes.set_item("__doc__", "Loads a module from an archive; otherwise it is the loader of its file.")?;
     attributes.set_item("get_code", method(wrap_pyfunction!(get_code, py)?)?)?;
     attributes.set_item("__repr__", method(wrap_pyfunction!(repr, py)?)?)?;

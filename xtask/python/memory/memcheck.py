@@ -20,7 +20,7 @@ import tempfile
 import xml.etree.ElementTree as ElementTree
 
 LEAKS = {"Leak_DefinitelyLost", "Leak_IndirectlyLost"}
-EXTENSION = "_permacode."
+EXTENSION = "permacode/__init__."
 #: Programs with errors, by the kind that valgrind gives the error.
 WRONG = {
     "InvalidRead": "import ctypes; m = ctypes.CDLL(None).malloc; m.restype = ctypes.c_void_p;"

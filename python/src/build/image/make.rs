@@ -14,13 +14,34 @@ use pyo3::{prelude::*, types::PyDict};
 
 use super::{facts::Interpreter, names::names, path_of, twin};
 use crate::{
-    build::{Tables, admit},
+    build::{Tables, admit, marshal},
     error::{describe, import_error},
     library::{Fit, Library, filename},
     path::FsPath,
     roots::Roots,
     text::text,
 };
+
+/// The modules of a library, for the builder of images.
+struct Modules<'a> {
+    py: Python<'a>,
+    library: &'a Library,
+    roots: &'a Roots,
+    magic: u32,
+}
+
+impl image::Modules<'_> for Modules<'_> {
+    fn admit(&mut self, module: &Module<'_>) -> Result<Vec<u8>, String> {
+        admit(module, self.library.archive().file_len()).map_err(|error| error.to_string())?;
+        let name = filename(self.py, self.library, module, self.roots).and_then(|name| text(&name));
+        name.map_err(|error| error.to_string())
+    }
+
+    fn marshal(&mut self, module: &Module<'_>) -> Result<Vec<u8>, String> {
+        let mut bytes = marshal::encode(module, self.magic, b"").map_err(|error| error.to_string())?;
+        Ok(bytes.split_off(permacode_pyc::HEADER_LEN.min(bytes.len())))
+    }
+}
 
 /// An image in memory.
 struct Made {
@@ -40,11 +61,8 @@ impl Made {
         let texts = image::interned_texts(archive).map_err(of_image)?;
         facts.names = names(py, &interpreter, texts)?;
         facts.fingerprint = interpreter.fingerprint(py, archive, &target)?;
-        let mut admit = |module: &Module<'_>| {
-            admit(module, archive.file_len()).map_err(|error| error.to_string())?;
-            filename(py, library, module, roots).and_then(|name| text(&name)).map_err(|error| error.to_string())
-        };
-        let image = image::build(archive, &target, &facts, &mut admit).map_err(of_image)?;
+        let mut modules = Modules { py, library, roots, magic: target.bytecode_magic() };
+        let image = image::build(archive, &target, &facts, &mut modules).map_err(of_image)?;
         let made = Made { image, facts, anchor: interpreter.anchor };
         made.compare(py, library, &target, roots).map_err(refused)?;
         Ok(made)

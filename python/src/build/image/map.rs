@@ -26,6 +26,8 @@ pub(super) struct Mapped {
     pub(super) sets: &'static [SetEntry],
     /// One bit for each word of the pages of objects.
     pub(super) slots: &'static [[u64; SLOTS_LEN / 8]],
+    /// The marshal form of the code object with which the loader tests the image.
+    pub(super) probe: &'static [u8],
 }
 
 /// Why an image is not used.
@@ -73,6 +75,7 @@ impl Mapped {
             names: bytemuck::cast_slice(part(header.names, header.name_count.into(), 8)),
             sets: bytemuck::cast_slice(part(header.sets, header.set_count.into(), SET_LEN)),
             slots: bytemuck::cast_slice(part(header.slots, header.page_count.into(), SLOTS_LEN)),
+            probe: part(header.probe, header.probe_len.into(), 1),
         })
     }
 
@@ -153,6 +156,7 @@ fn read_header(file: &File, metadata: &Metadata, fingerprint: &str) -> Result<He
         (header.names, header.name_count, 8),
         (header.sets, header.set_count, SET_LEN),
         (header.slots, header.page_count, SLOTS_LEN),
+        (header.probe, header.probe_len, 1),
     ];
     let is_inside = tables.iter().all(|&(offset, count, len)| {
         let end = offset.checked_add(u64::from(count) * len as u64);

@@ -71,19 +71,18 @@ fn has_code_watchers(offset: u32) -> bool {
     unsafe { watchers.read() != 0 }
 }
 
-/// Compares the code objects of one module of the image with those that CPython makes from the tables.
-fn self_test(
-    py: Python<'_>,
-    pages: &Pages,
-    interpreter: &Interpreter,
-    target: &Target<'_>,
-    tables: Tables,
-) -> std::result::Result<(), String> {
+/// Compares the code objects of one module of the image with those that CPython makes of their marshal form.
+fn self_test(py: Python<'_>, pages: &Pages, interpreter: &Interpreter) -> std::result::Result<(), String> {
     let mapped = &pages.mapped;
-    let Some(entry) = mapped.modules.get(mapped.header.probe as usize) else {
-        return Err("the image has no module to test".to_owned());
-    };
-    let module = module_at(target, entry.key).ok_or("the archive has no such module")?;
+    if permacode_format::crc32(mapped.probe) != mapped.header.probe_crc {
+        return Err("the marshal form of the module to test has a wrong checksum".to_owned());
+    }
+    let (data, len) = (mapped.probe.as_ptr().cast(), mapped.probe.len().cast_signed());
+    // SAFETY: the function requires to be attached, and `len` bytes. Who can write an image can run any code here, so
+    // its bytes are trusted, and their checksum has matched.
+    let made = unsafe { ffi::PyMarshal_ReadObjectFromString(data, len) };
+    // SAFETY: the function returns an owned reference, or null after it has set an exception.
+    let made = unsafe { Bound::from_owned_ptr_or_err(py, made) }.map_err(|error| error.to_string())?;
     let image = twin::Image {
         layout: &interpreter.layout,
         types: &interpreter.types,
@@ -93,16 +92,7 @@ fn self_test(
         sets: mapped.sets,
         has_same_filename: false,
     };
-    let made = tables.choose(py).code(py, &module, intern!(py, "")).map_err(|error| error.to_string())?;
-    image.compare(entry.code, made.as_ptr())
-}
-
-/// The module whose record is at an offset of the archive. All records have the same length.
-fn module_at<'a>(target: &Target<'a>, offset: u64) -> Option<Module<'a>> {
-    let first = target.module(0).ok()?;
-    let len = target.module(1).map_or(1, |second| second.offset().saturating_sub(first.offset()).max(1));
-    let number = offset.checked_sub(first.offset())? / len;
-    target.module(u32::try_from(number).ok()?).ok().filter(|module| module.offset() == offset)
+    image.compare(mapped.header.probe_code, made.as_ptr())
 }
 
 /// Length of the digest at the end of the name of an image, in characters.
@@ -178,7 +168,7 @@ impl Image {
                     Refused::Because(reason) => format!("{}: {reason}", path.display()),
                 })?;
                 let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, &interpreter)));
-                self_test(py, pages, &interpreter, target, tables)
+                self_test(py, pages, &interpreter)
                     .map_err(|reason| format!("{}: the self-test failed: {reason}", path.display()))?;
                 *IN_USE.lock().unwrap_or_else(PoisonError::into_inner) = Some(InUse { pages, fingerprint });
                 pages

@@ -5,9 +5,8 @@
 
 #![allow(unsafe_code)]
 
-use std::collections::HashSet;
-
 use bytemuck::AnyBitPattern;
+use hashbrown::HashSet;
 use permacode_image::{BASE, Layout, SetEntry, Slot, Types};
 use pyo3::ffi;
 

@@ -1,4 +1,4 @@
-"""What the compiled module has. `permacode` has the public part of it."""
+"""CPython runs from Permacode archives. `__all__` has the public names."""
 
 import os
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
