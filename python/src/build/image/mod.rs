@@ -167,7 +167,8 @@ impl Image {
                     }
                     Refused::Because(reason) => format!("{}: {reason}", path.display()),
                 })?;
-                let pages: &'static Pages = Box::leak(Box::new(Pages::new(mapped, &interpreter)));
+                let pages = Pages::new(mapped, &interpreter).map_err(|error| error.to_string())?;
+                let pages: &'static Pages = Box::leak(Box::new(pages));
                 self_test(py, pages, &interpreter)
                     .map_err(|reason| format!("{}: the self-test failed: {reason}", path.display()))?;
                 *IN_USE.lock().unwrap_or_else(PoisonError::into_inner) = Some(InUse { pages, fingerprint });

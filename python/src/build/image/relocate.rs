@@ -5,8 +5,9 @@
 
 #![allow(unsafe_code)]
 
-use std::cell::RefCell;
+use std::{cell::RefCell, io};
 
+use memmap2::MmapMut;
 use permacode_image::{BASE, PAGE_LEN, Slot};
 use pyo3::{exceptions::PyImportError, ffi, prelude::*, types::PyFrozenSet};
 
@@ -30,29 +31,47 @@ pub(super) struct Pages {
 struct State {
     is_done: Vec<bool>,
     /// The address of the object of the interpreter for each name, or 0. The image owns a reference to it.
-    names: Vec<u64>,
+    names: Names,
     /// The address of each frozenset, or 0. The image owns a reference to it.
     sets: Vec<u64>,
     /// Slots of frozensets in relocated pages, and the numbers of the frozensets.
     pending: Vec<(*mut u64, u64)>,
 }
 
+/// A list of addresses, zero at first. A program uses only some names, and the memory of a mapping costs nothing until
+/// it is used.
+#[derive(Debug)]
+struct Names(MmapMut);
+
+impl Names {
+    fn new(count: usize) -> io::Result<Names> {
+        MmapMut::map_anon(count.saturating_mul(size_of::<u64>()).max(1)).map(Names)
+    }
+
+    fn get_mut(&mut self, number: usize) -> Option<&mut u64> {
+        let start = number.checked_mul(size_of::<u64>())?;
+        bytemuck::try_from_bytes_mut(self.0.get_mut(start..)?.get_mut(..size_of::<u64>())?).ok()
+    }
+}
+
 impl Pages {
-    pub(super) fn new(mapped: Mapped, interpreter: &Interpreter) -> Pages {
+    /// # Errors
+    /// If there is no memory.
+    pub(super) fn new(mapped: Mapped, interpreter: &Interpreter) -> io::Result<Pages> {
         let state = State {
             is_done: vec![false; mapped.slots.len()],
-            names: vec![0; mapped.names.len()],
+            names: Names::new(mapped.names.len())?,
             sets: vec![0; mapped.sets.len()],
             pending: Vec::new(),
         };
-        Pages {
+        Ok(Pages {
             mapped,
             anchor: interpreter.anchor,
             type_offset: interpreter.layout.object_type.into(),
             // Where types move, all pages will become private sooner or later. Elsewhere most of them stay shared.
             widest_gap: if interpreter.is_fixed() { 0 } else { 2 },
             state: RefCell::new(state),
-        }
+        })
     }
 
     /// Relocates the pages of ranges.
@@ -142,9 +161,9 @@ impl Pages {
     /// object.
     fn name(&self, py: Python<'_>, state: &mut State, number: u64) -> Option<u64> {
         let number = usize::try_from(number).ok()?;
-        match state.names.get(number)? {
+        match *state.names.get_mut(number)? {
             0 => {}
-            known => return Some(*known),
+            known => return Some(known),
         }
         let address = *self.mapped.names.get(number)?;
         // A string has one slot: its type, which may lie in the page after that of its first word. The pages of names
