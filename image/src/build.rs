@@ -143,6 +143,7 @@ impl Plan {
             seen.restart();
             seen.visit(graph, root, |node| {
                 found.extend(pages.get(node as usize).copied().flatten());
+                found.extend(self.order.early_pages(graph, node));
                 count = count.saturating_add(1);
             });
             (emit::ranges(found), count)

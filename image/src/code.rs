@@ -42,6 +42,18 @@ impl Counts {
 }
 
 impl<'a> CodeObject<'a> {
+    /// Whether this is the body of a module or a class.
+    pub(crate) fn is_body(&self) -> bool {
+        let [flags, ..] = self.numbers;
+        !permacode_pyc::is_function(flags)
+    }
+
+    /// `co_names`
+    pub(crate) fn names(&self) -> Ref {
+        let [_, names, ..] = self.pointers;
+        names
+    }
+
     pub(crate) fn new(
         code: &Code<'a>,
         cold: &Cold<'a>,

@@ -50,7 +50,6 @@ pub(crate) fn emit(graph: &Graph<'_, '_>, order: &Order) -> Result<Emitted> {
             version = version.checked_add(1).ok_or(Error::Unsupported("2^31 code objects"))?;
         }
         if let (Some((first, last)), Some(pages)) = (writer.slots_of_object, pages.get_mut(id as usize)) {
-            let page = |place: usize| u32::try_from(place as u64 / PAGE_LEN).unwrap_or(u32::MAX);
             *pages = Some((page(first), page(last)));
         }
     }
@@ -167,6 +166,11 @@ impl Writer<'_> {
         let (first, last) = self.slots_of_object.unwrap_or((place, place));
         self.slots_of_object = Some((first.min(place), last.max(place)));
     }
+}
+
+/// The number of the page at an offset of the file.
+pub(crate) fn page(place: usize) -> u32 {
+    u32::try_from(place as u64 / PAGE_LEN).unwrap_or(u32::MAX)
 }
 
 /// The address of an object at an offset of the file.

@@ -303,6 +303,16 @@ impl<'a, 'f> Graph<'a, 'f> {
         }
     }
 
+    /// The objects of the image in a tuple.
+    pub(crate) fn items(&self, tuple: Ref) -> impl Iterator<Item = u32> {
+        let node = |reference: &Ref| if let Ref::Node(id) = reference { Some(*id) } else { None };
+        let items: &[Ref] = match node(&tuple).and_then(|id| self.nodes.get(id as usize)) {
+            Some(Node::Tuple(items)) => items,
+            _ => &[],
+        };
+        items.iter().filter_map(node)
+    }
+
     /// The objects of the image that are strings with an interned text.
     pub(crate) fn interned(&self) -> impl Iterator<Item = u32> {
         self.interned.values().filter_map(|made| match made {

@@ -5,10 +5,12 @@
 //! in the order in which programs probably import them.
 //!
 //! Where the interpreter lies at fixed addresses, only some kinds of objects are written to. Each kind then has a
-//! region of its own, so that few pages become private. Elsewhere every page with an object is written to, because
-//! every object has a pointer to its type, and one region needs fewer pages.
+//! region of its own, so that few pages become private. What every import of a module writes to is *early*: it lies
+//! apart from what programs write to later, if ever, and the loader makes its pages writable beforehand. Elsewhere every
+//! page with an object is written to, because every object has a pointer to its type, and one region needs fewer pages.
 
 use crate::{
+    emit,
     error::{Error, Result},
     file::PAGE_LEN,
     graph::{Graph, Node, Ref},
@@ -34,14 +36,24 @@ pub(crate) struct Order {
 enum Region {
     /// Strings that the loader may make the interpreter's own: it writes their state and hash.
     Names,
-    /// Other interned strings, which may be keys. CPython writes their hash.
+    /// Other names of bodies, which become keys when the bodies run. CPython writes their hash.
+    Keys,
+    /// Other interned strings, which may be keys.
     Strings,
-    /// Code. CPython writes to the instructions that it runs.
+    /// The bodies of modules and classes. CPython runs them at import, and writes to the instructions that it runs.
+    Bodies,
+    /// Other code.
     Code,
     /// Tuples with slots. The loader writes to them.
     Tuples,
     /// Everything else. Nothing writes to it.
     Rest,
+}
+
+impl Region {
+    /// In the order of the file.
+    const ALL: [Region; 7] =
+        [Region::Names, Region::Keys, Region::Bodies, Region::Strings, Region::Code, Region::Tuples, Region::Rest];
 }
 
 impl Order {
@@ -57,18 +69,22 @@ impl Order {
             }
         };
         if graph.facts.fixed_anchor.is_some() {
+            graph.interned().for_each(|id| set(id, Region::Strings));
             for (node, id) in graph.nodes.iter().zip(0u32..) {
                 match node {
+                    Node::Code(code) if code.is_body() => {
+                        set(id, Region::Bodies);
+                        graph.items(code.names()).for_each(|name| set(name, Region::Keys));
+                    }
                     Node::Code(_) => set(id, Region::Code),
                     Node::Tuple(items) if items.iter().any(is_slot) => set(id, Region::Tuples),
                     _ => {}
                 }
             }
-            graph.interned().for_each(|id| set(id, Region::Strings));
         }
         graph.names.iter().for_each(|id| set(*id, Region::Names));
         let mut order = Order { nodes: Vec::new(), places: vec![None; graph.nodes.len()], end: start };
-        for current in [Region::Names, Region::Strings, Region::Code, Region::Tuples, Region::Rest] {
+        for current in Region::ALL {
             order.end = order.end.next_multiple_of(PAGE_LEN as usize);
             for (id, _) in &visited {
                 if regions.get(*id as usize) == Some(&current) {
@@ -102,6 +118,23 @@ impl Order {
         }
         self.nodes.push(id);
         Ok(())
+    }
+
+    /// The pages that each import writes to because it runs a body: the first and the last page of the body, and those
+    /// of the hashes of its names. None if the code is not a body, or if all pages are written to anyway.
+    pub(crate) fn early_pages(&self, graph: &Graph<'_, '_>, id: u32) -> Vec<(u32, u32)> {
+        let layout = &graph.facts.layout;
+        let Some(Node::Code(code)) = graph.nodes.get(id as usize) else { return Vec::new() };
+        if graph.facts.fixed_anchor.is_none() || !code.is_body() {
+            return Vec::new();
+        }
+        let pages = |id: u32, start: usize, end: usize| {
+            let place = self.place(id)?;
+            Some((emit::page(place.saturating_add(start)), emit::page(place.saturating_add(end))))
+        };
+        let hash = layout.str_hash as usize;
+        let names = graph.items(code.names()).filter_map(|name| pages(name, hash, hash));
+        names.chain(pages(id, 0, code.size(layout).saturating_sub(1))).collect()
     }
 
     /// The offset in the file of an object.
