@@ -204,6 +204,32 @@ fn a_module_lists_every_page_with_slots_that_it_reaches() {
 }
 
 #[test]
+fn where_nothing_moves_a_module_lists_the_pages_of_its_body() {
+    // Without names and frozensets, nothing has a slot.
+    let image = built(&facts(Some(0x40_0000), HashMap::new()));
+    let layout = layout();
+    let modules: Vec<ModuleEntry> = image.table(image.header.modules, image.header.module_count);
+    let ranges: Vec<Range> = image.table(image.header.ranges, image.header.range_count);
+    for module in &modules {
+        let pages: Vec<u64> = ranges[module.first_range as usize..][..module.range_count as usize]
+            .iter()
+            .flat_map(|range| u64::from(range.page)..u64::from(range.page + range.count))
+            .collect();
+        let at = (module.code - BASE) as usize;
+        let units = image.word(at + layout.object_size as usize);
+        let end = at as u64 + u64::from(layout.code_units) + units * 2;
+        assert!((at as u64 / PAGE_LEN..=(end - 1) / PAGE_LEN).all(|page| pages.contains(&page)), "{pages:?}");
+        // The empty tuple is an object of the interpreter.
+        let Some(names) = image.word(at + layout.code_pointers[1] as usize).checked_sub(BASE) else { continue };
+        let names = names as usize;
+        for index in 0..image.word(names + 16) as usize {
+            let Some(name) = image.word(names + 24 + index * 8).checked_sub(BASE) else { continue };
+            assert!(pages.contains(&((name + u64::from(layout.str_hash)) / PAGE_LEN)), "{pages:?}");
+        }
+    }
+}
+
+#[test]
 fn a_module_that_is_refused_is_left_out() {
     let archive = Archive::open(EVERYTHING).unwrap();
     let target = archive.target(0).unwrap();
