@@ -6,8 +6,9 @@
 //!
 //! Where the interpreter lies at fixed addresses, only some kinds of objects are written to. Each kind then has a
 //! region of its own, so that few pages become private. What every import of a module writes to is *early*: it lies
-//! apart from what programs write to later, if ever, and the loader makes its pages writable beforehand. Elsewhere every
-//! page with an object is written to, because every object has a pointer to its type, and one region needs fewer pages.
+//! apart from what programs write to later, if ever, and the loader makes its pages writable beforehand. Elsewhere
+//! every page with an object is written to, because every object has a pointer to its type, and one region needs fewer
+//! pages.
 
 use crate::{
     emit,

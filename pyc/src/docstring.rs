@@ -74,7 +74,8 @@ pub(crate) fn docstring(version: Version, facts: &Facts<'_>, is_text: impl Fn(us
     if index < facts.constants && is_text(index) { u32::try_from(index).ok() } else { None }
 }
 
-/// How the name of a scope of type parameters starts. The name of the definition and `>` follow (CPython 3.12 and later).
+/// How the name of a scope of type parameters starts. The name of the definition and `>` follow (CPython 3.12 and
+/// later).
 pub const TYPE_PARAMETERS: &[u8] = b"<generic parameters of ";
 
 /// Length in bytes of the longest name that is compared with others. Many code objects may share a longer one, and

@@ -73,8 +73,8 @@ fn is_only_docstring(code: &Code<'_>, index: u32, opcodes: Opcodes) -> bool {
 /// Tracebacks then name the file and the function, and no line. Up to 3.9 a line table cannot say that there is no
 /// line: all instructions get the first line of their code object. `co_firstlineno` stays in every version.
 ///
-/// From 3.10 on, `frame.f_lineno` is then `None`. `inspect.stack` and `inspect.trace` raise a `TypeError`, and `logging`
-/// with `%(lineno)d` in its format prints an error instead of the message.
+/// From 3.10 on, `frame.f_lineno` is then `None`. `inspect.stack` and `inspect.trace` raise a `TypeError`, and
+/// `logging` with `%(lineno)d` in its format prints an error instead of the message.
 ///
 /// ```
 /// use permacode_pyc::{decode_pyc, strip_lines};

@@ -1,4 +1,4 @@
-"""CPython runs from Permacode archives. `__all__` has the public names."""
+"""CPython runs from Permacode archives: the modules of many files in one, mapped and not read."""
 
 import os
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, Sequence, ValuesView
@@ -9,19 +9,7 @@ from typing import Literal, TypedDict, TypeVar, final, overload, type_check_only
 
 from typing_extensions import NotRequired, Self, TypeAlias
 
-__all__ = [
-    "Archive",
-    "PermacodeFinder",
-    "PermacodeLoader",
-    "PermacodeWarning",
-    "build_image",
-    "install",
-    "open",
-    "stats",
-    "status",
-    "uninstall",
-    "verify_image",
-]
+__all__ = ["Archive", "PermacodeWarning", "install", "open", "stats", "status", "uninstall"]
 
 _Default = TypeVar("_Default")
 
@@ -123,10 +111,10 @@ def open(path: _Path, *, exact: bool = True) -> Archive: ...
 def install(path: _Path, strict: bool = False, *, roots: Mapping[str, _Path] | None = None) -> bool: ...
 def uninstall() -> bool: ...
 def status() -> Status: ...
-def build_image(
+def _build_image(
     archive: _Path, output: _Path | None = None, *, roots: Mapping[str, _Path] | None = None
 ) -> BuiltImage: ...
-def verify_image(
+def _verify_image(
     archive: _Path, image: _Path | None = None, *, roots: Mapping[str, _Path] | None = None
 ) -> None: ...
 def stats() -> Stats: ...

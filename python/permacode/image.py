@@ -34,7 +34,7 @@ def verify(archive, image=None, *, roots=None):
 
 def _functions():
     try:
-        return permacode.build_image, permacode.verify_image
+        return permacode._build_image, permacode._verify_image
     except AttributeError:
         raise ImportError(
             "this package was built without images: they need CPython 3.12 to 3.14 with its interpreter lock, Linux, "

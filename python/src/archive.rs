@@ -42,8 +42,8 @@ pub(crate) fn open(py: Python<'_>, path: FsPath, exact: bool) -> PyResult<Archiv
     Ok(Archive { path: library.path().to_owned(), library: Mutex::new(Some(Arc::new(library))) })
 }
 
-/// The class, which is a `collections.abc.Mapping` from the first call on. To register it takes longer than all the rest
-/// of importing this package, so no other code does it.
+/// The class, which is a `collections.abc.Mapping` from the first call on. To register it takes longer than all the
+/// rest of importing this package, so no other code does it.
 pub(crate) fn class(py: Python<'_>) -> PyResult<Bound<'_, PyType>> {
     static IS_REGISTERED: AtomicBool = AtomicBool::new(false);
     let class = py.get_type::<Archive>();

@@ -15,7 +15,7 @@ import permacode.image
 import pytest
 
 pytestmark = pytest.mark.skipif(
-    not hasattr(permacode, "build_image"), reason="this build of CPython has no images"
+    not hasattr(permacode, "_build_image"), reason="this build of CPython has no images"
 )
 
 TOOLS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "comparison"

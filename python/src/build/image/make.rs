@@ -110,7 +110,7 @@ fn open(py: Python<'_>, path: &FsPath, roots: Option<&Bound<'_, PyAny>>) -> PyRe
 
 /// Makes the image of an archive for this interpreter. See `permacode.image.build`.
 #[pyfunction]
-#[pyo3(signature = (archive, output=None, *, roots=None))]
+#[pyo3(name = "_build_image", signature = (archive, output=None, *, roots=None))]
 pub(crate) fn build_image<'py>(
     py: Python<'py>,
     archive: FsPath,
@@ -131,7 +131,7 @@ pub(crate) fn build_image<'py>(
 
 /// Compares an image with its archive. See `permacode.image.verify`.
 #[pyfunction]
-#[pyo3(signature = (archive, image=None, *, roots=None))]
+#[pyo3(name = "_verify_image", signature = (archive, image=None, *, roots=None))]
 pub(crate) fn verify_image(
     py: Python<'_>,
     archive: FsPath,
