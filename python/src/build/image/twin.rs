@@ -86,12 +86,28 @@ impl Image<'_> {
             }
             match self.target(word)? {
                 Target::Address(address) if address == twin.address() => {}
+                Target::Address(address) if self.is_equal_byte(address, twin) => {}
                 Target::Address(_) => return different("an object that should be a static object of the interpreter"),
                 Target::Set(number) => self.set(number, twin)?,
                 Target::Offset(at) => self.object(at, twin, &mut todo)?,
             }
         }
         Ok(())
+    }
+
+    /// Whether an address is that of the static bytes object that equals `twin`. `marshal` makes others with one byte.
+    fn is_equal_byte(&self, address: u64, twin: Live) -> bool {
+        let Layout { object_type, object_size, bytes_data, .. } = *self.layout;
+        let is_bytes = twin.field::<u64>(object_type) == self.anchor.wrapping_add_signed(self.types.bytes);
+        if !is_bytes || twin.field::<u64>(object_size) != 1 {
+            return false;
+        }
+        // SAFETY: the caller of `compare` is attached, and the pointer leads to one byte of a live object.
+        let object = unsafe { ffi::PyBytes_FromStringAndSize(twin.data(bytes_data, 1).as_ptr().cast(), 1) };
+        let is_equal = Live(object).address() == address;
+        // SAFETY: the reference is owned or null.
+        unsafe { ffi::Py_XDECREF(object) };
+        is_equal
     }
 
     fn target(&self, word: u64) -> Result<Target, String> {
