@@ -28,6 +28,7 @@ class Status(TypedDict):
     roots: dict[str, str] | None
     blocked: str | None
     image: ImageStatus | None
+    stamps: StampsStatus | None
     reason: str
 
 @type_check_only
@@ -38,12 +39,32 @@ class ImageStatus(TypedDict):
     reason: str | None
 
 @type_check_only
+class StampsStatus(TypedDict):
+    """The stamps in `status`."""
+
+    path: str | None
+    reason: str | None
+    found: int
+    loaded: int
+
+@type_check_only
 class BuiltImage(TypedDict):
     """What `permacode.image.build` returns."""
 
     path: str
     bytes: int
     modules: int
+    left_out: list[tuple[str, str]]
+    stamps: BuiltStamps | None
+
+@type_check_only
+class BuiltStamps(TypedDict):
+    """What `permacode.stamp.build` returns."""
+
+    path: str
+    bytes: int
+    modules: int
+    folders: int
     left_out: list[tuple[str, str]]
 
 @type_check_only
@@ -114,6 +135,7 @@ def status() -> Status: ...
 def _build_image(
     archive: _Path, output: _Path | None = None, *, roots: Mapping[str, _Path] | None = None
 ) -> BuiltImage: ...
+def _build_stamps(archive: _Path, *, roots: Mapping[str, _Path] | None = None) -> BuiltStamps | None: ...
 def _verify_image(
     archive: _Path, image: _Path | None = None, *, roots: Mapping[str, _Path] | None = None
 ) -> None: ...

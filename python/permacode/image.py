@@ -11,17 +11,20 @@ __all__ = ["build", "main", "verify"]
 
 
 def build(archive, output=None, *, roots=None):
-    """Makes the image of an archive for this interpreter, or replaces it.
+    """Makes the image of an archive for this interpreter, or replaces it. Makes the stamps of the archive, too.
 
     The image lies beside the archive, unless `output` names another file. `install` and `open` look beside the archive
-    only. `roots` says which folders the roots of the archive stand for, as for `install`.
+    only, so with `output` no stamps are made. `roots` says which folders the roots of the archive stand for, as for
+    `install`.
 
     Returns a dict: `path` and `bytes` of the image, the number of `modules` in it, and in `left_out` the names of
-    modules that are not, with the reasons.
+    modules that are not, with the reasons. `stamps` is what `permacode.stamp.build` returns, or None.
 
     Raises ImportError if there can be no image, and OSError if it cannot be written.
     """
-    return _functions()[0](archive, output, roots=roots)
+    built = _functions()[0](archive, output, roots=roots)
+    built["stamps"] = None if output is not None else permacode._build_stamps(archive, roots=roots)
+    return built
 
 
 def verify(archive, image=None, *, roots=None):
@@ -44,31 +47,23 @@ def _functions():
 
 def main(arguments=None):
     """The command `python -m permacode.image`. Returns the exit status."""
-    import argparse
+    from . import _command
 
-    parser = argparse.ArgumentParser(
-        prog="python -m permacode.image",
-        description="Makes the image of an archive for this interpreter, beside the archive.",
-        epilog="Exit status: 0 done, 1 the image cannot be made or differs, 2 usage error.",
-    )
-    parser.add_argument("archive", metavar="ARCHIVE")
-    parser.add_argument("-o", "--output", metavar="FILE", help="another file for the image")
+    parser = _command.parser("permacode.image",
+                             "Makes the image of an archive for this interpreter, and its stamps, beside the archive.")
+    parser.add_argument("-o", "--output", metavar="FILE", help="another file for the image; no stamps are made then")
     parser.add_argument("--verify", action="store_true", help="compare the image with the archive instead")
-    parser.add_argument("--quiet", action="store_true", help="print nothing if all goes well")
     options = parser.parse_args(arguments)
-    try:
+
+    def action(roots):
         if options.verify:
-            verify(options.archive, options.output)
-            return 0
-        built = build(options.archive, options.output)
-    except (ImportError, OSError) as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
-        return 1
-    if not options.quiet:
-        print(f"{built['path']}: {built['modules']} modules, {built['bytes']} bytes")
-        for name, reason in built["left_out"]:
-            print(f"not in the image: {name}: {reason}")
-    return 0
+            verify(options.archive, options.output, roots=roots)
+            return {"verified": True}, []
+        built = build(options.archive, options.output, roots=roots)
+        stamps = built["stamps"]
+        return built, [*_command.described(built, "image"), *(_command.described(stamps, "stamps") if stamps else ())]
+
+    return _command.run(parser, options, action)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ mod error;
 mod importer;
 mod introspection;
 mod library;
+mod local_file;
 mod path;
 mod roots;
 mod text;
@@ -36,7 +37,7 @@ mod permacode {
     #[pymodule_export]
     use crate::build::{build_image, verify_image};
     #[pymodule_export]
-    use crate::importer::{install, stats, status, uninstall};
+    use crate::importer::{build_stamps, install, stats, status, uninstall};
 
     const PUBLIC: [&str; 7] = ["Archive", "PermacodeWarning", "install", "open", "stats", "status", "uninstall"];
 

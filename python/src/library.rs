@@ -24,8 +24,7 @@ pub(crate) enum Fit {
     Exact,
     /// The same, to import from it.
     Import,
-    /// The one for this very interpreter, to make its image.
-    #[cfg_attr(not(permacode_image), expect(dead_code, reason = "there are no images"))]
+    /// The one for this very interpreter, without an image.
     Tables,
 }
 
@@ -104,7 +103,6 @@ impl Library {
     }
 
     /// The archive.
-    #[cfg_attr(not(permacode_image), expect(dead_code, reason = "only images need it"))]
     pub(crate) fn archive(&self) -> &Archive<Mapping> {
         &self.archive
     }
@@ -196,6 +194,14 @@ impl Library {
     pub(crate) fn error(&self, py: Python<'_>, module: &str, error: reader::Error) -> PyErr {
         Error::Archive(error).raise(py, &self.path, Some(module))
     }
+}
+
+/// The digest of the header and the section table of an archive, which contain the checksums of all sections.
+pub(crate) fn digest(archive: &Archive<Mapping>) -> [u8; 16] {
+    let file: &[u8] = archive.storage().as_ref();
+    let first_section = archive.sections().map(|section| section.offset).min();
+    let end = first_section.and_then(|end| usize::try_from(end).ok()).unwrap_or(file.len());
+    permacode_format::digest(file.get(..end).unwrap_or(file))
 }
 
 /// The root that a module lies in.

@@ -24,10 +24,12 @@ use super::{
     place::Place,
     source::{self, State},
     spec::{self, CompiledFiles},
+    stamps::{Answer, ModuleStamp, Stamps},
     warning::warn_once,
 };
 use crate::{
     library::{Fit, Library, root_of},
+    local_file::Refused,
     roots::Roots,
     text::{is_absolute, string, with_text, without_separators},
 };
@@ -43,6 +45,7 @@ pub(crate) struct PermacodeFinder {
     state: Option<State>,
     roots: Roots,
     compiled_files: CompiledFiles,
+    stamps: std::result::Result<Stamps, Refused>,
     is_strict: AtomicBool,
     /// Whether a warning said that the archive is damaged.
     was_warned: AtomicBool,
@@ -58,11 +61,17 @@ struct Candidate<'a> {
     module: Module<'a>,
     source: Option<Source<'a>>,
     place: Place,
+    stamp: Option<&'a ModuleStamp>,
 }
 
 impl Candidate<'_> {
     /// The state of the file, if it is what the archive was made from.
     fn look(&self, file: &Bound<'_, PyString>) -> PyResult<Option<State>> {
+        if let Some(stamp) = self.stamp
+            && let Some(state) = State::of_python(file)?.filter(|state| stamp.is_of(state))
+        {
+            return Ok(Some(state));
+        }
         self.source.as_ref().map_or(Ok(None), |source| source::look(file, source))
     }
 }
@@ -89,12 +98,16 @@ enum Found {
 
 impl PermacodeFinder {
     pub(super) fn new(py: Python<'_>, path: &Path, strict: bool, roots: Roots) -> PyResult<Self> {
+        // Before the file is opened: if it is replaced meanwhile, the next state differs.
+        let state = State::of_file(path).ok();
+        let importlib = Importlib::get(py)?;
+        let (library, compiled_files) = (Library::open(py, path, Fit::Import)?, CompiledFiles::new(py, importlib)?);
         Ok(PermacodeFinder {
-            // Before the file is opened: if it is replaced meanwhile, the next state differs.
-            state: State::of_file(path).ok(),
-            library: Library::open(py, path, Fit::Import)?,
+            state,
+            stamps: Stamps::open(importlib, &library, &compiled_files, &roots),
+            library,
             roots,
-            compiled_files: CompiledFiles::new(py, Importlib::get(py)?)?,
+            compiled_files,
             is_strict: AtomicBool::new(strict),
             was_warned: AtomicBool::new(false),
             was_root_named: AtomicBool::new(false),
@@ -139,6 +152,8 @@ impl PermacodeFinder {
         image.set_item("path", self.library.builder().image().map(Path::as_os_str))?;
         image.set_item("reason", self.library.no_image(status.py()))?;
         status.set_item("image", image)?;
+        let stamps = Stamps::describe(status.py(), &self.stamps, self.library.path(), &self.compiled_files)?;
+        status.set_item("stamps", stamps)?;
         status.set_item("reason", method.reason)
     }
 
@@ -202,7 +217,10 @@ impl PermacodeFinder {
             };
             let source = module.source()?;
             Ok(match Place::of(&module, source.as_ref(), &self.roots)? {
-                Some(place) => InArchive::Placed(Candidate { module, source, place }),
+                Some(place) => {
+                    let stamp = self.stamps.as_ref().ok().and_then(|stamps| stamps.of(module.offset()));
+                    InArchive::Placed(Candidate { module, source, place, stamp })
+                }
                 None => InArchive::Unplaced(module),
             })
         };
@@ -225,6 +243,7 @@ impl PermacodeFinder {
 
     /// Asks the finder of each entry that PathFinder would ask before the folder of the archived file, and for an
     /// archive that is not sealed also the finder of that folder: a package or an extension module may be there by now.
+    /// No finder is asked where stamps give the answer.
     ///
     /// The folder must be searched by CPython's own finder, and the file loaded by CPython's own loader: the program
     /// may have put others in their place. Only CPython's own finders are asked. PathFinder may ask the same finder
@@ -249,6 +268,20 @@ impl PermacodeFinder {
             let mut is_here = candidate.place.is_in(entry)?;
             if is_here && self.library.is_sealed() && importlib.is_searched_by_stock(entry)? {
                 return Ok(Found::Here(None));
+            }
+            if let Ok(stamps) = &self.stamps {
+                let answer = match is_here {
+                    true => stamps.ask_here(importlib, candidate.stamp, &candidate.place, entry)?,
+                    false => stamps.ask_elsewhere(importlib, name, entry)?,
+                };
+                match answer {
+                    Answer::Here => {
+                        stamps.count_found();
+                        return Ok(Found::Here(None));
+                    }
+                    Answer::Nothing => continue,
+                    Answer::Unknown => {}
+                }
             }
             let finder = importlib.entry_finder(entry)?;
             if finder.is_none() {
@@ -295,12 +328,18 @@ impl PermacodeFinder {
         }
         let archive = self.library.path().display();
         if !self.library.is_sealed() {
-            let state = self.take_look(loader);
-            let is_unchanged =
-                state.map_or(Ok(false), |state| state.is_that_of(file))? || candidate.look(file)?.is_some();
-            if !is_unchanged {
+            let state = match self.take_look(loader) {
+                Some(state) if state.is_that_of(file)? => Some(state),
+                _ => candidate.look(file)?,
+            };
+            let Some(state) = state else {
                 count::STALE.add_one();
                 return Ok(None);
+            };
+            if let (Ok(stamps), Some(stamp)) = (&self.stamps, candidate.stamp)
+                && stamp.is_of(&state)
+            {
+                stamps.count_loaded();
             }
             importlib.say(py, || format!("{archive} matches {file}"))?;
         }
@@ -402,7 +441,10 @@ fn is_searched(importlib: &Importlib, py: Python<'_>, folder: Option<&[u8]>) -> 
 }
 
 /// The file of a spec, if its loader is CPython's own `SourceFileLoader`; otherwise `None`.
-fn source_file<'py>(importlib: &Importlib, spec: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyString>>> {
+pub(super) fn source_file<'py>(
+    importlib: &Importlib,
+    spec: &Bound<'py, PyAny>,
+) -> PyResult<Option<Bound<'py, PyString>>> {
     let py = spec.py();
     if !importlib.stock.is_source_loader(&spec.getattr(intern!(py, "loader"))?) {
         return Ok(None);
@@ -411,7 +453,7 @@ fn source_file<'py>(importlib: &Importlib, spec: &Bound<'py, PyAny>) -> PyResult
 }
 
 /// The spec of what a finder has of this name. `None` if it has nothing, or part of a namespace package.
-fn spec_found_by<'py>(
+pub(super) fn spec_found_by<'py>(
     finder: &Bound<'py, PyAny>,
     name: &Bound<'py, PyString>,
     target: Option<&Bound<'py, PyAny>>,

@@ -7,6 +7,7 @@
 //!                        ├─ place: where the file of a module lies, and whether a searched folder is its folder
 //!                        ├─ stock: whether CPython's own finder and loader would import that file
 //!                        ├─ source: whether that file is what the archive was made from
+//!                        ├─ stamps: whether nothing changed since stamps were made, so that the others need not look
 //!                        └─ spec: what the import system is told; its loader is a PermacodeLoader (loader)
 //! ```
 //!
@@ -20,6 +21,7 @@ mod obstacle;
 mod place;
 mod source;
 mod spec;
+mod stamps;
 mod stock;
 mod warning;
 
@@ -36,6 +38,7 @@ use pyo3::{
 
 pub(crate) use finder::PermacodeFinder;
 pub(crate) use loader::class as loader_class;
+pub(crate) use stamps::build_stamps;
 pub(crate) use warning::PermacodeWarning;
 
 use crate::{
@@ -110,9 +113,7 @@ pub(crate) fn install(py: Python<'_>, path: FsPath, strict: bool, roots: Option<
 
 fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, base: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     let importlib = Importlib::get(py)?;
-    let mut roots = Roots::of_base(py, base)?;
-    // As CPython makes the entries of a path absolute.
-    roots.make_absolute(|folder| text(&importlib.folder_of(&string(py, folder)?)?))?;
+    let roots = roots_for_import(py, importlib, base)?;
     let refused = |reason: &str| import_error(py, path, None, describe(path, None, &reason));
     let open = |roots: Roots| {
         let finder = PermacodeFinder::new(py, path, strict, roots)?;
@@ -147,6 +148,13 @@ fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, base: Option<&Bo
     meta_path.insert(place, finder)
 }
 
+/// The folders of roots as CPython searches them. It makes the entries of a path absolute.
+fn roots_for_import(py: Python<'_>, importlib: &Importlib, base: Option<&Bound<'_, PyAny>>) -> PyResult<Roots> {
+    let mut roots = Roots::of_base(py, base)?;
+    roots.make_absolute(|folder| text(&importlib.folder_of(&string(py, folder)?)?))?;
+    Ok(roots)
+}
+
 /// The finder that stands in `sys.meta_path`.
 fn installed(py: Python<'_>) -> PyResult<Option<Bound<'_, PermacodeFinder>>> {
     Ok(find_installed(&Importlib::get(py)?.meta_path(py)?).map(|(_, finder)| finder))
@@ -176,7 +184,9 @@ pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
 /// A dict: `method` ("image", "records", "marshal", or None if nothing is installed), `constructor`, `archive`,
 /// `target`, `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed.
 /// `blocked` says why no module is imported from the archive at present; None: modules are. `image` is a dict with the
-/// `path` of the image that code objects come from, or None, and the `reason` why there is none.
+/// `path` of the image that code objects come from, or None, and the `reason` why there is none. `stamps` is a dict with
+/// the `path` of the stamps that are in use, or None, and the `reason` why there are none. It has the numbers of modules
+/// that were `found` by stamps, without a finder of CPython, and `loaded` by stamps, without reading the source.
 #[pyfunction]
 pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let status = PyDict::new(py);
@@ -185,7 +195,8 @@ pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         status.set_item("blocked", Obstacle::of(Importlib::get(py)?, &finder)?.map(|obstacle| obstacle.to_string()))?;
         return Ok(status);
     }
-    for key in ["method", "constructor", "archive", "target", "sealed", "strict", "roots", "blocked", "image"] {
+    for key in ["method", "constructor", "archive", "target", "sealed", "strict", "roots", "blocked", "image", "stamps"]
+    {
         status.set_item(key, py.None())?;
     }
     let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone();

@@ -36,7 +36,22 @@ impl Place {
         Ok(folder_len.map(|folder_len| Place { file, folder_len, is_package }))
     }
 
+    /// The path of the folder that has the file.
+    pub(super) fn folder(&self) -> &[u8] {
+        &self.file[..self.folder_len]
+    }
+
+    /// The path of the folder of a package.
+    pub(super) fn package(&self) -> Option<&[u8]> {
+        self.is_package.then(|| text::parent(&self.file).unwrap_or_default())
+    }
+
     /// The file's path.
+    pub(super) fn path(&self) -> &[u8] {
+        &self.file
+    }
+
+    /// The file's path as a string.
     pub(super) fn file<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         text::string(py, &self.file)
     }
@@ -48,14 +63,11 @@ impl Place {
 
     /// Whether this is the absolute path of the folder that has the file.
     pub(super) fn is_in(&self, folder: &Bound<'_, PyString>) -> PyResult<bool> {
-        text::with_text(folder, |folder| {
-            text::is_absolute(folder) && text::without_separators(folder) == &self.file[..self.folder_len]
-        })
+        text::with_text(folder, |folder| text::is_absolute(folder) && text::without_separators(folder) == self.folder())
     }
 
-    /// The folder of a package, which is the entry of its `__path__`.
+    /// The folder of a package as a string: the entry of its `__path__`.
     pub(super) fn package_folder<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyString>>> {
-        let folder = text::parent(&self.file).unwrap_or_default();
-        self.is_package.then(|| text::string(py, folder)).transpose()
+        self.package().map(|folder| text::string(py, folder)).transpose()
     }
 }

@@ -15,11 +15,11 @@ use pyo3::{prelude::*, types::PyString};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct State {
     device: u64,
-    inode: u64,
-    size: u64,
-    modified: (i64, i64),
+    pub(super) inode: u64,
+    pub(super) size: u64,
+    pub(super) modified: (i64, i64),
     /// A program can set the other time, and not this one.
-    changed: (i64, i64),
+    pub(super) changed: (i64, i64),
 }
 
 impl State {
@@ -38,10 +38,15 @@ impl State {
         fs::metadata(path).map(|metadata| State::of(&metadata))
     }
 
+    /// The same, for a path of Python. `None` if the system does not report it.
+    pub(super) fn of_python(file: &Bound<'_, PyString>) -> PyResult<Option<Self>> {
+        let path: PathBuf = file.extract()?;
+        Ok(file.py().detach(|| State::of_file(&path).ok()))
+    }
+
     /// Whether it is still the state of the file.
     pub(super) fn is_that_of(self, file: &Bound<'_, PyString>) -> PyResult<bool> {
-        let path: PathBuf = file.extract()?;
-        Ok(file.py().detach(|| State::of_file(&path).is_ok_and(|state| state == self)))
+        Ok(State::of_python(file)?.is_some_and(|state| state == self))
     }
 }
 

@@ -26,6 +26,11 @@ impl CompiledFiles {
         Ok(CompiledFiles { implementation: implementation.unbind(), tag: tag.unbind(), suffix })
     }
 
+    /// The part of these names that says which interpreter they are for: `.cpython-311.opt-1`.
+    pub(super) fn tag(&self) -> &str {
+        self.suffix.strip_suffix(".pyc").unwrap_or(&self.suffix)
+    }
+
     /// The compiled file of a source (`importlib.util.cache_from_source`), where that is simply a folder away. `None`:
     /// importlib will work it out if somebody asks.
     fn of<'py>(&self, importlib: &Importlib, file: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyString>>> {

@@ -190,6 +190,21 @@ impl Stock {
         self.folder(&finder)
     }
 
+    /// A new `FileFinder` for a folder, with the loaders that CPython gives it.
+    pub(super) fn new_finder<'py>(&self, folder: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+        let py = folder.py();
+        let mut arguments = vec![folder.clone().into_any()];
+        for (suffix, loader) in &self.loaders {
+            arguments.push((loader.bind(py), [suffix]).into_pyobject(py)?.into_any());
+        }
+        self.file_finder.bind(py).call1(PyTuple::new(py, arguments)?)
+    }
+
+    /// The suffixes of files that a `FileFinder` finds, in the order in which it tries them.
+    pub(super) fn suffixes(&self) -> impl Iterator<Item = &str> {
+        self.loaders.iter().map(|(suffix, _)| suffix.as_str())
+    }
+
     /// Whether a spec has exactly the loader of sources.
     pub(super) fn is_source_loader(&self, loader: &Bound<'_, PyAny>) -> bool {
         loader.get_type().is(&self.source_loader)

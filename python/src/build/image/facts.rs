@@ -15,6 +15,7 @@ use pyo3::{
 };
 
 use super::process::{LoadedFile, loaded_files};
+use crate::library;
 
 unsafe extern "C" {
     /// `layout.c`
@@ -112,7 +113,7 @@ impl Interpreter {
             objects.map(|object| self.anchor.wrapping_sub(object.as_ptr().addr() as u64).cast_signed());
         line("None, () and 0", &format_args!("{none:#x} {empty:#x} {zero:#x}"));
         line("target", &format_args!("{:#x}, optimisation level {}", target.vm_version(), target.optimization()));
-        line("archive", &Hex(&archive_digest(archive)));
+        line("archive", &Hex(&library::digest(archive)));
         Ok(text)
     }
 
@@ -120,14 +121,6 @@ impl Interpreter {
     pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.files.iter().map(|file| &file.path)
     }
-}
-
-/// The digest of the header and the section table of an archive, which contain the checksums of all sections.
-fn archive_digest(archive: &Archive<Mapping>) -> [u8; 16] {
-    let file: &[u8] = archive.storage().as_ref();
-    let first_section = archive.sections().map(|section| section.offset).min();
-    let end = first_section.and_then(|end| usize::try_from(end).ok()).unwrap_or(file.len());
-    permacode_format::digest(file.get(..end).unwrap_or(file))
 }
 
 struct Hex<'a>(&'a [u8]);

@@ -1,11 +1,6 @@
 //! Makes images and compares them with archives.
 
-use std::{
-    fs::{self, File, OpenOptions},
-    io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
-    path::{Path, PathBuf},
-};
+use std::fs;
 
 use bytemuck::AnyBitPattern;
 use permacode_image::{self as image, Facts, HEADER_LEN, Header, ModuleEntry, SetEntry};
@@ -17,6 +12,7 @@ use crate::{
     build::{Tables, admit, marshal},
     error::{describe, import_error},
     library::{Fit, Library, filename},
+    local_file::publish,
     path::FsPath,
     roots::Roots,
     text::text,
@@ -151,20 +147,4 @@ pub(crate) fn verify_image(
         None => format!("it has {} bytes, and the image of the archive has {}", found.len(), expected.len()),
     };
     Err(import_error(py, &path, None, describe(&path, None, &format!("{reason}: make the image again"))))
-}
-
-/// Writes a file and puts it into its place as a whole. A process that has the old file mapped keeps it.
-fn publish(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o444).open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder)?.sync_all()
-    };
-    write().inspect_err(|_| _ = fs::remove_file(&temporary))
 }

@@ -5,7 +5,7 @@
 use std::{
     fs::{File, Metadata, OpenOptions},
     io,
-    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -13,6 +13,8 @@ use permacode_image::{
     BASE, FORMAT, HEADER_LEN, Header, MAGIC, MODULE_LEN, ModuleEntry, PAGE_LEN, RANGE_LEN, Range, SET_LEN, SLOTS_LEN,
     SetEntry, header_crc,
 };
+
+use crate::local_file::{self, Refused, because, folder_of};
 
 /// A mapped image. It is never unmapped, because objects of the program may refer to it until the process ends.
 #[derive(Debug)]
@@ -30,33 +32,10 @@ pub(super) struct Mapped {
     pub(super) probe: &'static [u8],
 }
 
-/// Why an image is not used.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// There is no such file.
-    Missing,
-    /// The file is there, but this process must not use it.
-    Because(String),
-}
-
-impl From<io::Error> for Refused {
-    fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::NotFound { Refused::Missing } else { Refused::Because(error.to_string()) }
-    }
-}
-
-fn because<T>(reason: impl Into<String>) -> Result<T, Refused> {
-    Err(Refused::Because(reason.into()))
-}
-
 impl Mapped {
     /// Maps the image of this process.
     pub(super) fn open(path: &Path, fingerprint: &str) -> Result<Mapped, Refused> {
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)?;
-        let metadata = file.metadata()?;
-        check_owner("the image", &metadata)?;
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        check_owner("the folder of the image", &folder.metadata()?)?;
+        let (file, metadata) = local_file::open(path, "the image")?;
         let header = read_header(&file, &metadata, fingerprint)?;
         map(&file, &header)?;
         let part = |offset: u64, count: u64, len: usize| {
@@ -106,31 +85,8 @@ impl Mapped {
     }
 }
 
-/// An image is native code in effect: a process that uses it trusts every user who can change it. So only this user and
-/// root may be able to change it.
-fn check_owner(what: &str, metadata: &Metadata) -> Result<(), Refused> {
-    // SAFETY: the function has no requirements.
-    let user = unsafe { libc::geteuid() };
-    if metadata.uid() != user && metadata.uid() != 0 {
-        return because(format!(
-            "{what} belongs to user {}, not to user {user}, who runs this process, or to root",
-            metadata.uid()
-        ));
-    }
-    // In a folder with the sticky bit, nobody can replace the files of others.
-    let is_sticky_folder = metadata.is_dir() && metadata.mode() & libc::S_ISVTX != 0;
-    if metadata.mode() & 0o022 != 0 && !is_sticky_folder {
-        let mode = metadata.mode() & 0o7777;
-        return because(format!("other users can write to {what}: its mode is {mode:o}; take that permission away"));
-    }
-    Ok(())
-}
-
 /// Reads the header and checks that the file has the parts that the header states.
 fn read_header(file: &File, metadata: &Metadata, fingerprint: &str) -> Result<Header, Refused> {
-    if !metadata.is_file() {
-        return because("the image is not a regular file");
-    }
     let mut head = vec![0; HEADER_LEN + fingerprint.len()];
     if let Err(error) = file.read_exact_at(&mut head, 0) {
         return because(format!("the image is too short for its header: {error}"));
@@ -174,8 +130,7 @@ pub(super) fn other_images(path: &Path, expected: &str) -> Vec<String> {
     // The digest at the end of the name differs.
     let own = name(path);
     let prefix = own.get(..own.len().saturating_sub(super::DIGEST_LEN)).unwrap_or_default();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let files = folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+    let files = folder_of(path).read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
     let mut others: Vec<PathBuf> = files
         .filter(|other| name(other).starts_with(prefix) && name(other).len() == own.len() && other != path)
         .collect();

@@ -19,7 +19,6 @@ mod relocate;
 mod twin;
 
 use std::{
-    ffi::OsString,
     path::{Path, PathBuf},
     sync::{Mutex, OnceLock, PoisonError},
 };
@@ -30,9 +29,12 @@ use pyo3::{ffi, intern, prelude::*, types::PyString};
 pub(crate) use make::{build_image, verify_image};
 
 use super::{Build, Method, Tables};
-use crate::error::Result;
+use crate::{
+    error::Result,
+    local_file::{Refused, beside},
+};
 use facts::Interpreter;
-use map::{Mapped, Refused};
+use map::Mapped;
 use relocate::Pages;
 
 /// The image that this process uses. It is never unmapped, so there is at most one.
@@ -112,12 +114,8 @@ pub(crate) fn other_images(
 /// The file of the image of an archive for this interpreter, beside the archive.
 fn path_of(archive: &Path, fingerprint: &str) -> PathBuf {
     let digest = permacode_format::digest(fingerprint.as_bytes());
-    let mut path = OsString::from(archive.as_os_str());
-    path.push(".image-");
-    for byte in digest.iter().take(DIGEST_LEN / 2) {
-        path.push(format!("{byte:02x}"));
-    }
-    PathBuf::from(path)
+    let digits: String = digest.iter().take(DIGEST_LEN / 2).map(|byte| format!("{byte:02x}")).collect();
+    beside(archive, &format!(".image-{digits}"))
 }
 
 /// The reason why no image is used in this process as it was started.

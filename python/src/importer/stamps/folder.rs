@@ -1,0 +1,65 @@
+//! Folders: what they contain, and when their facts can be trusted.
+
+use std::{
+    fs, io,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use super::{super::source::State, file::Facts};
+
+/// File systems store times with a limited resolution. Two changes with the same time look the same. So facts are
+/// trusted only if the last change was longer ago than the resolution.
+const MARGIN: Duration = Duration::from_millis(100);
+/// The margin for times in whole seconds. FAT stores only even ones.
+const COARSE_MARGIN: Duration = Duration::from_secs(2);
+
+/// Whether a change from now on will change the facts.
+pub(super) fn is_settled(facts: &Facts) -> bool {
+    let margin = if facts.changed % 1_000_000_000 == 0 { COARSE_MARGIN } else { MARGIN };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let age = i128::try_from(now.as_nanos()).unwrap_or_default() - i128::from(facts.changed);
+    u128::try_from(age).is_ok_and(|age| age > margin.as_nanos())
+}
+
+/// Waits until files that were changed before this call have settled.
+pub(super) fn settle() {
+    std::thread::sleep(COARSE_MARGIN);
+}
+
+/// The hash of a path or of a stem.
+pub(super) fn hash(text: &[u8]) -> u64 {
+    permacode_format::name_hash(text, 0)
+}
+
+/// The part of a name before its first dot. A module `tool` lies in a folder `tool`, or in a file whose name is `tool`
+/// and one of the suffixes of CPython, all of which start with a dot.
+fn stem(name: &[u8]) -> &[u8] {
+    name.split(|byte| *byte == b'.').next().unwrap_or_default()
+}
+
+/// The stems of the names in a folder.
+#[derive(Debug)]
+pub(super) struct Listing {
+    /// The folder before it was listed.
+    pub(super) state: State,
+    /// Sorted hashes.
+    pub(super) stems: Vec<u64>,
+}
+
+impl Listing {
+    /// Lists a folder. `None` if it changed just now.
+    pub(super) fn of(path: &Path) -> io::Result<Option<Listing>> {
+        let state = State::of_file(path)?;
+        if !Facts::of(&state).is_some_and(|facts| is_settled(&facts)) {
+            return Ok(None);
+        }
+        let mut stems = Vec::new();
+        for entry in fs::read_dir(path)? {
+            stems.push(hash(stem(entry?.file_name().as_encoded_bytes())));
+        }
+        stems.sort_unstable();
+        stems.dedup();
+        Ok(Some(Listing { state, stems }))
+    }
+}
