@@ -35,6 +35,7 @@ class Case:
         self.version = interpreter["version"]
         self.site = interpreter["site"]
         self.archive = interpreter["archive"]
+        self.unsealed = interpreter["unsealed"]
         self.compiled = interpreter["compiled"]
         self.name, self.modules = name, modules
         self.folder = folder
@@ -67,7 +68,7 @@ def stock(case):
     return Contender("pass", "pass", "SourceFileLoader")
 
 
-def archive(case, path=None, method="records"):
+def archive(case, path=None, method="records", check=""):
     return Contender(
         extension="sys.path.append(%r)\nimport permacode" % case.site,
         install="permacode.install(%r, strict=True)" % (path or case.archive),
@@ -75,7 +76,8 @@ def archive(case, path=None, method="records"):
         check="""\
 said = permacode.status(), permacode.stats()
 assert said[0]["method"] == %r, said
-assert said[1]["fallbacks"] == 0 and said[1]["hits"] > 0, said""" % method,
+assert said[1]["fallbacks"] == 0 and said[1]["hits"] > 0, said
+%s""" % (method, check),
     )
 
 
@@ -85,18 +87,49 @@ def image(case):
     return archive(case, path, "image")
 
 
+def stamped(case):
+    """An archive that is not sealed, with stamps beside it."""
+    path, _ = beside(case, case.unsealed, "stamp")
+    stamp(case, path)
+    return archive(case, path, check=STAMPED)
+
+
+def stamped_image(case):
+    """An archive that is not sealed, with an image and stamps beside it."""
+    path, _ = beside(case, case.unsealed, "image")
+    stamp(case, path)
+    return archive(case, path, "image", STAMPED)
+
+
+def stamp(case, path):
+    """Makes the stamps again. The library may have changed since the last measurement."""
+    run_in(case, case.site, "import permacode.stamp; permacode.stamp.build(sys.argv[1])", path)
+
+
+#: No finder of CPython was asked, and no source was read.
+STAMPED = """\
+assert said[0]["stamps"]["found"] == said[0]["stamps"]["loaded"] == said[1]["hits"], said"""
+
+
 def imaged(case):
     """The path of an archive with an image beside it, and that of the image."""
-    folder = os.path.join(os.path.dirname(case.folder), "image")
-    path, state = os.path.join(folder, "archive.perma"), os.path.join(folder, "image.txt")
+    return beside(case, case.archive, "image")
+
+
+def beside(case, source, module):
+    """A copy of an archive in another folder, and the file that a module of the package made beside it."""
+    stem = os.path.splitext(os.path.basename(source))[0]
+    folder = os.path.join(os.path.dirname(case.folder), "%s-%s" % (stem, module))
+    path, state = os.path.join(folder, "archive.perma"), os.path.join(folder, "made.txt")
     if not os.path.exists(state):
         os.makedirs(folder, exist_ok=True)
-        shutil.copyfile(case.archive, path)
+        shutil.copyfile(source, path)
         run_in(case, case.site, """
-import permacode.image
+import importlib
+made = importlib.import_module("permacode." + sys.argv[3]).build(sys.argv[1])
 with open(sys.argv[2], "w") as state:
-    state.write(permacode.image.build(sys.argv[1])["path"])
-""", path, state)
+    state.write(made["path"])
+""", path, state, module)
         with open(state, encoding="utf-8") as file:
             for each in (path, file.read()):
                 settle(each)
@@ -192,11 +225,12 @@ def install_peers(interpreter, folder):
 
 def contenders(case, peers_site, absent):
     """All contenders that can import the set. Adds the others to `absent`."""
-    found = {"stock": stock(case), "archive": archive(case), "zipimport": zipped(case)}
-    try:
-        found["image"] = image(case)
-    except Failed as error:
-        absent["image"] = str(error).strip().splitlines()[-1]
+    found = {"stock": stock(case), "archive": archive(case), "stamped": stamped(case), "zipimport": zipped(case)}
+    for name, prepare in (("image", image), ("stamped image", stamped_image)):
+        try:
+            found[name] = prepare(case)
+        except Failed as error:
+            absent[name] = str(error).strip().splitlines()[-1]
     for package, prepare in PEERS.items():
         if package not in absent:
             try:

@@ -122,6 +122,7 @@ class PermacodeFinder:
     def find_spec(
         self, /, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None: ...
+    def invalidate_caches(self, /) -> None: ...
 
 class PermacodeLoader(SourceFileLoader):
     """Loads a module from an archive; otherwise it is the loader of its file."""

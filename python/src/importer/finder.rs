@@ -24,7 +24,7 @@ use super::{
     place::Place,
     source::{self, State},
     spec::{self, CompiledFiles},
-    stamps::{Answer, ModuleStamp, Stamps},
+    stamps::{self, Answer, ModuleStamp, Stamps},
     warning::warn_once,
 };
 use crate::{
@@ -68,7 +68,7 @@ impl Candidate<'_> {
     /// The state of the file, if it is what the archive was made from.
     fn look(&self, file: &Bound<'_, PyString>) -> PyResult<Option<State>> {
         if let Some(stamp) = self.stamp
-            && let Some(state) = State::of_python(file)?.filter(|state| stamp.is_of(state))
+            && let Some(state) = stamps::state_of(file.py(), self.place.path())?.filter(|state| stamp.is_of(state))
         {
             return Ok(Some(state));
         }
@@ -420,6 +420,13 @@ impl PermacodeFinder {
             finder.warn_if_unsearched(importlib, name, &module)?;
         }
         Ok(None)
+    }
+
+    /// Forgets which folders it has looked at, as `importlib.invalidate_caches` asks of all finders.
+    fn invalidate_caches(&self) {
+        if let Ok(stamps) = &self.stamps {
+            stamps.invalidate();
+        }
     }
 
     fn __repr__(&self) -> String {

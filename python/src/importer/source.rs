@@ -38,15 +38,10 @@ impl State {
         fs::metadata(path).map(|metadata| State::of(&metadata))
     }
 
-    /// The same, for a path of Python. `None` if the system does not report it.
-    pub(super) fn of_python(file: &Bound<'_, PyString>) -> PyResult<Option<Self>> {
-        let path: PathBuf = file.extract()?;
-        Ok(file.py().detach(|| State::of_file(&path).ok()))
-    }
-
     /// Whether it is still the state of the file.
     pub(super) fn is_that_of(self, file: &Bound<'_, PyString>) -> PyResult<bool> {
-        Ok(State::of_python(file)?.is_some_and(|state| state == self))
+        let path: PathBuf = file.extract()?;
+        Ok(file.py().detach(|| State::of_file(&path).is_ok_and(|state| state == self)))
     }
 }
 

@@ -106,16 +106,20 @@ fn prepare(interpreter: &Interpreter, environment: &Environment, folder: &Path) 
     if compiled.exists() {
         fs::remove_dir_all(&compiled)?;
     }
-    let mut bundle = permacode();
-    bundle.args(["bundle", "--sealed", "--json", "--python"]).arg(&interpreter.executable);
-    bundle.arg("--output").arg(&archive).arg("--keep-compiled").arg(&compiled);
-    exclude_tests(&mut bundle);
-    output(&mut bundle)?;
+    let unsealed = folder.join("unsealed.perma");
+    for (path, options) in [(&archive, &["--sealed", "--keep-compiled"][..]), (&unsealed, &[])] {
+        let mut bundle = permacode();
+        bundle.args(["bundle", "--json", "--python"]).arg(&interpreter.executable).arg("--output").arg(path);
+        bundle.args(options).args(options.contains(&"--keep-compiled").then_some(&compiled));
+        exclude_tests(&mut bundle);
+        output(&mut bundle)?;
+    }
     Ok(json!({
         "version": interpreter.version_text,
         "python": interpreter.executable,
         "site": site.trim_end(),
         "archive": archive,
+        "unsealed": unsealed,
         "placements": placement::place_again(&archive, folder)?,
         "compiled": compiled,
         "folder": folder,

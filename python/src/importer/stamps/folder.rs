@@ -14,17 +14,13 @@ const MARGIN: Duration = Duration::from_millis(100);
 /// The margin for times in whole seconds. FAT stores only even ones.
 const COARSE_MARGIN: Duration = Duration::from_secs(2);
 
-/// Whether a change from now on will change the facts.
-pub(super) fn is_settled(facts: &Facts) -> bool {
+/// How long to wait until each further change will change the facts. `None` if that is so already.
+pub(super) fn unsettled(facts: &Facts) -> Option<Duration> {
     let margin = if facts.changed % 1_000_000_000 == 0 { COARSE_MARGIN } else { MARGIN };
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let age = i128::try_from(now.as_nanos()).unwrap_or_default() - i128::from(facts.changed);
-    u128::try_from(age).is_ok_and(|age| age > margin.as_nanos())
-}
-
-/// Waits until files that were changed before this call have settled.
-pub(super) fn settle() {
-    std::thread::sleep(COARSE_MARGIN);
+    let is_settled = u128::try_from(age).is_ok_and(|age| age > margin.as_nanos());
+    (!is_settled).then_some(margin)
 }
 
 /// The hash of a path or of a stem.
@@ -43,23 +39,25 @@ fn stem(name: &[u8]) -> &[u8] {
 pub(super) struct Listing {
     /// The folder before it was listed.
     pub(super) state: State,
+    /// `None` for times that are too far away.
+    pub(super) facts: Option<Facts>,
+    /// As for [`unsettled`]: the listing is not to be trusted for as long.
+    pub(super) unsettled: Option<Duration>,
     /// Sorted hashes.
     pub(super) stems: Vec<u64>,
 }
 
 impl Listing {
-    /// Lists a folder. `None` if it changed just now.
-    pub(super) fn of(path: &Path) -> io::Result<Option<Listing>> {
+    pub(super) fn of(path: &Path) -> io::Result<Listing> {
         let state = State::of_file(path)?;
-        if !Facts::of(&state).is_some_and(|facts| is_settled(&facts)) {
-            return Ok(None);
-        }
+        let facts = Facts::of(&state);
+        let unsettled = facts.as_ref().and_then(unsettled);
         let mut stems = Vec::new();
         for entry in fs::read_dir(path)? {
             stems.push(hash(stem(entry?.file_name().as_encoded_bytes())));
         }
         stems.sort_unstable();
         stems.dedup();
-        Ok(Some(Listing { state, stems }))
+        Ok(Listing { state, facts, unsettled, stems })
     }
 }

@@ -1,6 +1,6 @@
 //! Makes the stamps of an archive.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{collections::BTreeSet, fs, path::Path, time::Duration};
 
 use hashbrown::HashMap;
 use permacode_reader::Module;
@@ -14,7 +14,7 @@ use super::{
     super::{finder, importlib::Importlib, place::Place, roots_for_import, source::State, spec::CompiledFiles},
     context::Context,
     file::{Facts, FolderStamp, ModuleStamp, NO_FOLDER, Tables},
-    folder::{Listing, hash, is_settled, settle},
+    folder::{Listing, hash, unsettled},
     path_of, system_path,
 };
 use crate::{
@@ -44,8 +44,8 @@ pub(crate) fn build_stamps<'py>(
     }
     let roots = roots_for_import(py, importlib, roots)?;
     let mut made = Made::new(py, importlib, &library, &roots)?;
-    if made.is_unsettled {
-        py.detach(settle);
+    if let Some(wait) = made.unsettled {
+        py.detach(|| std::thread::sleep(wait));
         made = Made::new(py, importlib, &library, &roots)?;
     }
     let path = path_of(library.path(), &CompiledFiles::new(py, importlib)?);
@@ -71,8 +71,8 @@ struct Made<'py> {
     roots: BTreeSet<Vec<u8>>,
     /// Names of modules, and why they have no stamp.
     left_out: Vec<(String, String)>,
-    /// Whether a file or a folder was left out because it changed just now.
-    is_unsettled: bool,
+    /// How long to wait for files and folders that were left out because they changed just now.
+    unsettled: Option<Duration>,
 }
 
 /// A folder.
@@ -93,7 +93,7 @@ impl<'py> Made<'py> {
             numbers: HashMap::new(),
             roots: BTreeSet::new(),
             left_out: Vec::new(),
-            is_unsettled: false,
+            unsettled: None,
         };
         for module in library.target().iter().flat_map(|target| target.modules()) {
             let of_error = |error| library.error(py, "?", error);
@@ -109,7 +109,9 @@ impl<'py> Made<'py> {
             }
         }
         made.modules.sort_unstable_by_key(|module| module.key);
-        // Folders that are searched before those of modules.
+        // Folders that may be searched before those of modules. Without a stamp, each process lists them itself, so they
+        // are not worth waiting for.
+        let unsettled = made.unsettled;
         for entry in importlib.of_sys(py, intern!(py, "path"))?.try_iter()? {
             if let Ok(entry) = entry?.cast::<PyString>()
                 && with_text(entry, is_absolute)?
@@ -118,6 +120,7 @@ impl<'py> Made<'py> {
                 made.folder(py, &path)?;
             }
         }
+        made.unsettled = unsettled;
         Ok(made)
     }
 
@@ -171,11 +174,9 @@ impl<'py> Made<'py> {
     fn settled(&mut self, path: &Path) -> Option<(State, Facts)> {
         let state = State::of_file(path).ok()?;
         let facts = Facts::of(&state)?;
-        if !is_settled(&facts) {
-            self.is_unsettled = true;
-            return None;
-        }
-        Some((state, facts))
+        let wait = unsettled(&facts);
+        self.unsettled = self.unsettled.max(wait);
+        wait.is_none().then_some((state, facts))
     }
 
     /// The number of a folder.
@@ -189,15 +190,9 @@ impl<'py> Made<'py> {
     }
 
     fn new_folder(&mut self, py: Python<'py>, path: &[u8]) -> PyResult<Option<u32>> {
-        let listing = match Listing::of(&system_path(py, path)?) {
-            Ok(Some(listing)) => listing,
-            Ok(None) => {
-                self.is_unsettled = true;
-                return Ok(None);
-            }
-            Err(_) => return Ok(None),
-        };
-        let Some(facts) = Facts::of(&listing.state) else { return Ok(None) };
+        let Ok(listing) = Listing::of(&system_path(py, path)?) else { return Ok(None) };
+        self.unsettled = self.unsettled.max(listing.unsettled);
+        let Some(facts) = listing.facts.filter(|_| listing.unsettled.is_none()) else { return Ok(None) };
         let finder = self.importlib.stock.new_finder(&string(py, path)?)?;
         self.folders.push(Folder { path: hash(path), facts, stems: listing.stems, finder });
         Ok(u32::try_from(self.folders.len() - 1).ok())

@@ -18,9 +18,10 @@ use std::{
     borrow::Cow,
     path::{Path, PathBuf},
     sync::{
-        Mutex, PoisonError,
+        Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
+    time::{Duration, Instant},
 };
 
 use hashbrown::HashMap;
@@ -46,12 +47,26 @@ use folder::{Listing, hash};
 /// The stamps of an archive.
 pub(super) struct Stamps {
     tables: Tables,
-    /// Folders without a valid stamp, such as that of a script, by path.
-    listings: Mutex<HashMap<Vec<u8>, Listing>>,
+    path: PathBuf,
+    /// The folders that were looked at, by path.
+    folders: Mutex<HashMap<Vec<u8>, Look>>,
     /// Modules that were found without a finder of CPython.
     found: AtomicU64,
     /// Modules whose file was compared with its stamp.
     loaded: AtomicU64,
+}
+
+/// How long a look at a folder counts. A module imports others, and most of them lie in a few folders. Many of these
+/// imports happen within this time. `importlib.invalidate_caches()` ends it.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// A folder as it was at some time.
+struct Look {
+    at: Instant,
+    /// `None` if the system does not report it.
+    state: Option<State>,
+    /// The content of a folder without a valid stamp, such as that of a script.
+    listing: Option<Listing>,
 }
 
 /// What is known of an entry of a path and a module.
@@ -77,8 +92,8 @@ fn system_path<'t>(py: Python<'_>, path: &'t [u8]) -> PyResult<Cow<'t, Path>> {
     }
 }
 
-/// The state of a folder. `None` if the system does not report it.
-fn state_of(py: Python<'_>, path: &[u8]) -> PyResult<Option<State>> {
+/// The state of a file or a folder. `None` if the system does not report it.
+pub(super) fn state_of(py: Python<'_>, path: &[u8]) -> PyResult<Option<State>> {
     let path = system_path(py, path)?;
     Ok(py.detach(|| State::of_file(&path).ok()))
 }
@@ -97,12 +112,17 @@ impl Stamps {
         if library.is_sealed() {
             return Err(Refused::Because("the archive is sealed, so its files are not compared".to_owned()));
         }
-        let tables = Tables::read(&path_of(library.path(), compiled))?;
+        let path = path_of(library.path(), compiled);
+        let of_file = |refused| match refused {
+            Refused::Because(reason) => Refused::Because(format!("{}: {reason}", path.display())),
+            Refused::Missing => Refused::Missing,
+        };
+        let tables = Tables::read(&path).map_err(of_file)?;
         if let Some(difference) = Context::new(importlib, library, roots).difference(tables.context()) {
-            return Err(Refused::Because(difference));
+            return Err(of_file(Refused::Because(difference)));
         }
         let (found, loaded) = (AtomicU64::new(0), AtomicU64::new(0));
-        Ok(Stamps { tables, listings: Mutex::default(), found, loaded })
+        Ok(Stamps { tables, path, folders: Mutex::default(), found, loaded })
     }
 
     /// Describes the stamps, or why there are none, for `status`.
@@ -112,17 +132,19 @@ impl Stamps {
         archive: &Path,
         compiled: &CompiledFiles,
     ) -> PyResult<Bound<'py, PyDict>> {
-        let path = path_of(archive, compiled);
-        let (found, loaded, reason) = match stamps {
-            Ok(stamps) => (stamps.found.load(Relaxed), stamps.loaded.load(Relaxed), None),
+        let reason = match stamps {
+            Ok(_) => None,
             Err(Refused::Missing) => {
+                let path = path_of(archive, compiled);
                 let advice = "permacode stamp or python -m permacode.stamp makes one";
-                (0, 0, Some(format!("there is no stamp file {}; {advice}", path.display())))
+                Some(format!("there is no stamp file {}; {advice}", path.display()))
             }
-            Err(Refused::Because(reason)) => (0, 0, Some(format!("{}: {reason}", path.display()))),
+            Err(Refused::Because(reason)) => Some(reason.clone()),
         };
+        let count = |count: fn(&Stamps) -> &AtomicU64| stamps.as_ref().map_or(0, |stamps| count(stamps).load(Relaxed));
+        let (found, loaded) = (count(|stamps| &stamps.found), count(|stamps| &stamps.loaded));
         let described = PyDict::new(py);
-        described.set_item("path", stamps.is_ok().then_some(path.as_os_str()))?;
+        described.set_item("path", stamps.as_ref().ok().map(|stamps| stamps.path.as_os_str()))?;
         described.set_item("reason", reason)?;
         described.set_item("found", found)?;
         described.set_item("loaded", loaded)?;
@@ -165,7 +187,31 @@ impl Stamps {
     /// Whether a folder is as it was.
     fn has_facts(&self, py: Python<'_>, number: u32, path: &[u8]) -> PyResult<bool> {
         let Some(folder) = self.tables.folders().get(number as usize) else { return Ok(false) };
-        Ok(state_of(py, path)?.is_some_and(|state| folder.facts.are_of(&state)))
+        Ok(self.folder(py, path)?.is_some_and(|state| folder.facts.are_of(&state)))
+    }
+
+    fn folders(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Look>> {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets the folders that were looked at.
+    pub(super) fn invalidate(&self) {
+        self.folders().clear();
+    }
+
+    /// The state of a folder.
+    fn folder(&self, py: Python<'_>, path: &[u8]) -> PyResult<Option<State>> {
+        let at = Instant::now();
+        if let Some(look) = self.folders().get(path).filter(|look| at.duration_since(look.at) < LOOK) {
+            return Ok(look.state);
+        }
+        let state = state_of(py, path)?;
+        let mut folders = self.folders();
+        match folders.get_mut(path) {
+            Some(look) => (look.at, look.state) = (at, state),
+            None => _ = folders.insert(path.to_vec(), Look { at, state, listing: None }),
+        }
+        Ok(state)
     }
 
     /// Whether CPython would find a module in another entry of a path.
@@ -199,7 +245,7 @@ impl Stamps {
 
     /// Whether a folder has a name with this stem. `None` if that is not known.
     fn contains(&self, py: Python<'_>, path: &[u8], stem: u64) -> PyResult<Option<bool>> {
-        let Some(state) = state_of(py, path)? else { return Ok(None) };
+        let Some(state) = self.folder(py, path)? else { return Ok(None) };
         let (folders, key) = (self.tables.folders(), hash(path));
         let number = folders.binary_search_by_key(&key, |folder| folder.path);
         if let Some(folder) = number.ok().and_then(|number| folders.get(number))
@@ -208,14 +254,22 @@ impl Stamps {
             return Ok(Some(self.tables.stems(folder).binary_search(&stem).is_ok()));
         }
         let has_stem = |listing: &Listing| listing.stems.binary_search(&stem).is_ok();
-        let known = || self.listings.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(listing) = known().get(path).filter(|listing| listing.state == state) {
-            return Ok(Some(has_stem(listing)));
+        let listed = self
+            .folders()
+            .get(path)
+            .and_then(|look| look.listing.as_ref().filter(|listing| listing.state == state).map(has_stem));
+        if listed.is_some() {
+            return Ok(listed);
         }
         let folder = system_path(py, path)?;
-        let Some(listing) = py.detach(|| Listing::of(&folder)).ok().flatten() else { return Ok(None) };
+        let Ok(listing) = py.detach(|| Listing::of(&folder)) else { return Ok(None) };
+        if listing.facts.is_none() || listing.unsettled.is_some() {
+            return Ok(None);
+        }
         let answer = has_stem(&listing);
-        known().insert(path.to_vec(), listing);
+        if let Some(look) = self.folders().get_mut(path) {
+            look.listing = Some(listing);
+        }
         Ok(Some(answer))
     }
 }
