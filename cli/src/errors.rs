@@ -4,6 +4,7 @@ use crate::{
     command::bundle::not_module,
     escape::harmless,
     output::{grouped, harmless_json, is_of_stream, size},
+    package::PackageError,
 };
 use permacode_bundle::{ErrorKind as BundleKind, Unreadable, WriteErrorKind as WriteKind};
 use permacode_reader::ErrorKind as ReaderKind;
@@ -193,6 +194,9 @@ impl ErrorReport {
         } else if let Some(error) = cause.downcast_ref::<UsageError>() {
             self.file = error.file.as_deref().map(shown);
             kind = "usage";
+        } else if let Some(error) = cause.downcast_ref::<PackageError>() {
+            (self.file, self.advice) = (Some(shown(&error.program)), error.advice());
+            kind = "interpreter";
         } else if let Some(error) = cause.downcast_ref::<permacode_bundle::Error>() {
             let path = match error.kind() {
                 BundleKind::Start { program, .. }
@@ -328,9 +332,9 @@ fn text(error: &anyhow::Error) -> String {
             text.push_str("\n  ");
             text.push_str(&harmless(&line));
         }
-        if let Some(error) = cause.downcast_ref::<permacode_bundle::Error>()
-            && let Some(advice) = bundle_advice(error.kind())
-        {
+        let of_bundle = cause.downcast_ref::<permacode_bundle::Error>().and_then(|error| bundle_advice(error.kind()));
+        let of_package = cause.downcast_ref::<PackageError>().and_then(PackageError::advice);
+        if let Some(advice) = of_bundle.or(of_package) {
             text.push_str("\n  ");
             text.push_str(&advice);
         }

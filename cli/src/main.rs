@@ -8,6 +8,7 @@ mod escape;
 mod name;
 mod near;
 mod output;
+mod package;
 mod progress;
 mod query;
 mod root;
@@ -19,7 +20,7 @@ mod text;
 use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
-use command::{bundle, cat, completions, dump, extract, info, list, man, show, verify};
+use command::{bundle, cat, completions, dump, extract, image, info, list, man, show, stamp, verify};
 use escape::{escape, harmless};
 use output::Output;
 use std::{ffi::OsString, path::Path, process::ExitCode};
@@ -78,6 +79,8 @@ enum Command {
     Show(show::Args),
     Extract(extract::Args),
     Dump(dump::Args),
+    Image(image::Args),
+    Stamp(stamp::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -103,6 +106,8 @@ impl Command {
             Command::Show(args) => &args.query.archive,
             Command::Extract(args) => &args.archive,
             Command::Dump(args) => &args.query.archive,
+            Command::Image(args) => &args.package.archive,
+            Command::Stamp(args) => &args.package.archive,
         };
         Some(&archive.path)
     }
@@ -137,6 +142,8 @@ fn main() -> ExitCode {
         Command::Show(args) => show::run(args, &mut out),
         Command::Extract(args) => extract::run(args, &mut out),
         Command::Dump(args) => dump::run(args, &mut out),
+        Command::Image(args) => image::run(args, &mut out),
+        Command::Stamp(args) => stamp::run(args, &mut out),
         Command::Completions(args) => completions::run(args, &mut out),
         Command::Man(args) => man::run(args, &mut out),
     };

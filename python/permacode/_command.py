@@ -34,7 +34,8 @@ def run(parser, options, action):
         result, lines = action(dict(options.root) or None)
     except (ImportError, OSError) as error:
         if options.json:
-            print(json.dumps({"error": str(error)}))
+            of_system = {"errno": error.errno, "file": error.filename} if isinstance(error, OSError) else {}
+            print(json.dumps({"error": str(error), **of_system}))
         else:
             print(f"{parser.prog}: {error}", file=sys.stderr)
         return 2 if isinstance(error, OSError) else 1

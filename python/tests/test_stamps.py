@@ -509,6 +509,6 @@ def test_the_module_as_a_command(app, tmp_path):  # noqa: F811
     assert run(tmp_path / "missing")[0] == 2 and run()[0] == 2 and run(app.archive, "--root", "app")[0] == 2
     (tmp_path / "other").write_text("no archive")
     status, printed, said = run(tmp_path / "other")
-    assert status == 1 and printed == "" and "not an archive" in said.lower()
+    assert status == 1 and printed == "" and "not a permacode archive" in said.lower()
     status, printed, _ = run(tmp_path / "other", "--json")
-    assert status == 1 and "not an archive" in json.loads(printed)["error"].lower()
+    assert status == 1 and "not a permacode archive" in json.loads(printed)["error"].lower()
