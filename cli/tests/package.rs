@@ -42,7 +42,13 @@ impl Fixture {
     fn run(&self, args: &[&str]) -> Output {
         let python = interpreters::newest().executable;
         let mut command = Command::new(env!("CARGO_BIN_EXE_permacode"));
-        command.args(args).arg("--python").arg(python).current_dir(self.0.path()).stdin(Stdio::null());
+        command
+            .arg(args[0])
+            .arg("--python")
+            .arg(python)
+            .args(&args[1..])
+            .current_dir(self.0.path())
+            .stdin(Stdio::null());
         command.env("PYTHONPATH", self.0.path().join("packages")).output().unwrap()
     }
 
@@ -55,7 +61,7 @@ impl Fixture {
 
     /// Exit status, and the JSON on standard output or standard error.
     fn json(&self, args: &[&str]) -> (i32, Value) {
-        let (status, stdout, stderr) = self.text(&[args, &["--json"]].concat());
+        let (status, stdout, stderr) = self.text(&[&args[..1], &["--json"], &args[1..]].concat());
         (status, serde_json::from_str(if stdout.is_empty() { &stderr } else { &stdout }).unwrap())
     }
 }
@@ -152,7 +158,7 @@ fn an_interpreter_without_the_package() {
 
 #[test]
 fn a_program_that_is_no_interpreter_or_fails() {
-    let fixture = Fixture::new("print('{\"error\": \"not from main\"}')\nraise SystemError('broken')");
+    let fixture = Fixture::new("print('hello')\nraise SystemError('broken')");
     let (status, _, stderr) = fixture.text(&["image", "toy.perma"]);
     assert!(status == 2 && stderr.contains("failed: SystemError: broken"), "{stderr}");
     // An answer of another form is no success.

@@ -175,7 +175,7 @@ def test_the_command(imaged, library_image, tmp_path):
     status, _, errors = command(library_image.archive, "--output", output, "--verify")
     assert status == 1 and f"offset {len(damaged) // 2:#x}" in errors
     status, _, errors = command(tmp_path / "absent.perma")
-    assert status == 1 and "absent.perma" in errors
+    assert status == 2 and "absent.perma" in errors
 
 
 #: Prints for each of several images why it is not used.

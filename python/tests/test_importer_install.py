@@ -494,7 +494,7 @@ def test_what_status_says(tool):
     permacode.uninstall()
     print(sorted(permacode.status()))
     """
-    keys = "['archive', 'blocked', 'constructor', 'image', 'method', 'reason', 'roots', 'sealed', 'strict', 'target']"
+    keys = "['archive', 'blocked', 'constructor', 'image', 'method', 'reason', 'roots', 'sealed', 'stamps', 'strict', 'target']"
     version = "%d.%d.%d" % sys.version_info[:3]
     first, flags, target, library, last = tool.run(script).splitlines()
     assert first == last == keys and library == "True True"

@@ -512,3 +512,43 @@ def test_the_module_as_a_command(app, tmp_path):  # noqa: F811
     assert status == 1 and printed == "" and "not a permacode archive" in said.lower()
     status, printed, _ = run(tmp_path / "other", "--json")
     assert status == 1 and "not a permacode archive" in json.loads(printed)["error"].lower()
+
+
+def test_the_command(app, command):  # noqa: F811
+    app.write("tool.py", ARCHIVED)
+    app.bundle()
+    options = ["--python", sys.executable, "--root", f"app={app.folder}"]
+    assert command("stamp", app.archive, *options).startswith(f"{app.archive}{TAG}: 1 module, ")
+    assert app.run(SHOW) == "archived 1 1 0\n"
+    assert json.loads(command("stamp", app.archive, *options, "--json"))["stamps"]["path"] == f"{app.archive}{TAG}"
+    assert "not in the stamps: tool: " in command("stamp", app.archive, *options[:2])
+    app.bundle("--sealed")
+    assert command("stamp", app.archive, *options).endswith("is sealed and needs no stamps\n")
+
+
+@pytest.mark.skipif(not hasattr(permacode._permacode, "build_image"), reason="this build of CPython has no images")
+def test_the_command_makes_images(app, command, tmp_path):  # noqa: F811
+    app.write("tool.py", ARCHIVED)
+    app.bundle()
+    options = [app.archive, "--python", sys.executable, "--root", f"app={app.folder}"]
+    report = json.loads(command("image", *options, "--json"))
+    assert report["image"]["stamps"]["modules"] == report["image"]["modules"] == 1 and report["error"] is None
+    assert app.run("print(permacode.status()['method'], end=' ')" + SHOW) == "image archived 1 1 0\n"
+    assert command("image", *options, "--verify").startswith("ok: ")
+    image = pathlib.Path(report["image"]["path"])
+    content = bytearray(image.read_bytes())
+    content[-1] ^= 1
+    image.unlink()
+    image.write_bytes(content)
+    program = os.environ["PERMACODE_COMMAND"]
+    done = subprocess.run([program, "image", *map(str, options), "--verify"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stdout == "" and "differs from the image of " in done.stderr
+
+
+@pytest.mark.skipif(hasattr(permacode._permacode, "build_image"), reason="this build of CPython has images")
+def test_the_command_says_that_there_are_no_images(app):  # noqa: F811
+    app.write("tool.py", ARCHIVED)
+    command = [os.environ["PERMACODE_COMMAND"], "image", str(app.bundle()), "--python", sys.executable]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and "this package was built without images" in done.stderr
