@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Measures imports from archives beside other ways to import, for each interpreter of a plan.
 
-`bench.py PLAN [--rounds N] [--only PART]... [--instructions] [--json FILE]`. PLAN is a JSON file that
-`cargo xtask bench python` writes: a list of interpreters with `version`, `python`, `site` (folder of the installed
-package), `archive` (sealed), `unsealed` (the same, not sealed), `placements` (the same archive with other placements, by name), `compiled` (folder of the .pyc
-files that were bundled) and `folder` (for the files that the measurement makes).
+`bench.py PLAN [--rounds N] [--only PART]... [--instructions] [--json FILE]`. PLAN is a JSON file that `cargo xtask
+bench python` writes: a list of interpreters with `version`, `python`, `site` (folder of the installed package),
+`archive` (sealed), `unsealed` (the same, not sealed), `placements` (the same archive with other placements, by name),
+`compiled` (folder of the .pyc files that were bundled) and `folder` (for the files that the measurement makes).
 
 Parts: `load` (the code of a set and nothing else), `imports` (of a set, in one process; and memory after it), and
 `process` (from start to exit). Only on request: `instructions` (of whole processes, under callgrind) and `placement`

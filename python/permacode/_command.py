@@ -11,7 +11,8 @@ def parser(name, description):
     made = argparse.ArgumentParser(
         prog=f"python -m {name}",
         description=description,
-        epilog="Exit status: 0 done, 1 it cannot be made or differs, 2 wrong usage, or a file cannot be read or written.",
+        epilog="Exit status: 0 done, 1 it cannot be made or differs, 2 wrong usage, or a file cannot be read or "
+               "written.",
     )
     made.add_argument("archive", metavar="ARCHIVE")
     made.add_argument("--root", metavar="NAME=FOLDER", action="append", default=[], type=_root,

@@ -15,8 +15,8 @@ def build(archive, *, roots=None):
     """Makes the stamps of an archive for this interpreter, or replaces them. The file lies beside the archive.
 
     It has the facts of each source, of its folder, and of each folder in `sys.path`. `roots` says which folders the
-    roots of the archive stand for, as for `install`. If a file or a folder changed just now, this waits for .1 s (for 2 s
-    if the file system stores times in seconds): a further change within that time might go unnoticed.
+    roots of the archive stand for, as for `install`. If a file or a folder changed just now, this waits for .1 s (for 2
+    s if the file system stores times in seconds): a further change within that time might go unnoticed.
 
     Returns a dict: `path` and `bytes` of the file, the numbers of `modules` and `folders` in it, and in `left_out` the
     names of modules that have no stamp, with the reasons. Returns None if the archive is sealed.

@@ -52,7 +52,11 @@ def status(app, **how):  # noqa: F811
 
 def test_they_answer(stamped):
     assert stamped.run(SHOW) == "archived 1 1 0\n"
-    script = "import package; s = permacode.status()['stamps']; print(s['found'], s['loaded'], permacode.stats()['hits'])"
+    script = """
+    import package
+    stamps = permacode.status()["stamps"]
+    print(stamps["found"], stamps["loaded"], permacode.stats()["hits"])
+    """
     assert stamped.run(script) == "2 2 2\n"
     assert status(stamped) == {"path": str(stamped.stamps), "reason": None, "found": 0, "loaded": 0}
 
@@ -125,7 +129,9 @@ def replace(path, text, restore=False):
 
 
 @pytest.mark.parametrize("change", [edit, replace])
-@pytest.mark.parametrize("text, restore", [(SAME_SIZE, False), (SAME_SIZE, True), ("WHAT = 'longer than it was'\n", False)])
+@pytest.mark.parametrize(
+    "text, restore", [(SAME_SIZE, False), (SAME_SIZE, True), ("WHAT = 'longer than it was'\n", False)]
+)
 def test_a_changed_file(stamped, change, text, restore):
     change(stamped.folder / "tool.py", text, restore)
     what = text.split("'")[1]

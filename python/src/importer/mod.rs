@@ -184,9 +184,10 @@ pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
 /// A dict: `method` ("image", "records", "marshal", or None if nothing is installed), `constructor`, `archive`,
 /// `target`, `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed.
 /// `blocked` says why no module is imported from the archive at present; None: modules are. `image` is a dict with the
-/// `path` of the image that code objects come from, or None, and the `reason` why there is none. `stamps` is a dict with
-/// the `path` of the stamps that are in use, or None, and the `reason` why there are none. It has the numbers of modules
-/// that were `found` by stamps, without a finder of CPython, and `loaded` by stamps, without reading the source.
+/// `path` of the image that code objects come from, or None, and the `reason` why there is none. `stamps` is a dict
+/// with the `path` of the stamps that are in use, or None, and the `reason` why there are none. It has the numbers of
+/// modules that were `found` by stamps, without a finder of CPython, and `loaded` by stamps, without reading the
+/// source.
 #[pyfunction]
 pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let status = PyDict::new(py);

@@ -161,7 +161,10 @@ impl Image {
                 // If two threads come here at once, the address is taken for one of them.
                 let mapped = Mapped::open(&path, &fingerprint).map_err(|refused| match refused {
                     Refused::Missing => {
-                        format!("there is no image {}; python -m permacode.image makes one", path.display())
+                        format!(
+                            "there is no image {}; permacode image or python -m permacode.image makes one",
+                            path.display()
+                        )
                     }
                     Refused::Because(reason) => format!("{}: {reason}", path.display()),
                 })?;

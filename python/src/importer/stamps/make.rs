@@ -109,8 +109,8 @@ impl<'py> Made<'py> {
             }
         }
         made.modules.sort_unstable_by_key(|module| module.key);
-        // Folders that may be searched before those of modules. Without a stamp, each process lists them itself, so they
-        // are not worth waiting for.
+        // Folders that may be searched before those of modules. Without a stamp, each process lists them itself, so
+        // they are not worth waiting for.
         let unsettled = made.unsettled;
         for entry in importlib.of_sys(py, intern!(py, "path"))?.try_iter()? {
             if let Ok(entry) = entry?.cast::<PyString>()
