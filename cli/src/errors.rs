@@ -49,7 +49,7 @@ impl fmt::Display for UsageError {
 
 impl std::error::Error for UsageError {}
 
-/// The answer is no, because of a name in the question. The exit status is 1.
+/// The answer is no, because of a name in the question or of an interpreter. The exit status is 1.
 #[derive(Debug)]
 pub(crate) struct No {
     kind: &'static str,
@@ -74,6 +74,11 @@ impl No {
     /// Nothing has the name.
     pub(crate) fn unknown(message: impl Into<String>, advice: Option<String>) -> Self {
         No { kind: "unknown-name", message: message.into(), advice, choices: Vec::new(), more: 0 }
+    }
+
+    /// The package of an interpreter says that there is nothing, or that it differs.
+    pub(crate) fn refused(message: impl Into<String>) -> Self {
+        No { kind: "refused", ..No::unknown(message, None) }
     }
 
     /// More than one thing has the name.

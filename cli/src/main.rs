@@ -58,10 +58,10 @@ Exit status:
 
 Errors:
   With --json, an error (exit status 2) is a line of JSON on standard error. So is the answer that a
-  name is unknown or ambiguous (exit status 1):
+  name is unknown or ambiguous, or that there is no image or that it differs (exit status 1):
     kind     a word: usage, not-found, permission-denied, no-space, io, not-an-archive,
              unsupported-format, damaged, malformed, interpreter, compiler, unreadable, not-modules,
-             conflict, not-empty, limit, unknown-name, ambiguous-name, other
+             conflict, not-empty, limit, unknown-name, ambiguous-name, refused, other
     message  the message without --json
     file     the file that the error is about, or null
     offset   the offset in the archive, or null
@@ -106,8 +106,9 @@ impl Command {
             Command::Show(args) => &args.query.archive,
             Command::Extract(args) => &args.archive,
             Command::Dump(args) => &args.query.archive,
-            Command::Image(args) => &args.package.archive,
-            Command::Stamp(args) => &args.package.archive,
+            Command::Image(image::Args { package, .. }) | Command::Stamp(stamp::Args { package }) => {
+                return Some(&package.path);
+            }
         };
         Some(&archive.path)
     }

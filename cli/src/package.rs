@@ -17,8 +17,9 @@ const NO_PACKAGE: i32 = 3;
 /// The arguments that name an archive and an interpreter.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PackageArgs {
-    #[command(flatten)]
-    pub(crate) archive: ArchiveArg,
+    /// The archive
+    #[arg(value_name = "FILE")]
+    pub(crate) path: PathBuf,
 
     /// The interpreter that uses the archive; it must have the package permacode
     ///
@@ -107,11 +108,12 @@ impl PackageArgs {
     /// # Errors
     /// If the archive, the interpreter or the package cannot be used, or a file cannot be read or written.
     pub(crate) fn run<T: DeserializeOwned>(&self, module: &str, more: &[&OsStr]) -> Result<Answered<T>> {
-        if self.archive.is_stdin() {
+        let archive = ArchiveArg { path: self.path.clone() };
+        if archive.is_stdin() {
             return Err(UsageError::new("the result lies beside the archive: name a file instead of `-`").into());
         }
         // The errors of the reader say more than those of Python.
-        self.archive.open()?;
+        archive.open()?;
         let failed = |problem| PackageError { program: self.python.clone(), problem };
         let output = self.output(module, more).map_err(|error| failed(Problem::Start(error)))?;
         let status = output.status.code();
@@ -136,11 +138,16 @@ impl PackageArgs {
         };
         match (fault.errno, fault.file) {
             (Some(number), file) => {
-                let file = file.map_or_else(|| self.archive.path.clone(), PathBuf::from);
+                let file = file.map_or_else(|| self.path.clone(), PathBuf::from);
                 Err(io::Error::from_raw_os_error(number)).context(format!("cannot read or write {file:?}"))
             }
             (None, _) => Ok(Err(fault.error)),
         }
+    }
+
+    /// The name of the archive in messages.
+    pub(crate) fn name(&self) -> String {
+        self.path.display().to_string()
     }
 
     fn output(&self, module: &str, more: &[&OsStr]) -> io::Result<Output> {
@@ -149,6 +156,6 @@ impl PackageArgs {
         for root in &self.root {
             command.arg("--root").arg(root);
         }
-        command.arg("--json").arg("--").arg(&self.archive.path).stdin(Stdio::null()).output()
+        command.arg("--json").arg("--").arg(&self.path).stdin(Stdio::null()).output()
     }
 }

@@ -130,7 +130,9 @@ fn the_answer_is_no() {
         let (status, report) = fixture.json(&[args, &["--quiet"]].concat());
         assert_eq!((status, &report["error"]), (1, &json!("it differs")));
     }
-    assert_eq!(fixture.text(&["image", "toy.perma", "--json", "--verify"]).2, "permacode: it differs\n");
+    let (_, _, stderr) = fixture.text(&["image", "toy.perma", "--json", "--verify"]);
+    let error: Value = serde_json::from_str(&stderr).unwrap();
+    assert_eq!((&error["kind"], &error["message"]), (&json!("refused"), &json!("it differs")));
 }
 
 #[test]

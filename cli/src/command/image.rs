@@ -3,7 +3,7 @@
 use super::stamp::{self, Stamps};
 use crate::{
     Answer,
-    errors::note,
+    errors::No,
     escape::harmless,
     output::Output,
     package::{Answered, PackageArgs},
@@ -74,7 +74,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     if let Some(output) = &args.output {
         more.extend([OsStr::new("--output"), output.as_os_str()]);
     }
-    let mut report = Report { archive: package.archive.name(), image: None, is_valid: None, error: None };
+    let mut report = Report { archive: package.name(), image: None, is_valid: None, error: None };
     if args.verify {
         more.push(OsStr::new("--verify"));
         let answered: Answered<Verified> = package.run("permacode.image", &more)?;
@@ -86,10 +86,6 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
             Err(error) => report.error = Some(error),
         }
     }
-    if let Some(error) = &report.error {
-        note(format_args!("permacode: {error}"));
-    }
-    let answer = if report.error.is_none() { Answer::Yes } else { Answer::No };
     if package.json {
         out.json(&report)?;
     } else if !package.quiet {
@@ -101,5 +97,8 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
             out.line(harmless(&format!("ok: the image of {} is as it should be", report.archive)))?;
         }
     }
-    Ok(answer)
+    match report.error {
+        Some(error) => Err(No::refused(error).into()),
+        None => Ok(Answer::Yes),
+    }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer,
-    errors::note,
+    errors::No,
     escape::harmless,
     output::{Output, counted, size},
     package::{Answered, PackageArgs},
@@ -76,20 +76,17 @@ struct Report {
 pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let package = &args.package;
     let answered: Answered<Option<Stamps>> = package.run("permacode.stamp", &[])?;
-    let archive = package.archive.name();
+    let archive = package.name();
     let (stamps, error) = match answered {
         Ok(stamps) => (stamps, None),
         Err(error) => (None, Some(error)),
     };
-    let answer = if error.is_none() { Answer::Yes } else { Answer::No };
-    if let Some(error) = &error {
-        note(format_args!("permacode: {error}"));
-    }
+    let refused = error.clone().map(No::refused);
     match &stamps {
         _ if package.json => out.json(&Report { archive, stamps, error })?,
-        _ if package.quiet || error.is_some() => {}
+        _ if package.quiet || refused.is_some() => {}
         Some(stamps) => stamps.print(out)?,
         None => out.line(harmless(&format!("{archive}: the archive is sealed and needs no stamps")))?,
     }
-    Ok(answer)
+    refused.map_or(Ok(Answer::Yes), |refused| Err(refused.into()))
 }
