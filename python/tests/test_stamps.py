@@ -482,7 +482,7 @@ def test_errors(app, tmp_path):  # noqa: F811
         permacode.stamp.build(app.bundle(), roots={"other": app.folder})
 
 
-@pytest.mark.skipif(not hasattr(permacode._permacode, "build_image"), reason="this build of CPython has no images")
+@pytest.mark.skipif(not hasattr(permacode, "_build_image"), reason="this build of CPython has no images")
 def test_an_image_comes_with_stamps(app, tmp_path):  # noqa: F811
     app.write("tool.py", ARCHIVED)
     app.bundle()
@@ -532,7 +532,7 @@ def test_the_command(app, command):  # noqa: F811
     assert command("stamp", app.archive, *options).endswith("is sealed and needs no stamps\n")
 
 
-@pytest.mark.skipif(not hasattr(permacode._permacode, "build_image"), reason="this build of CPython has no images")
+@pytest.mark.skipif(not hasattr(permacode, "_build_image"), reason="this build of CPython has no images")
 def test_the_command_makes_images(app, command, tmp_path):  # noqa: F811
     app.write("tool.py", ARCHIVED)
     app.bundle()
@@ -552,7 +552,7 @@ def test_the_command_makes_images(app, command, tmp_path):  # noqa: F811
     assert done.returncode == 1 and done.stdout == "" and "differs from the image of " in done.stderr
 
 
-@pytest.mark.skipif(hasattr(permacode._permacode, "build_image"), reason="this build of CPython has images")
+@pytest.mark.skipif(hasattr(permacode, "_build_image"), reason="this build of CPython has images")
 def test_the_command_says_that_there_are_no_images(app):  # noqa: F811
     app.write("tool.py", ARCHIVED)
     command = [os.environ["PERMACODE_COMMAND"], "image", str(app.bundle()), "--python", sys.executable]
