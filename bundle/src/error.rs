@@ -285,7 +285,7 @@ impl fmt::Display for Error {
                 let (first, second) = (first.display(), second.display());
                 write!(f, "{name:?} is both {first} and {second}: ")?;
                 match pattern {
-                    Some(pattern) => write!(f, "leave one out, for example with the pattern {pattern:?} to exclude"),
+                    Some(pattern) => write!(f, "leave out one of the two: the pattern {pattern:?} excludes one"),
                     None => f.write_str("give one of the two folders a root of its own, and exclude the file there"),
                 }
             }

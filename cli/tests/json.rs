@@ -84,7 +84,7 @@ fn a_malformed_signature_is_a_problem_and_the_rest_is_shown() {
         let shown = checked.run(&["show", "malformed.perma", name]);
         assert_eq!(shown.pointer(signature), Some(&Value::Null));
         let problem = shown["problems"][0].as_str().unwrap();
-        assert!(problem.starts_with("a signature is not one of CPython: "), "{problem}");
+        assert!(problem.starts_with("no function of CPython has this signature: "), "{problem}");
         let mut command = Command::new(env!("CARGO_BIN_EXE_permacode"));
         let output =
             command.args(["show", "malformed.perma", name]).current_dir(checked.folder.path()).output().unwrap();

@@ -148,7 +148,7 @@ impl<'a> Map<'a> {
     }
 
     /// Compares the chunks of a part that have bytes in `range` with their CRCs, or the whole part if it has one CRC.
-    /// Returns the offset of all bytes that differ, and the difference.
+    /// Returns the offset of each such chunk or part whose CRC differs, and a text with both CRCs.
     pub(crate) fn damage(&self, part: &Part, range: &Range<usize>) -> Vec<(usize, String)> {
         let first_chunk = match part.crcs {
             Crcs::Done => return Vec::new(),

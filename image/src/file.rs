@@ -55,7 +55,7 @@ pub struct Header {
     pub names: u64,
     /// Offset of the table of frozensets.
     pub sets: u64,
-    /// Offset of the slots: one bit for each word of each page of objects.
+    /// Offset of a bitmap with one bit for each word of each page of objects. The bit is set if the word is a slot.
     pub slots: u64,
     /// Number of entries of the table of ranges.
     pub range_count: u32,

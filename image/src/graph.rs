@@ -321,7 +321,8 @@ impl<'a, 'f> Graph<'a, 'f> {
         })
     }
 
-    /// A string that is not interned. CPython has one static string for each text of at most one small character.
+    /// A string that is not interned. CPython has a static string for the empty text, and for each single character
+    /// below U+0100. The image refers to these.
     fn string(&mut self, text: Text<'a>) -> Result<Ref> {
         let objects = &self.facts.objects;
         match text.single() {

@@ -47,7 +47,7 @@ mod permacode {
         importer::prepare(module.py())
     }
 
-    /// Makes classes when they are first asked for. A program that only installs an archive needs none of them at once.
+    /// Makes classes when they are first asked for. A program that only installs an archive does not ask for them.
     #[pyfunction]
     fn __getattr__<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
         match name {

@@ -130,8 +130,8 @@ fn library_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
     Ok(parent(&text(file)?).and_then(parent).map(<[u8]>::to_vec))
 }
 
-/// Where this interpreter keeps installed packages. This is what `site` goes by; with `-S` nobody has imported that,
-/// and to import it would change `builtins`, so `sys` is asked.
+/// Where this interpreter keeps installed packages, from the facts in `sys` that `site` uses, too. With `-S`, `site` is
+/// not imported, and importing it would change `builtins`.
 fn packages_folders(py: Python<'_>, library: &[u8]) -> PyResult<PackagesFolders> {
     let sys = py.import("sys")?;
     let of_sys = |name: &str| match sys.getattr_opt(name)?.and_then(|value| value.cast_into::<PyString>().ok()) {

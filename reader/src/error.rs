@@ -216,7 +216,7 @@ impl fmt::Display for Error {
                 write!(f, "an entry of the {table} is malformed: {fault}; compile and bundle the module again")?;
             }
             ErrorKind::Signature { problem } => {
-                write!(f, "a signature is not one of CPython: {problem}; bundle the module again")?;
+                write!(f, "no function of CPython has this signature: {problem}; bundle the module again")?;
             }
             ErrorKind::Value { what, found } => write!(f, "{what} is {found}")?,
             #[cfg(feature = "std")]

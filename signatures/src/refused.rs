@@ -22,7 +22,7 @@ impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Refused::Encoding(label) => {
-                write!(f, "the encoding is {label:?}, which is unknown or not that of the bytes")
+                write!(f, "the encoding is {label:?}, which is unknown, or the bytes are not in it")
             }
             Refused::TooLarge => f.write_str("the source or its defaults and annotations are too large"),
             Refused::Nesting => write!(f, "more than {MAX_NESTING} brackets, operators and blocks are nested"),

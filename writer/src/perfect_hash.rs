@@ -1,8 +1,8 @@
 //! Builds the name index: a perfect hash with a pilot of one byte for each bucket (spec.md 5.6).
 //!
-//! The builder searches a pilot for one bucket after the other, largest first. If every pilot leads to an occupied
-//! slot, it takes the pilot with the lowest [cost](cost_of), evicts the buckets in the way, and searches new pilots for
-//! them later. This is the method of PtrHash (Groot Koerkamp, 2025). A greedy search without eviction fails at about
+//! The builder searches for a pilot for each bucket, largest bucket first. If every pilot leads to an occupied slot, it
+//! takes the pilot with the lowest [cost](cost_of), evicts the buckets in the way, and searches for new pilots for them
+//! later. This is the method of PtrHash (Groot Koerkamp, 2025). A greedy search without eviction fails at about
 //! 100,000 names.
 
 use crate::error::{Error, ErrorKind};

@@ -191,7 +191,7 @@ impl PermacodeFinder {
         }
         let (archive, root) = (self.library.path().display(), String::from_utf8_lossy(&root).into_owned());
         let reason = match folder {
-            Some(folder) => format!("stands for {}, which is not in sys.path", String::from_utf8_lossy(&folder)),
+            Some(folder) => format!("means the folder {}, which is not in sys.path", String::from_utf8_lossy(&folder)),
             None => format!(
                 "has no folder in this process; name one with permacode.install(.., roots={{{root:?}: FOLDER}})"
             ),

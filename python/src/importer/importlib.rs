@@ -113,8 +113,8 @@ impl Importlib {
         self.path_finder.bind(py).call_method1(intern!(py, "_path_importer_cache"), (entry,))
     }
 
-    /// The finder that `sys.path_importer_cache` has for an entry of a path. A subclass of dict may answer something
-    /// else than it holds, so only PathFinder may ask it.
+    /// The finder that `sys.path_importer_cache` has for an entry of a path. `None` if the cache is a subclass of dict:
+    /// it may answer something else than it holds, so the caller leaves it to `PathFinder`.
     fn cached_finder<'py>(&self, entry: &Bound<'py, PyString>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = entry.py();
         let cache = self.of_sys(py, intern!(py, "path_importer_cache"))?;

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// The interpreter that the standard library belongs to
     #[arg(default_value = "python3")]
     python: PathBuf,
-    /// How often each contender is measured, in turn with the other
+    /// Number of measurements of each of the two contenders, which take turns
     #[arg(long, value_name = "N", default_value_t = 41, value_parser = clap::value_parser!(u32).range(21..))]
     rounds: u32,
     /// Count the instructions of a lookup, too, under callgrind

@@ -272,7 +272,7 @@ mod tests {
     use permacode_testkit::interpreters::one_per_minor;
     use std::fs;
 
-    /// Every kind of docstring, handlers, and expressions that span lines.
+    /// Docstrings of every kind, exception handlers, and expressions that span lines.
     const SOURCE: &str = r#""""Of the module."""
 def documented(value, key=lambda text: "no docstring"):
     """Of the function.

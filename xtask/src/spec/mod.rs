@@ -10,7 +10,7 @@ use std::fs;
 /// Compare the generated blocks of spec.md with newly generated ones
 #[derive(Debug, Default, clap::Args)]
 pub(crate) struct Args {
-    /// Write the blocks into spec.md instead
+    /// Write the generated blocks into spec.md, and do not compare them
     #[arg(long)]
     bless: bool,
 }

@@ -49,7 +49,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "J", default_value_t = Args::default().jobs)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..))]
     jobs: u64,
-    /// Make and compare the mutant of this number only
+    /// Only make the mutant with this number, and compare the verifiers on it
     #[arg(long, value_name = "NUMBER", conflicts_with = "mutants")]
     only: Option<u64>,
     /// Print the verdicts about these files, and make no mutants

@@ -150,8 +150,8 @@ impl Objects {
         let zeros = vec![0usize; count as usize].into_boxed_slice();
         let slots = Box::into_raw(zeros) as *mut [Cell<Slot>];
         // SAFETY: `from_raw` requires a pointer from `into_raw` to a value of the same layout. `Cell<Slot>` has the
-        // layout of `Slot`, a thin pointer has the size and alignment of `usize`, and a pointer of zero bytes is null,
-        // which is valid.
+        // layout of `Slot`, a thin pointer has the size and alignment of `usize`, and a pointer whose bytes are all
+        // zero is null, which is valid.
         let slots = unsafe { Box::from_raw(slots) };
         let used = vec![Cell::new(false); slots.len().div_ceil(PART)].into_boxed_slice();
         Objects { slots, used, bytes_left: Cell::new(archive_len), weights: RefCell::default() }
