@@ -5,7 +5,7 @@
 
 use crate::{
     pythons,
-    run::{cargo, output, permacode, root, run, target_folder},
+    run::{cargo, output, root, run, target_folder},
 };
 use anyhow::{Context, Result, bail, ensure};
 use permacode_bundle::Interpreter;
@@ -54,7 +54,6 @@ pub(crate) fn python(args: &Args) -> Result<()> {
     for interpreter in &interpreters {
         println!("  {:<8} {}", interpreter.version_text, interpreter.executable.display());
     }
-    run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
     let (mut environments, mut failed) = (Vec::new(), Vec::new());
     for interpreter in &interpreters {
         println!("\n== CPython {}", interpreter.version_text);
@@ -134,6 +133,11 @@ impl Environment {
         Ok(output(Command::new(&self.python).args(["-I", "-c", ask]))?.into())
     }
 
+    /// The command that the wheel brings.
+    fn command(&self) -> PathBuf {
+        self.python.with_file_name("permacode")
+    }
+
     /// Runs its pip.
     pub(crate) fn pip(&self, args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Result<()> {
         let pip = ["-m", "pip", "--disable-pip-version-check", "--quiet"];
@@ -148,7 +152,7 @@ impl Environment {
             .args(["-I", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider"])
             .arg(root().join("python/tests"))
             .args(pytest)
-            .env("PERMACODE_COMMAND", permacode().get_program()))
+            .env("PERMACODE_COMMAND", self.command()))
     }
 }
 
@@ -220,6 +224,7 @@ impl Tools {
     /// Each interpreter has a target folder of its own. PyO3 is built for one interpreter, and cargo keeps only the
     /// latest build of a crate, so in a shared folder every change of the interpreter would build PyO3 again.
     fn build(&self, interpreter: &Interpreter, folder: &Path) -> Result<PathBuf> {
+        place_command()?;
         let out = folder.join("wheel");
         let target = target_folder().join("python").join(name(interpreter));
         run(Command::new(self.folder.join("bin/maturin"))
@@ -241,6 +246,17 @@ impl Tools {
         fs::copy(built, &wheel).with_context(|| format!("cannot copy to {}", wheel.display()))?;
         Ok(wheel)
     }
+}
+
+/// Builds the command and puts it into the folder that maturin packs: `MODULE.data`, if it exists. All interpreters share
+/// the command, so it is built once.
+fn place_command() -> Result<()> {
+    run(&mut cargo(&["build", "--quiet", "--profile", "wheel", "--package", "permacode"]))?;
+    let scripts = root().join("python/permacode.__init__.data/scripts");
+    fs::create_dir_all(&scripts).with_context(|| format!("cannot create {}", scripts.display()))?;
+    let (built, packed) = (target_folder().join("wheel/permacode"), scripts.join("permacode"));
+    fs::copy(&built, &packed).with_context(|| format!("cannot copy {} to {}", built.display(), packed.display()))?;
+    Ok(())
 }
 
 /// The name of a folder for one interpreter. It has the patch release, because `pyconfig.h` may change between two of
