@@ -37,7 +37,7 @@ mod permacode {
     #[pymodule_export]
     use crate::build::{build_image, verify_image};
     #[pymodule_export]
-    use crate::importer::{build_stamps, install, stats, status, uninstall};
+    use crate::importer::{build_stamps, install, start, stats, status, uninstall};
 
     const PUBLIC: [&str; 7] = ["Archive", "PermacodeWarning", "install", "open", "stats", "status", "uninstall"];
 

@@ -47,6 +47,9 @@ pub(crate) struct PermacodeFinder {
     compiled_files: CompiledFiles,
     stamps: std::result::Result<Stamps, Refused>,
     is_strict: AtomicBool,
+    /// Whether the start-up file of an environment installed it. The program did not ask for it then, so there are no
+    /// warnings, and an archive of the program takes its place.
+    is_of_start: AtomicBool,
     /// Whether a warning said that the archive is damaged.
     was_warned: AtomicBool,
     /// Whether a warning said that a root is not searched.
@@ -109,6 +112,7 @@ impl PermacodeFinder {
             roots,
             compiled_files,
             is_strict: AtomicBool::new(strict),
+            is_of_start: AtomicBool::new(false),
             was_warned: AtomicBool::new(false),
             was_root_named: AtomicBool::new(false),
             looked_at: Mutex::new(None),
@@ -128,8 +132,19 @@ impl PermacodeFinder {
         &self.roots
     }
 
+    /// The program asks for the archive from now on.
     pub(super) fn set_strict(&self, strict: bool) {
         self.is_strict.store(strict, Relaxed);
+        self.is_of_start.store(false, Relaxed);
+    }
+
+    /// The start-up file asks for the archive.
+    pub(super) fn set_of_start(&self) {
+        self.is_of_start.store(true, Relaxed);
+    }
+
+    pub(super) fn is_of_start(&self) -> bool {
+        self.is_of_start.load(Relaxed)
     }
 
     /// Says in `status` what it is.
@@ -184,7 +199,7 @@ impl PermacodeFinder {
         module: &Module<'_>,
     ) -> PyResult<()> {
         let py = name.py();
-        let Ok(Some(root)) = root_of(module) else { return Ok(()) };
+        let Ok(Some(root)) = root_of(module).map(|root| root.filter(|_| !self.is_of_start())) else { return Ok(()) };
         let folder = self.roots.folder(&root);
         if is_searched(importlib, py, folder.as_deref())? {
             return Ok(());
@@ -237,6 +252,9 @@ impl PermacodeFinder {
             return Err(damage);
         }
         count::FALLBACKS.add_one();
+        if self.is_of_start() {
+            return Ok(());
+        }
         let message = format!("{}: the file is imported instead; this warning is given once", damage.value(py));
         warn_once(py, &self.was_warned, &message)
     }

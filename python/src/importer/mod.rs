@@ -31,7 +31,7 @@ use std::{
 };
 
 use pyo3::{
-    exceptions::{PyImportError, PyOSError},
+    exceptions::{PyException, PyImportError, PyOSError},
     prelude::*,
     types::{PyDict, PyList},
 };
@@ -111,6 +111,29 @@ pub(crate) fn install(py: Python<'_>, path: FsPath, strict: bool, roots: Option<
     Ok(false)
 }
 
+/// Installs the archive of an environment, as its start-up file asks. True if so.
+///
+/// It gives no warning and raises no exception, because it runs before the program. `status` has the reason if nothing
+/// was installed.
+#[pyfunction]
+#[pyo3(name = "_start")]
+pub(crate) fn start(py: Python<'_>, path: FsPath) -> PyResult<bool> {
+    let path = path.0;
+    let refused = match install_or_refuse(py, &path, false, None) {
+        Ok(()) => {
+            if let Some(finder) = installed(py)? {
+                finder.get().set_of_start();
+            }
+            None
+        }
+        Err(refused) if refused.is_instance_of::<PyException>(py) => Some(refused.value(py).to_string()),
+        Err(other) => return Err(other),
+    };
+    let is_installed = refused.is_none();
+    set_refused(refused.map(|reason| (path, reason)));
+    Ok(is_installed)
+}
+
 fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, base: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
     let importlib = Importlib::get(py)?;
     let roots = roots_for_import(py, importlib, base)?;
@@ -126,6 +149,11 @@ fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, base: Option<&Bo
     if let Some((place, installed)) = find_installed(&meta_path) {
         let installed = installed.get();
         let other = installed.library().path();
+        if installed.is_of_start() && (other != std::path::absolute(path)? || *installed.roots() != roots) {
+            let finder = open(roots)?;
+            count::reset();
+            return meta_path.set_item(place, finder);
+        }
         if other != std::path::absolute(path)? {
             return Err(refused(&format!("{} is installed: call permacode.uninstall() first", other.display())));
         }
