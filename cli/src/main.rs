@@ -3,6 +3,8 @@
 
 mod archive;
 mod command;
+#[cfg(unix)]
+mod environment;
 mod errors;
 mod escape;
 mod name;
@@ -21,6 +23,8 @@ use anyhow::Result;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use command::{bundle, cat, completions, dump, extract, image, info, list, man, show, stamp, verify};
+#[cfg(unix)]
+use command::{disable, enable, status};
 use escape::{escape, harmless};
 use output::Output;
 use std::{ffi::OsString, path::Path, process::ExitCode};
@@ -81,6 +85,14 @@ enum Command {
     Dump(dump::Args),
     Image(image::Args),
     Stamp(stamp::Args),
+    #[cfg(unix)]
+    Enable(enable::Enable),
+    #[cfg(unix)]
+    Refresh(enable::Refresh),
+    #[cfg(unix)]
+    Status(status::Args),
+    #[cfg(unix)]
+    Disable(disable::Args),
     Completions(completions::Args),
     Man(man::Args),
 }
@@ -99,6 +111,8 @@ impl Command {
     fn file(&self) -> Option<&Path> {
         let archive = match self {
             Command::Bundle(_) | Command::Completions(_) | Command::Man(_) => return None,
+            #[cfg(unix)]
+            Command::Enable(_) | Command::Refresh(_) | Command::Status(_) | Command::Disable(_) => return None,
             Command::List(args) => &args.archive,
             Command::Info(args) => &args.archive,
             Command::Verify(args) => &args.archive,
@@ -145,6 +159,14 @@ fn main() -> ExitCode {
         Command::Dump(args) => dump::run(args, &mut out),
         Command::Image(args) => image::run(args, &mut out),
         Command::Stamp(args) => stamp::run(args, &mut out),
+        #[cfg(unix)]
+        Command::Enable(args) => enable::enable(args, &mut out),
+        #[cfg(unix)]
+        Command::Refresh(args) => enable::refresh(args, &mut out),
+        #[cfg(unix)]
+        Command::Status(args) => status::run(args, &mut out),
+        #[cfg(unix)]
+        Command::Disable(args) => disable::run(args, &mut out),
         Command::Completions(args) => completions::run(args, &mut out),
         Command::Man(args) => man::run(args, &mut out),
     };

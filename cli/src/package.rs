@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 use std::{
     ffi::{OsStr, OsString},
     fmt, io,
-    path::PathBuf,
-    process::{Command, Output, Stdio},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 /// The exit status of `python/run.py` if there is no package.
@@ -66,6 +66,16 @@ enum Problem {
 }
 
 impl PackageError {
+    /// It ran, and said this.
+    pub(crate) fn failed(program: &Path, message: String) -> Self {
+        PackageError { program: program.to_owned(), problem: Problem::Failed(message) }
+    }
+
+    /// There is no package.
+    pub(crate) fn missing(program: &Path) -> Self {
+        PackageError { program: program.to_owned(), problem: Problem::NoPackage }
+    }
+
     /// What to do.
     pub(crate) fn advice(&self) -> Option<String> {
         let program = self.program.display();
@@ -114,35 +124,7 @@ impl PackageArgs {
         }
         // The errors of the reader say more than those of Python.
         archive.open()?;
-        let failed = |problem| PackageError { program: self.python.clone(), problem };
-        let output = self.output(module, more).map_err(|error| failed(Problem::Start(error)))?;
-        let status = output.status.code();
-        if status == Some(NO_PACKAGE) {
-            return Err(failed(Problem::NoPackage).into());
-        }
-        // Earlier lines may come from site or a .pth file.
-        let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
-        if output.status.success()
-            && let Ok(made) = serde_json::from_slice(line)
-        {
-            return Ok(Ok(made));
-        }
-        let fault = match serde_json::from_slice::<Fault>(line) {
-            Ok(fault) if !output.status.success() => fault,
-            _ => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                let said = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
-                let message = said.map_or_else(|| output.status.to_string(), ToOwned::to_owned);
-                return Err(failed(Problem::Failed(message)).into());
-            }
-        };
-        match (fault.errno, fault.file) {
-            (Some(number), file) => {
-                let file = file.map_or_else(|| self.path.clone(), PathBuf::from);
-                Err(io::Error::from_raw_os_error(number)).context(format!("cannot read or write {file:?}"))
-            }
-            (None, _) => Ok(Err(fault.error)),
-        }
+        ask(&self.python, &mut self.command(module, more), &self.path)
     }
 
     /// The name of the archive in messages.
@@ -150,12 +132,49 @@ impl PackageArgs {
         self.path.display().to_string()
     }
 
-    fn output(&self, module: &str, more: &[&OsStr]) -> io::Result<Output> {
+    fn command(&self, module: &str, more: &[&OsStr]) -> Command {
         let mut command = Command::new(&self.python);
         command.args(["-c", include_str!("python/run.py"), module]).args(more);
         for root in &self.root {
             command.arg("--root").arg(root);
         }
-        command.arg("--json").arg("--").arg(&self.path).stdin(Stdio::null()).output()
+        command.arg("--json").arg("--").arg(&self.path);
+        command
+    }
+}
+
+/// Runs a command of an interpreter and reads the JSON on the last line that it prints. `file` is the file of an error
+/// that names none.
+///
+/// # Errors
+/// If the interpreter or the package cannot be used, or a file cannot be read or written.
+pub(crate) fn ask<T: DeserializeOwned>(python: &Path, command: &mut Command, file: &Path) -> Result<Answered<T>> {
+    let failed = |problem| PackageError { program: python.to_owned(), problem };
+    let output = command.stdin(Stdio::null()).output().map_err(|error| failed(Problem::Start(error)))?;
+    if output.status.code() == Some(NO_PACKAGE) {
+        return Err(PackageError::missing(python).into());
+    }
+    // Earlier lines may come from site or a .pth file.
+    let line = output.stdout.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().unwrap_or_default();
+    if output.status.success()
+        && let Ok(made) = serde_json::from_slice(line)
+    {
+        return Ok(Ok(made));
+    }
+    let fault = match serde_json::from_slice::<Fault>(line) {
+        Ok(fault) if !output.status.success() => fault,
+        _ => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = said.lines().rev().map(str::trim).find(|line| !line.is_empty());
+            let message = said.map_or_else(|| output.status.to_string(), ToOwned::to_owned);
+            return Err(PackageError::failed(python, message).into());
+        }
+    };
+    match (fault.errno, fault.file) {
+        (Some(number), of_system) => {
+            let file = of_system.map_or_else(|| file.to_owned(), PathBuf::from);
+            Err(io::Error::from_raw_os_error(number)).context(format!("cannot read or write {file:?}"))
+        }
+        (None, _) => Ok(Err(fault.error)),
     }
 }

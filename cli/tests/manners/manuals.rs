@@ -9,7 +9,7 @@ fn each_page_names_only_pages_that_exist() {
     let (code, stdout, stderr) = run(&mut fixture.command(&["man", "-o", "man"]));
     assert_eq!((code, &stderr[..]), (Some(0), ""));
     let pages: Vec<&str> = stdout.lines().collect();
-    assert_eq!(pages.len(), 13);
+    assert_eq!(pages.len(), 17);
     for page in &pages {
         let text = fs::read_to_string(fixture.path().join(page)).unwrap().replace("\\-", "-");
         for word in text.split_whitespace().filter_map(|word| word.strip_suffix("(1)")) {

@@ -1,0 +1,120 @@
+//! `permacode status`: what the processes of an environment use.
+
+use crate::{
+    Answer,
+    environment::{Differences, EnvironmentArgs},
+    escape::harmless,
+    output::{Output, size},
+};
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+
+/// Say whether the programs of an environment import from an archive, and why not
+///
+/// It starts a process of the environment and asks it. The counts of imports are those of that process.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    environment: EnvironmentArgs,
+
+    /// Print the result as JSON, and errors as JSON, too
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  permacode status
+  permacode status --python .venv/bin/python --json
+
+Exit status:
+  0  an archive is in use
+  1  no archive is in use
+  2  wrong usage, the interpreter has no package, or a file cannot be read";
+
+#[derive(Debug, Serialize)]
+struct Report {
+    environment: String,
+    is_on: bool,
+    /// Why no archive is in use.
+    reason: Option<String>,
+    files: Vec<String>,
+    bytes: u64,
+    /// What changed since the archive was made.
+    changes: Option<Differences>,
+    /// What `permacode.status()` says.
+    status: Option<Value>,
+    /// What `permacode.stats()` says.
+    imports: Option<Value>,
+}
+
+pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
+    let environment = args.environment.find()?;
+    let mut report = Report {
+        environment: environment.prefix().display().to_string(),
+        is_on: false,
+        reason: Some("it was not enabled; `permacode enable` makes an archive".to_owned()),
+        files: environment.files().iter().map(|path| path.display().to_string()).collect(),
+        bytes: environment.bytes(),
+        changes: None,
+        status: None,
+        imports: None,
+    };
+    if environment.is_enabled() {
+        let state = environment.state()?;
+        (report.is_on, report.reason) = (state.is_on(), state.reason().map(str::to_owned));
+        (report.status, report.imports) = (state.status, state.stats);
+        report.changes = environment.differences()?;
+    } else if !report.files.is_empty() {
+        report.reason = Some("`permacode enable` was interrupted: run it again, or `permacode disable`".to_owned());
+    }
+    match args.json {
+        true => out.json(&report)?,
+        false => report.print(out)?,
+    }
+    Ok(if report.is_on { Answer::Yes } else { Answer::No })
+}
+
+impl Report {
+    fn print(&self, out: &mut Output) -> Result<()> {
+        let from = if self.is_on { "an archive" } else { "files" };
+        out.line(harmless(&format!("{}: imports come from {from}", self.environment)))?;
+        if let Some(reason) = &self.reason {
+            out.line(harmless(&format!("  reason     {reason}")))?;
+        }
+        for (number, file) in self.files.iter().enumerate() {
+            let title = if number == 0 { "files" } else { "" };
+            out.line(harmless(&format!("  {title:9}  {file}")))?;
+        }
+        if self.bytes > 0 {
+            out.line(format_args!("  size       {}", size(self.bytes)))?;
+        }
+        for part in ["image", "stamps"] {
+            let Some(described) = self.status.as_ref().map(|status| &status[part]).filter(|part| !part.is_null())
+            else {
+                continue;
+            };
+            let text = match described["reason"].as_str() {
+                Some(reason) => format!("not used: {reason}"),
+                None => "used".to_owned(),
+            };
+            out.line(harmless(&format!("  {part:9}  {text}")))?;
+        }
+        if let Some(imports) = self.imports.as_ref().filter(|_| self.is_on) {
+            let counts = ["hits", "misses", "stale", "shadowed", "fallbacks"];
+            let counts: Vec<String> = counts.iter().map(|name| format!("{} {name}", imports[name])).collect();
+            out.line(format_args!("  imports    {}", counts.join(", ")))?;
+        }
+        let Some(changes) = &self.changes else { return Ok(()) };
+        let Differences { added, changed, removed, other_interpreter } = changes;
+        if changes.is_empty() {
+            return out.line("  changes    none since the archive was made");
+        }
+        let other = if *other_interpreter { "another interpreter or package, " } else { "" };
+        out.line(format_args!(
+            "  changes    {other}{added} files added, {changed} changed, {removed} removed: run `permacode refresh`"
+        ))
+    }
+}

@@ -1,0 +1,29 @@
+"""Prints where the files of an environment belong. The argument is `environment` or `user`."""
+
+import sys
+
+# `-c` puts the current folder first, but modules of that folder must not be imported.
+sys.path[:] = [folder for folder in sys.path if folder]
+
+import importlib.machinery
+import importlib.util
+import json
+import os
+import site
+import sysconfig
+
+scheme = []
+if sys.argv[1] == "user":
+    preferred = getattr(sysconfig, "get_preferred_scheme", lambda key: f"{os.name}_{key}")
+    scheme = [preferred("user")]
+spec = importlib.util.find_spec("permacode")
+print(json.dumps({
+    "prefix": sys.prefix,
+    "is_virtual": sys.prefix != sys.base_prefix,
+    "has_user_folder": bool(site.ENABLE_USER_SITE),
+    "packages": sysconfig.get_path("purelib", *scheme),
+    "data": sysconfig.get_path("data", *scheme),
+    "library": os.path.basename(sysconfig.get_path("stdlib")),
+    "extension": spec and spec.origin,
+    "suffix": importlib.machinery.EXTENSION_SUFFIXES[0],
+}))

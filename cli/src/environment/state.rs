@@ -1,0 +1,82 @@
+//! What processes of an environment use.
+
+use super::{Differences, Environment, manifest::Manifest};
+use crate::package::{PackageError, ask};
+use anyhow::Result;
+use serde::Deserialize;
+use serde_json::Value;
+use std::{fs, path::PathBuf};
+
+/// The answer of `state.py`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct State {
+    pub(crate) status: Option<Value>,
+    pub(crate) stats: Option<Value>,
+    reason: Option<String>,
+}
+
+impl State {
+    /// Whether modules are imported from the archive.
+    pub(crate) fn is_on(&self) -> bool {
+        self.status.as_ref().is_some_and(|status| status["method"].is_string() && status["blocked"].is_null())
+    }
+
+    /// Why modules are imported from files.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match (&self.reason, &self.status) {
+            (Some(reason), _) => Some(reason),
+            (None, Some(status)) if !self.is_on() => {
+                [&status["blocked"], &status["reason"]].into_iter().find_map(Value::as_str)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Environment {
+    /// Asks a new process.
+    ///
+    /// # Errors
+    /// If the interpreter or the package does not work.
+    pub(crate) fn state(&self) -> Result<State> {
+        let mut command = self.process();
+        command.args(["-c", include_str!("state.py")]).arg(self.stem()?).arg(self.archive());
+        let failed = |error| PackageError::failed(&self.python, error);
+        let mut state: State = ask(&self.python, &mut command, &self.archive())?.map_err(failed)?;
+        let text = self.start_text()?;
+        if !state.is_on() && fs::read(self.start_file()).is_ok_and(|found| found != text.as_bytes()) {
+            let reason = "the start-up file was made for another place of the environment or of the package; \
+                          `permacode enable` makes it again";
+            state.reason = Some(reason.to_owned());
+        }
+        Ok(state)
+    }
+
+    /// Whether `enable` made its files. They need not be in use.
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.start_file().is_file() && self.current().is_some()
+    }
+
+    /// The start-up file and the archive, if they exist.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        [self.start_file(), self.folder()].into_iter().filter(|path| path.exists()).collect()
+    }
+
+    /// The bytes of the files of the generation in use.
+    pub(crate) fn bytes(&self) -> u64 {
+        let files = self.current().and_then(|generation| fs::read_dir(generation).ok());
+        let sizes = files.into_iter().flatten().filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
+        sizes.sum()
+    }
+
+    /// What changed since the archive was made. `None` if there is no archive.
+    ///
+    /// # Errors
+    /// If the interpreter does not work.
+    pub(crate) fn differences(&self) -> Result<Option<Differences>> {
+        let Some(manifest) = self.current().and_then(|generation| Manifest::read(&generation)) else {
+            return Ok(None);
+        };
+        Ok(Some(manifest.differences(&self.manifest(&self.interpreter()?)?)))
+    }
+}

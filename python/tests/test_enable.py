@@ -1,0 +1,270 @@
+"""`permacode enable`, `status`, `refresh` and `disable`, with a virtual environment that has this package."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from importlib.metadata import distribution
+
+import pytest
+
+import permacode
+
+COMMAND = os.environ.get("PERMACODE_COMMAND", "permacode")
+LIBRARY = f"python{sys.version_info[0]}.{sys.version_info[1]}{getattr(sys, 'abiflags', '')}"
+
+USED = """
+import sys
+import sample, json, permacode
+stats, status = permacode.stats(), permacode.status()
+print(json.dumps({"value": sample.VALUE, "loader": type(sample.__loader__).__name__, "stats": stats, "status": status}))
+"""
+
+
+class Environment:
+    """A virtual environment with this package and a module."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        venv.create(folder, with_pip=False, symlinks=True)
+        self.packages = next(folder.glob("lib/python*/site-packages"))
+        shutil.copytree(os.path.dirname(permacode.__file__), self.packages / "permacode",
+                        ignore=shutil.ignore_patterns("__pycache__"))
+        (self.packages / "sample.py").write_text("VALUE = 1\n")
+
+    @property
+    def python(self):
+        return self.folder / "bin" / "python"
+
+    @property
+    def start_file(self):
+        return self.packages / "_permacode.pth"
+
+    @property
+    def archives(self):
+        return self.folder / "share" / "permacode" / LIBRARY
+
+    def run(self, *arguments, **variables):
+        """Exit status, standard output and standard error of its interpreter, which gives no warning."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+        ran = subprocess.run([self.python, "-B", *arguments], capture_output=True, text=True,
+                             env={**environment, **variables})
+        assert ran.stderr == "", ran.stderr
+        return ran.stdout
+
+    def used(self, *arguments, **variables):
+        return json.loads(self.run(*arguments, "-c", USED, **variables))
+
+    def start(self, *arguments):
+        return subprocess.Popen([COMMAND, *arguments, "--python", str(self.python), "--json"], text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def command(self, *arguments):
+        """Exit status and result of the command."""
+        process = self.start(*arguments)
+        out, error = process.communicate()
+        return process.returncode, json.loads(out or error)
+
+    def enable(self):
+        code, made = self.command("enable", "--no-measure")
+        assert code == 0, made
+        return made["made"]
+
+    def generation(self):
+        return os.readlink(self.archives / "current")
+
+    def files(self):
+        """All files with their content, without compiled modules."""
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            name = path.relative_to(self.folder)
+            if "__pycache__" not in name.parts:
+                found[name] = path.read_bytes() if path.is_file() else os.readlink(path) if path.is_symlink() else None
+        return found
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory):
+    """An enabled environment. Tests leave it enabled and as the files are."""
+    made = Environment(tmp_path_factory.mktemp("enable") / "environment")
+    made.before = made.files()
+    assert made.enable()["modules"] > 100
+    return made
+
+
+def test_programs_import_from_the_archive(environment):
+    used = environment.used()
+    assert (used["value"], used["loader"]) == (1, "PermacodeLoader")
+    assert used["stats"]["hits"] > 3 and used["stats"]["stale"] == 0
+    assert used["status"]["stamps"]["reason"] is None
+    assert used["status"]["archive"] == str(environment.archives / "current" / "environment.perma")
+    code, status = environment.command("status")
+    assert (code, status["is_on"], status["reason"]) == (0, True, None)
+    assert status["changes"] == {"added": 0, "changed": 0, "removed": 0, "other_interpreter": False}
+
+
+def test_the_package_that_the_start_up_file_loads_is_the_one_that_programs_import(environment):
+    assert environment.run("-c", "import permacode.image; print(permacode.__spec__.origin)").startswith(
+        str(environment.packages / "permacode"))
+
+
+def test_enabling_again_changes_nothing(environment):
+    before, times = environment.generation(), environment.packages.stat().st_mtime_ns
+    assert environment.enable() is None
+    assert (environment.generation(), environment.packages.stat().st_mtime_ns) == (before, times)
+
+
+IS_USED = "import sys; print('permacode' in sys.modules and sys.modules['permacode'].status()['archive'] is not None)"
+
+
+@pytest.mark.parametrize(("options", "is_used"), [
+    ([], True), (["-I"], True), (["-E"], True), (["-s"], True), (["-W", "error"], True), (["-X", "utf8"], True),
+    (["-S"], False), (["-I", "-S"], False),
+])
+def test_options_of_the_interpreter(environment, options, is_used):
+    assert environment.run(*options, "-c", "pass") == ""
+    assert environment.run(*options, "-c", IS_USED).strip() == str(is_used)
+
+
+@pytest.mark.parametrize("option", ["-O", "-OO"])
+def test_another_optimisation_level_is_stock_behaviour(environment, option):
+    used = environment.used(option)
+    assert (used["value"], used["loader"], used["stats"]["hits"]) == (1, "SourceFileLoader", 0)
+    assert "optimisation level" in used["status"]["reason"]
+
+
+def test_a_variable_switches_it_off(environment):
+    assert environment.run("-c", IS_USED, PERMACODE_OFF="1").strip() == "False"
+
+
+def test_an_archive_of_the_program_takes_the_place(environment, bundle, tmp_path):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / "mine.py").write_text("VALUE = 3\n")
+    archive = bundle(f"own={tmp_path / 'own'}")
+    script = "import sys, permacode; permacode.install(sys.argv[1], strict=True, roots={'own': '/'});" \
+             "print(permacode.status()['archive'])"
+    assert environment.run("-c", script, str(archive)).strip() == str(archive)
+
+
+def test_edited_installed_and_removed_files_win_until_refresh(environment):
+    sample, added = environment.packages / "sample.py", environment.packages / "added.py"
+    sample.write_text("VALUE = 2\n")
+    added.write_text("VALUE = 4\n")
+    used = environment.used()
+    assert (used["value"], used["stats"]["stale"]) == (2, 1)
+    assert environment.run("-c", "import added; print(added.VALUE)") == "4\n"
+    changes = environment.command("status")[1]["changes"]
+    assert (changes["added"], changes["changed"], changes["removed"]) == (1, 1, 0)
+    code, made = environment.command("refresh", "--no-measure")
+    assert code == 0 and made["changes"]["added"] == 1, made
+    used = environment.used()
+    assert (used["value"], used["loader"], used["stats"]["stale"]) == (2, "PermacodeLoader", 0)
+    assert len(list(environment.archives.glob("generation-*"))) == 1
+    added.unlink()
+    script = "try:\n import added\nexcept ModuleNotFoundError: print('none')"
+    assert environment.run("-c", script) == "none\n"
+    sample.write_text("VALUE = 1\n")
+    assert environment.used()["value"] == 1
+
+
+def test_a_missing_folder_is_stock_behaviour(environment):
+    away = environment.archives.with_name("away")
+    environment.archives.rename(away)
+    try:
+        used = environment.used()
+        assert (used["value"], used["loader"]) == (1, "SourceFileLoader")
+        assert "environment.perma" in used["status"]["reason"]
+        code, status = environment.command("status")
+        assert (code, status["is_on"]) == (1, False)
+        assert "interrupted" in status["reason"]
+    finally:
+        away.rename(environment.archives)
+    assert environment.used()["stats"]["hits"] > 0
+
+
+def test_a_damaged_archive_is_stock_behaviour(environment):
+    archive = environment.archives / environment.generation() / "environment.perma"
+    copy = archive.read_bytes()
+    archive.unlink()
+    archive.write_bytes(b"x" * len(copy))
+    try:
+        assert environment.used()["loader"] == "SourceFileLoader"
+        code, status = environment.command("status")
+        assert code == 1 and str(archive.name) in status["reason"]
+    finally:
+        archive.write_bytes(copy)
+
+
+def test_a_package_that_was_removed_is_stock_behaviour(environment):
+    package = environment.packages / "permacode"
+    away = environment.packages / "away"
+    package.rename(away)
+    try:
+        assert environment.run("-c", "import sys, sample; print('permacode' in sys.modules)") == "False\n"
+    finally:
+        away.rename(package)
+
+
+def test_a_moved_environment_is_stock_behaviour(environment):
+    moved = environment.folder.with_name("moved")
+    old, old_packages = environment.folder, environment.packages
+    old.rename(moved)
+    environment.folder, environment.packages = moved, moved / old_packages.relative_to(old)
+    try:
+        script = "import sys, sample; print('permacode' in sys.modules, sample.__file__)"
+        assert environment.run("-c", script) == f"False {environment.packages / 'sample.py'}\n"
+        code, status = environment.command("status")
+        assert code == 1 and "made for another place" in status["reason"], status
+    finally:
+        moved.rename(old)
+        environment.folder, environment.packages = old, old_packages
+
+
+def test_a_failure_leaves_in_use_what_was_there(environment):
+    before, text = environment.generation(), environment.start_file.read_bytes()
+    image = environment.packages / "permacode" / "image.py"
+    original = image.read_bytes()
+    image.write_text("raise SystemError('broken')\n")
+    try:
+        code, error = environment.command("enable")
+        assert code == 2 and "broken" in error["message"], error
+        assert (environment.generation(), environment.start_file.read_bytes()) == (before, text)
+        assert len(list(environment.archives.glob("generation-*"))) == 1
+        assert environment.used()["stats"]["hits"] > 0
+    finally:
+        image.write_bytes(original)
+
+
+def test_disable_leaves_nothing_and_two_may_run_at_once(environment):
+    assert environment.command("disable")[0] == 0
+    assert environment.files() == environment.before
+    assert environment.command("disable")[1]["was_enabled"] is False
+    assert environment.command("status")[1]["is_on"] is False
+    assert environment.command("refresh")[0] == 1
+    processes = [environment.start("enable", "--no-measure") for _ in range(2)]
+    answers = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], answers
+    made = [json.loads(out)["made"] is not None for out, _ in answers]
+    assert sorted(made) == [False, True]
+    assert len(list(environment.archives.glob("generation-*"))) == 1
+    assert environment.used()["stats"]["hits"] > 0
+    assert environment.command("disable")[0] == 0
+    assert environment.files() == environment.before
+
+
+def test_a_first_attempt_that_fails_leaves_nothing(environment):
+    image = environment.packages / "permacode" / "image.py"
+    text = image.read_bytes()
+    image.write_text("raise SystemError('broken')\n")
+    try:
+        assert environment.command("enable")[0] == 2
+    finally:
+        image.write_bytes(text)
+    assert environment.files() == environment.before
+
+
+def test_the_wheel_brings_the_command():
+    names = [str(file) for file in distribution("permacode").files]
+    assert any(name.endswith("bin/permacode") for name in names), names
