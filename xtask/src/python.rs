@@ -248,8 +248,8 @@ impl Tools {
     }
 }
 
-/// Builds the command and puts it into the folder that maturin packs: `MODULE.data`, if it exists. All interpreters share
-/// the command, so it is built once.
+/// Builds the command and puts it into the folder that maturin packs: `MODULE.data`, if it exists. The command is the
+/// same for all interpreters, so it is built once.
 fn place_command() -> Result<()> {
     run(&mut cargo(&["build", "--quiet", "--profile", "wheel", "--package", "permacode"]))?;
     let scripts = root().join("python/permacode.__init__.data/scripts");

@@ -51,8 +51,14 @@ fn new_class(py: Python<'_>) -> PyResult<Py<PyType>> {
 fn get_code<'py>(loader: &Bound<'py, PyAny>, fullname: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let importlib = Importlib::get(py)?;
+    let finder = installed(py)?;
+    if finder.as_ref().is_some_and(|finder| finder.get().is_of_start()) && loader.get_type().is(class(py)?) {
+        // Some programs compare the type of a loader: distlib, and so pip. The module is executed next, so from here on
+        // its loader is what it is without the archive.
+        loader.setattr(intern!(py, "__class__"), importlib.stock.source_loader(py))?;
+    }
     if importlib.stock.replaced_in_loader(py).is_none()
-        && let Some(finder) = installed(py)?
+        && let Some(finder) = finder
         && let Some(code) = finder.get().code(importlib, loader, fullname)?
     {
         return Ok(code);
