@@ -289,6 +289,36 @@ def test_a_first_attempt_that_fails_leaves_nothing(environment):
     assert environment.files() == environment.before
 
 
+def test_an_interpreter_without_the_package(environment, tmp_path):
+    other = Environment(tmp_path / "other")
+    shutil.rmtree(other.packages / "permacode")
+    before = other.files()
+    code, error = other.command("enable")
+    assert (code, error["kind"]) == (2, "interpreter") and "pip install" in error["advice"], error
+    assert other.files() == before
+    assert other.command("status")[1]["is_on"] is False
+
+
+def test_the_environment_that_is_meant(environment, tmp_path):
+    def status(program, *arguments, **variables):
+        names = ("VIRTUAL_ENV", "PERMACODE_PYTHON")
+        inherited = {name: value for name, value in os.environ.items() if name not in names}
+        ran = subprocess.run([program, *arguments, "status", "--json"], capture_output=True, text=True,
+                             env={**inherited, **variables})
+        return json.loads(ran.stdout or ran.stderr)
+
+    command = tmp_path / "permacode"
+    shutil.copy(COMMAND, command)
+    error = status(command)
+    assert error["kind"] == "usage" and "no virtual environment is active" in error["message"]
+    assert status(command, VIRTUAL_ENV=str(environment.folder))["environment"] == str(environment.folder)
+    beside = environment.folder / "bin" / "permacode"
+    shutil.copy(COMMAND, beside)
+    assert status(beside, VIRTUAL_ENV="/missing")["environment"] == str(environment.folder)
+    beside.unlink()
+    assert status(sys.executable, "-I", "-m", "permacode")["environment"] == sys.prefix
+
+
 def test_the_wheel_brings_the_command():
     names = [str(file) for file in distribution("permacode").files]
     assert any(name.endswith("bin/permacode") for name in names), names
