@@ -24,7 +24,7 @@ impl Environment {
         let code = self::literal(CODE);
         Ok(format!(
             "# Made by `permacode enable`; `permacode disable` removes it. docs/enable.md of Permacode explains it.\n\
-             import os, sys; sys.prefix == {prefix} and \"{OFF}\" not in os.environ and \
+             import os, sys; \"permacode\" in sys.modules or sys.prefix != {prefix} or \"{OFF}\" in os.environ or \
              exec({code}, {{\"stem\": {stem}, \"archive\": {archive}}})\n"
         ))
     }
