@@ -533,7 +533,7 @@ fn several_folders() {
             ErrorKind::Conflict { name, first, second, pattern: Some(pattern) } => {
                 assert_eq!(name, expected);
                 assert_eq!((first, second), (&one.path().join(file), &two.path().join(file)));
-                assert!(error.to_string().contains(&format!("with the pattern {pattern:?} to exclude")), "{error}");
+                assert!(error.to_string().contains(&format!("the pattern {pattern:?} excludes one")), "{error}");
                 both = both.exclude(pattern);
             }
             other => panic!("{other:?}"),
