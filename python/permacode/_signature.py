@@ -1,10 +1,10 @@
-"""Signatures of functions that nobody has imported."""
+"""Signatures of functions of an archive."""
 
 import inspect
 
 
 class SourceText(str):
-    """The source text of a default or an annotation. Its `repr` has no quotes, so that a signature shows it as it is."""
+    """The source text of a default or an annotation. Its `repr` has no quotes, so a signature shows it unchanged."""
 
     __slots__ = ()
 
@@ -13,7 +13,7 @@ class SourceText(str):
 
 
 def signature(parameters, returns):
-    """An `inspect.Signature`. `parameters` has the name, kind, default and annotation of each one; `None` is no text."""
+    """An `inspect.Signature`. `parameters` has name, kind, default and annotation of each; `None` means no text."""
     empty = inspect.Signature.empty
 
     def source(text):

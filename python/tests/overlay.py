@@ -1,4 +1,4 @@
-"""Programs that import from an archive while the files it was made from are there, as the tests of the importer run them."""
+"""Programs for the tests of the importer: they import from an archive, and the files of its modules are there, too."""
 
 import textwrap
 

@@ -45,7 +45,7 @@ def test_a_hook_that_raises_stops_the_opening(app):
     """
     lines = app.run(script, prologue=STOCK + HOOK).splitlines()
     said = [line for line in lines if line != "True rb True"]
-    # An archive that the system, or a hook in its name, does not let anyone open cannot be installed: an ImportError if strict.
+    # If the system or an audit hook does not let the process open an archive, a strict `install` is an ImportError.
     names = ["Stop", "Stop", "RuntimeError", "RuntimeError", "PermissionError", "ImportError"]
     assert said == [f"{name} True None" for name in names]
     assert len(lines) == 12

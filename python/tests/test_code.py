@@ -16,8 +16,8 @@ METHOD = "marshal" if sysconfig.get_config_var("Py_GIL_DISABLED") else "records"
 #: The strict comparers of code are there.
 TOOLS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "comparison"
 
-#: Compares modules with what the compiler makes of their files, in anything, all the way down. In a process of its own: what
-#: was loaded before decides which strings are interned.
+#: Compares modules with what the compiler makes of their files, recursively. It has a process of its own, because the
+#: modules that were loaded before decide which strings are interned.
 EQUAL = """
 import json, marshal, sys
 request = json.loads(sys.argv[1])

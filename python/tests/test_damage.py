@@ -1,11 +1,11 @@
 """Damaged archives: an ImportError or a code object that can be looked at, but never a crash.
 
-One flipped bit, anywhere, gives an ImportError or the code that was bundled, never other code. Whoever forges an archive makes its
-checksums right: that may give other code, which can be looked at like any.
+After a flipped bit, a module gives an ImportError or the code that was bundled, and never other code. A forged archive
+with correct checksums may give other code. A program can look at that code as at any other.
 
-Each byte that means something is changed, one at a time, in a child process. Once as it is, and once with all checksums made
-right: the damage then reaches the records and what makes objects of them. Nothing of it is run: CPython trusts instructions that run,
-wherever they come from.
+A child process changes each byte with a meaning, one at a time. It does so twice: without correcting the checksums, and
+with correct ones, so that the damage reaches the records and the code that makes objects of them. No code is run:
+CPython trusts the instructions that it runs.
 """
 
 import json
@@ -19,7 +19,8 @@ import pytest
 #: Flips bits; `cargo xtask python-proof --damage` does so more often.
 FLIPPED_BITS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "damage" / "flipped_bits.py"
 
-#: Opens each damaged copy, and looks at all that it gives. What it writes before it does so names the culprit of a crash.
+#: Opens each damaged copy and looks at all its objects. Before that, it writes the number of the changed byte, which
+#: names the cause of a crash.
 SCRIPT = """
 import json, marshal, os, random, sys
 from types import CodeType
@@ -112,8 +113,8 @@ def test_every_byte(child, small, tmp_path, checksums):
     for _, _, offset, length, _ in archive_file.sections(data):
         places.update(range(offset, offset + length))
     assert sum(counts.values()) == len(places)
-    # No damage passes unnoticed. With the checksums made right some does: nobody looks at the file names of resources here, for
-    # one; if none did, this would test less than it says.
+    # Without correct checksums, all damage is noticed. With correct ones, some is not: this test does not look at the
+    # file names of resources, for example. If all damage were noticed then, the checksums would not be correct.
     assert counts["refused"] and counts["partly"] and bool(counts["whole"]) == (checksums == "made right"), counts
 
 

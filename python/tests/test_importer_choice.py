@@ -1,4 +1,4 @@
-"""Of several files of one name, the archive offers the one that CPython takes. Nobody looks again while it is sealed."""
+"""Of several files with one name, the archive has the one that CPython takes. If it is sealed, imports do not look."""
 
 import glob
 import importlib.machinery

@@ -31,8 +31,8 @@ def tool(app, request):
 
 
 def with_and_without(app, change, show=SHOW, before="import permacode\n"):
-    """What a script prints that changes something and imports: without the archive, and with it, changed after and before it
-    was installed. `before` is done before that change: some hooks find no extension modules."""
+    """What a script prints that makes a change and then imports: without the archive, with it, and with a change before
+    the archive is installed. `before` runs before that change, because some hooks find no extension modules."""
     late = STOCK + before + DOUBLING + change + INSTALL.splitlines()[-1] + "\n"
     return [
         app.run(DOUBLING + change + show, prologue=STOCK),
@@ -41,7 +41,8 @@ def with_and_without(app, change, show=SHOW, before="import permacode\n"):
     ]
 
 
-#: Changes of `sys.meta_path` and of PathFinder, and what `tool` is then. `theirs` is a module that the program finds instead.
+#: Changes of `sys.meta_path` and of PathFinder, and the value of `tool` afterwards. `theirs` is a module that the
+#: program finds in its place.
 META = """
 import importlib.util
 from importlib.machinery import PathFinder

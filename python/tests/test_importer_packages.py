@@ -189,7 +189,7 @@ def test_a_root_that_is_not_searched_is_named_once(app, options):
 
 
 def test_a_package_that_another_finder_finds(app):
-    """The folder of the root is not in `sys.path`, as in an editable installation; the path of the package leads to it."""
+    """As in an editable installation: only the path of the package leads to the folder of the root, not `sys.path`."""
     app.write("package/__init__.py", "")
     app.write("package/inner.py", "")
     app.bundle("--sealed")

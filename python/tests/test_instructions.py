@@ -1,7 +1,7 @@
 """Instructions that CPython would follow out of its memory while it makes or shows a code object.
 
-From 3.11 on it writes to the caches behind an instruction, wherever the code ends. And some opcodes are only for a running
-interpreter: it looks up in tables, which a new code object does not have, what they stand for.
+From 3.11 on, CPython writes to the caches behind an instruction, even if the code ends before. Some opcodes occur only
+in code that runs: CPython looks up their meaning in tables that a new code object does not have.
 """
 
 import json
@@ -12,7 +12,7 @@ import archive_file
 import pytest
 
 #: Replaces the instructions of the one code object of a module, for each attempt. Answers with `refused`,
-#: `refused by CPython`, or with what `co_code` shows. With `-X dev` Python finds out whether somebody wrote behind a block of its memory.
+#: `refused by CPython`, or with the value of `co_code`. With `-X dev`, Python notices writes behind a block of memory.
 SCRIPT = """
 import json, os, sys
 sys.path.insert(0, sys.argv[3])
@@ -97,7 +97,7 @@ def test_the_interpreter_has_caches():
 
 
 def test_caches_behind_the_end(attempts):
-    """Every opcode with every number of units behind it. What lies before it moves the end to other places in a block."""
+    """Every opcode with every number of units behind it. The units before it move the end within a block of memory."""
     cases = [(number, behind) for number in range(1, 256) for behind in range(12) if number not in internal()]
     answers = attempts([NOP * (number % 4) + [number, 0] + [0, 0] * behind for number, behind in cases])
     assert len(answers) == len(cases)

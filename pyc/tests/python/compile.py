@@ -1,4 +1,4 @@
-"""compile.py FOLDER COUNT: compiles about COUNT modules of the standard library of the interpreter that runs this into FOLDER.
+"""compile.py FOLDER COUNT: compiles about COUNT modules of this interpreter's standard library into FOLDER.
 
 Prints the magic number, sys.hexversion, and the hash that the interpreter gives of b"permacode".
 """
