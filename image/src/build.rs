@@ -41,7 +41,7 @@ pub trait Modules<'a> {
     /// The marshal form of the body of a module, with an empty file name.
     ///
     /// # Errors
-    /// The reason why there is none.
+    /// The reason why the module has no marshal form.
     fn marshal(&mut self, module: &Module<'a>) -> std::result::Result<Vec<u8>, String>;
 }
 

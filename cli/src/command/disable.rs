@@ -12,10 +12,6 @@ use serde::Serialize;
 pub(crate) struct Args {
     #[command(flatten)]
     environment: EnvironmentArgs,
-
-    /// Print the result as JSON, and errors as JSON, too
-    #[arg(long)]
-    json: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -38,7 +34,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let environment = args.environment.find()?;
     let was_enabled = environment.remove()?;
     let report = Report { environment: environment.prefix().display().to_string(), was_enabled };
-    match (args.json, was_enabled) {
+    match (args.environment.json, was_enabled) {
         (true, _) => out.json(&report)?,
         (false, true) => out.line(harmless(&format!("{}: imports come from files", report.environment)))?,
         (false, false) => out.line(harmless(&format!("{}: there is nothing to remove", report.environment)))?,

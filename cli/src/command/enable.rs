@@ -47,10 +47,6 @@ pub(crate) struct Args {
     /// Do not measure what it gains
     #[arg(long)]
     no_measure: bool,
-
-    /// Print the result as JSON, and errors as JSON, too
-    #[arg(long)]
-    json: bool,
 }
 
 const ENABLE_HELP: &str = "\
@@ -120,7 +116,7 @@ fn run(args: &Args, environment: &Environment, changes: Option<Differences>, out
     let name = |path: &std::path::Path| path.display().to_string();
     let files = environment.files().iter().map(|path| name(path)).collect();
     let report = Report { environment: name(environment.prefix()), made, files, changes, gain };
-    match args.json {
+    match args.environment.json {
         true => out.json(&report)?,
         false => report.print(out)?,
     }

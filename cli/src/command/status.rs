@@ -18,10 +18,6 @@ use serde_json::Value;
 pub(crate) struct Args {
     #[command(flatten)]
     environment: EnvironmentArgs,
-
-    /// Print the result as JSON, and errors as JSON, too
-    #[arg(long)]
-    json: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -70,7 +66,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     } else if !report.files.is_empty() {
         report.reason = Some("`permacode enable` was interrupted: run it again, or `permacode disable`".to_owned());
     }
-    match args.json {
+    match args.environment.json {
         true => out.json(&report)?,
         false => report.print(out)?,
     }

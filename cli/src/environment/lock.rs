@@ -18,7 +18,7 @@ pub(super) struct Lock {
 }
 
 impl Environment {
-    /// Waits until no other command changes the environment. Makes the folder if there is none.
+    /// Waits until no other command changes the environment. Makes the folder if it is missing.
     pub(super) fn lock(&self) -> Result<Lock> {
         let path = self.folder().join("lock");
         let failed = || format!("cannot lock {path:?}");

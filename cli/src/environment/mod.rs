@@ -43,7 +43,7 @@ const PYTHON: &str = "PERMACODE_PYTHON";
 /// The root of the packages of the user.
 const USER_ROOT: &str = "user-site-packages";
 
-/// The arguments that choose an environment.
+/// The arguments of all commands for environments.
 #[derive(Debug, clap::Args)]
 pub(crate) struct EnvironmentArgs {
     /// The interpreter of the environment
@@ -56,13 +56,17 @@ pub(crate) struct EnvironmentArgs {
     /// Only for the current user: the files lie in the folders of the user
     #[arg(long)]
     user: bool,
+
+    /// Print the result as JSON, and errors as JSON, too
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 impl EnvironmentArgs {
     /// Finds the environment.
     ///
     /// # Errors
-    /// If there is none, or its interpreter does not work.
+    /// If no environment is active, or its interpreter does not work.
     pub(crate) fn find(&self) -> Result<Environment> {
         let python = match &self.python {
             Some(python) => python.clone(),

@@ -29,7 +29,7 @@ pub(super) fn target(out: &mut Output, target: &Description<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Prints rows after an empty line, unless there are none.
+/// Prints rows after an empty line. Without rows, it prints nothing.
 pub(super) fn table(out: &mut Output, rows: Rows) -> Result<()> {
     if rows.is_empty() {
         return Ok(());

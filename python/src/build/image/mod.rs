@@ -132,7 +132,7 @@ impl Image {
     /// Uses the image beside an archive.
     ///
     /// # Errors
-    /// The reason why there is none that fits.
+    /// The reason why no image fits.
     pub(super) fn open(
         py: Python<'_>,
         path: &Path,

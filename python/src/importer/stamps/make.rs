@@ -124,7 +124,7 @@ impl<'py> Made<'py> {
         Ok(made)
     }
 
-    /// The stamp of a module, or the reason why there is none.
+    /// The stamp of a module, or the reason why the module gets no stamp.
     fn module(
         &mut self,
         py: Python<'py>,

@@ -102,7 +102,7 @@ impl Stamps {
     /// Reads the stamps beside an archive.
     ///
     /// # Errors
-    /// Why there are none for this process.
+    /// Why this process has no stamps.
     pub(super) fn open(
         importlib: &Importlib,
         library: &Library,
@@ -125,7 +125,7 @@ impl Stamps {
         Ok(Stamps { tables, path, folders: Mutex::default(), found, loaded })
     }
 
-    /// Describes the stamps, or why there are none, for `status`.
+    /// Describes the stamps for `status`, or says why no stamps are in use.
     pub(super) fn describe<'py>(
         py: Python<'py>,
         stamps: &Result<Stamps, Refused>,
