@@ -1,10 +1,10 @@
 //! From an archive and facts to the bytes of an image.
 
 use crate::{
-    emit::{self, address, emit},
+    emit::{self, emit},
     error::{Error, Result},
     facts::Facts,
-    file::{BASE, FORMAT, HEADER_LEN, Header, MAGIC, ModuleEntry, PAGE_LEN, Range, SetEntry, header_crc},
+    file::{FORMAT, HEADER_LEN, Header, MAGIC, ModuleEntry, PAGE_LEN, Range, SetEntry, header_crc},
     graph::Graph,
     order::{Order, Seen, import_order},
     slots::SLOTS_LEN,
@@ -154,8 +154,8 @@ impl Plan {
         for (index, root) in sorted {
             let (pages, count) = reach(root.code);
             let (first_range, range_count) = tables.add_ranges(&pages)?;
-            let place = self.order.place(root.code).ok_or(Error::Unsupported("modules without a place"))?;
-            let (key, code) = (root.module.offset(), address(place));
+            let code = self.order.address_of(root.code).ok_or(Error::Unsupported("modules without a place"))?;
+            let key = root.module.offset();
             tables.modules.push(ModuleEntry { key, code, first_range, range_count });
             // A module without functions would test little.
             if root.module.code_count() > 2 && fewest.is_none_or(|fewest| count < fewest) {
@@ -165,7 +165,7 @@ impl Plan {
         }
         for set in &graph.sets {
             // A set of a module that was left out has no place.
-            let items = self.order.place(*set).map_or(0, address);
+            let items = self.order.address_of(*set).unwrap_or_default();
             let pages = if items == 0 { Vec::new() } else { reach(*set).0 };
             let (first_range, range_count) = tables.add_ranges(&pages)?;
             tables.sets.push(SetEntry { items, first_range, range_count });
@@ -176,18 +176,18 @@ impl Plan {
     fn file<'a>(&self, graph: &Graph<'_, '_>, roots: &[Root<'a>], modules: &mut dyn Modules<'a>) -> Result<Vec<u8>> {
         let emitted = emit(graph, &self.order)?;
         let tables = self.tables(graph, roots, &emitted.pages)?;
-        let names: Vec<u64> = graph.names.iter().map(|name| self.order.place(*name).map_or(0, address)).collect();
+        let names: Vec<u64> = graph.names.iter().map(|name| self.order.address_of(*name).unwrap_or_default()).collect();
         let first_word = (self.first_page as usize).saturating_mul(PAGE_LEN as usize / 512);
         let slots = emitted.slots.get(first_word..).unwrap_or_default();
         let count = |len: usize| u32::try_from(len).map_err(|_| Error::Unsupported("2^32 entries of a table"));
         let fingerprint = graph.facts.fingerprint.as_bytes();
         let probe = roots.get(tables.probe).ok_or(Error::Unsupported("an archive without modules"))?;
-        let place = self.order.place(probe.code).ok_or(Error::Unsupported("modules without a place"))?;
+        let probe_code = self.order.address_of(probe.code).ok_or(Error::Unsupported("modules without a place"))?;
         let marshalled = modules.marshal(&probe.module).map_err(Error::Probe)?;
         let mut header = Header {
             magic: MAGIC,
             format: FORMAT,
-            base: BASE,
+            base: self.order.base,
             fingerprint_len: count(fingerprint.len())?,
             first_page: self.first_page,
             page_count: count(slots.chunks(SLOTS_LEN / 8).count())?,
@@ -196,7 +196,7 @@ impl Plan {
             name_count: count(names.len())?,
             set_count: count(tables.sets.len())?,
             probe_len: count(marshalled.len())?,
-            probe_code: address(place),
+            probe_code,
             probe_crc: permacode_format::crc32(&marshalled),
             ..Header::zeroed()
         };

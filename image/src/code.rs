@@ -97,7 +97,7 @@ impl<'a> CodeObject<'a> {
         (layout.code_units as usize).saturating_add(self.bytecode.len())
     }
 
-    /// Writes the object. No other code object of a process may have the same `version`.
+    /// Writes the object.
     pub(crate) fn write(&self, out: &mut Writer<'_>, at: usize, version: u32, facts: &Facts) -> Result<()> {
         let layout = &facts.layout;
         out.head(at, facts.types.code);

@@ -3,17 +3,13 @@
 use crate::{
     error::{Error, Result},
     facts::Facts,
-    file::{BASE, PAGE_LEN},
+    file::{PAGE_LEN, SHORTEST_CODE, version_of},
     graph::{Graph, Node, Ref},
     objects,
     order::Order,
     slots::Slot,
 };
 use std::collections::BTreeSet;
-
-/// The version of the first code object of an image. An interpreter counts its own from 1 on, so it would have to make
-/// 2^31 functions before a version occurs twice.
-const FIRST_VERSION: u32 = 0x8000_0000;
 
 /// The pages of an image, and facts about them.
 #[derive(Debug)]
@@ -29,6 +25,9 @@ pub(crate) struct Emitted {
 /// Writes all objects that have a place.
 pub(crate) fn emit(graph: &Graph<'_, '_>, order: &Order) -> Result<Emitted> {
     let facts = graph.facts;
+    if facts.layout.code_units < SHORTEST_CODE {
+        return Err(Error::Unsupported("code objects of less than 128 bytes"));
+    }
     let len = order.end;
     let mut writer = Writer {
         facts,
@@ -39,16 +38,12 @@ pub(crate) fn emit(graph: &Graph<'_, '_>, order: &Order) -> Result<Emitted> {
         overrun: false,
     };
     let mut pages = vec![None; graph.nodes.len()];
-    let mut version = FIRST_VERSION;
     for &id in &order.nodes {
         let (Some(node), Some(at)) = (graph.nodes.get(id as usize), order.place(id)) else {
             return Err(Error::Unsupported("objects without a place"));
         };
         writer.slots_of_object = None;
-        writer.node(node, at, version)?;
-        if matches!(node, Node::Code(_)) {
-            version = version.checked_add(1).ok_or(Error::Unsupported("2^31 code objects"))?;
-        }
+        writer.node(node, at)?;
         if let (Some((first, last)), Some(pages)) = (writer.slots_of_object, pages.get_mut(id as usize)) {
             *pages = Some((page(first), page(last)));
         }
@@ -72,7 +67,7 @@ pub(crate) struct Writer<'w> {
 }
 
 impl Writer<'_> {
-    fn node(&mut self, node: &Node<'_>, at: usize, version: u32) -> Result<()> {
+    fn node(&mut self, node: &Node<'_>, at: usize) -> Result<()> {
         let facts = self.facts;
         let layout = &facts.layout;
         match node {
@@ -106,7 +101,10 @@ impl Writer<'_> {
                     self.reference(at.saturating_add(*offset as usize), *item)?;
                 }
             }
-            Node::Code(code) => code.write(self, at, version, facts)?,
+            Node::Code(code) => {
+                let version = version_of(self.order.address(at));
+                code.write(self, at, version.ok_or(Error::Unsupported("addresses without a version"))?, facts)?;
+            }
         }
         Ok(())
     }
@@ -141,7 +139,7 @@ impl Writer<'_> {
             Ref::Static(offset) => self.static_object(place, offset),
             Ref::Node(id) => {
                 let target = self.order.place(id).ok_or(Error::Unsupported("references to objects without a place"))?;
-                self.word(place, 0, address(target));
+                self.word(place, 0, self.order.address(target));
             }
             Ref::Name(number) => self.slot(place, Slot::Name(number.into())),
             Ref::Set(number) => self.slot(place, Slot::Set(number.into())),
@@ -171,11 +169,6 @@ impl Writer<'_> {
 /// The number of the page at an offset of the file.
 pub(crate) fn page(place: usize) -> u32 {
     u32::try_from(place as u64 / PAGE_LEN).unwrap_or(u32::MAX)
-}
-
-/// The address of an object at an offset of the file.
-pub(crate) fn address(place: usize) -> u64 {
-    BASE.saturating_add(place as u64)
 }
 
 /// The pages with slots of several nodes, as ranges of consecutive pages: the first page and the number of pages.

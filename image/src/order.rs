@@ -13,7 +13,7 @@
 use crate::{
     emit,
     error::{Error, Result},
-    file::PAGE_LEN,
+    file::{PAGE_LEN, base_of},
     graph::{Graph, Node, Ref},
     objects,
 };
@@ -28,6 +28,8 @@ pub(crate) struct Order {
     pub(crate) nodes: Vec<u32>,
     /// Offsets in the file.
     places: Vec<Option<usize>>,
+    /// The address of the file.
+    pub(crate) base: u64,
     /// The end of the last page.
     pub(crate) end: usize,
 }
@@ -84,7 +86,8 @@ impl Order {
             }
         }
         graph.names.iter().for_each(|id| set(*id, Region::Names));
-        let mut order = Order { nodes: Vec::new(), places: vec![None; graph.nodes.len()], end: start };
+        let base = base_of(graph.facts.fingerprint.as_bytes());
+        let mut order = Order { nodes: Vec::new(), places: vec![None; graph.nodes.len()], base, end: start };
         for current in Region::ALL {
             order.end = order.end.next_multiple_of(PAGE_LEN as usize);
             for (id, _) in &visited {
@@ -141,6 +144,16 @@ impl Order {
     /// The offset in the file of an object.
     pub(crate) fn place(&self, id: u32) -> Option<usize> {
         self.places.get(id as usize).copied().flatten()
+    }
+
+    /// The address of an offset in the file.
+    pub(crate) fn address(&self, place: usize) -> u64 {
+        self.base.saturating_add(place as u64)
+    }
+
+    /// The address of an object.
+    pub(crate) fn address_of(&self, id: u32) -> Option<u64> {
+        self.place(id).map(|place| self.address(place))
     }
 }
 

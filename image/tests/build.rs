@@ -2,8 +2,8 @@
 
 use hashbrown::HashMap;
 use permacode_image::{
-    BASE, Facts, HEADER_LEN, Header, Layout, ModuleEntry, Modules, Name, Objects, PAGE_LEN, Range, SLOTS_LEN, SetEntry,
-    Slot, Types, build, header_crc, interned_texts,
+    Facts, HEADER_LEN, Header, Layout, ModuleEntry, Modules, Name, Objects, PAGE_LEN, Range, SLOTS_LEN, SetEntry, Slot,
+    Types, base_of, build, header_crc, interned_texts,
 };
 use permacode_reader::{Archive, Module};
 
@@ -29,6 +29,10 @@ fn layout() -> Layout {
 }
 
 fn facts(fixed_anchor: Option<u64>, names: HashMap<Vec<u8>, Name>) -> Facts {
+    facts_with(fixed_anchor, names, "facts: invented\n")
+}
+
+fn facts_with(fixed_anchor: Option<u64>, names: HashMap<Vec<u8>, Name>, fingerprint: &str) -> Facts {
     let types = Types { str: 0, bytes: -8, tuple: 16, int: 24, float: 32, complex: 40, slice: 48, code: 56 };
     let objects = Objects {
         none: 0x100,
@@ -43,7 +47,7 @@ fn facts(fixed_anchor: Option<u64>, names: HashMap<Vec<u8>, Name>) -> Facts {
         characters: (0..256).map(|character| 0x2000 + character * 8).collect(),
         ints: (0..262).map(|int| 0x3000 + int * 8).collect(),
     };
-    Facts { layout: layout(), fixed_anchor, types, objects, names, fingerprint: "facts: invented\n".to_owned() }
+    Facts { layout: layout(), fixed_anchor, types, objects, names, fingerprint: fingerprint.to_owned() }
 }
 
 /// Refuses the first modules.
@@ -124,7 +128,7 @@ fn names() -> HashMap<Vec<u8>, Name> {
 #[test]
 fn the_header_describes_the_file() {
     let Built { bytes, header } = built(&facts(None, HashMap::new()));
-    assert_eq!((header.base, header.file_len), (BASE, bytes.len() as u64));
+    assert_eq!((header.base, header.file_len), (base_of(b"facts: invented\n"), bytes.len() as u64));
     let fingerprint = &bytes[HEADER_LEN..][..header.fingerprint_len as usize];
     assert_eq!(fingerprint, b"facts: invented\n");
     assert_eq!(header.header_crc, header_crc(&header, fingerprint));
@@ -140,6 +144,38 @@ fn the_same_input_gives_the_same_bytes() {
     for anchor in [None, Some(0x40_0000)] {
         assert_eq!(built(&facts(anchor, names())).bytes, built(&facts(anchor, names())).bytes);
     }
+}
+
+/// The addresses of the bodies of modules, and their versions.
+fn bodies(image: &Built) -> Vec<(u64, u32)> {
+    let modules: Vec<ModuleEntry> = image.table(image.header.modules, image.header.module_count);
+    let version = |code: u64| {
+        let at = (code - image.header.base) as usize + layout().code_version() as usize;
+        u32::from_ne_bytes(image.bytes[at..at + 4].try_into().unwrap())
+    };
+    modules.iter().map(|module| (module.code, version(module.code))).collect()
+}
+
+#[test]
+fn images_of_one_process_share_no_address_and_no_version() {
+    let images = ["archive: 1\n", "archive: 2\n"].map(|text| built(&facts_with(None, HashMap::new(), text)));
+    let [first, second] = images.each_ref().map(|image| image.header.base..image.header.base + image.header.file_len);
+    assert!(first.end <= second.start || second.end <= first.start, "{first:x?} {second:x?}");
+    let all: Vec<(u64, u32)> = images.iter().flat_map(bodies).collect();
+    let versions: std::collections::HashSet<u32> = all.iter().map(|(_, version)| *version).collect();
+    assert!(all.len() > 2 && versions.len() == all.len(), "{all:x?}");
+    assert!(all.iter().all(|(_, version)| *version >= 0x8000_0000), "an interpreter counts from 1 on: {all:x?}");
+}
+
+#[test]
+fn images_lie_apart_below_336_gib() {
+    let mut bases: Vec<u64> = (0..1000).map(|number| base_of(format!("archive: {number}\n").as_bytes())).collect();
+    bases.sort_unstable();
+    assert!(bases.iter().all(|base| (128 << 30..320 << 30).contains(base) && base.is_multiple_of(2 << 20)));
+    bases.dedup();
+    assert!(bases.len() > 980, "{}", bases.len());
+    let quarters = bases.chunk_by(|one, next| one / (48 << 30) == next / (48 << 30)).count();
+    assert!(quarters >= 4, "the whole range is used");
 }
 
 #[test]
@@ -173,7 +209,7 @@ fn a_module_lists_every_page_with_slots_that_it_reaches() {
         let pages = listed(module.first_range, module.range_count);
         let (mut todo, mut seen) = (vec![module.code], std::collections::HashSet::new());
         while let Some(address) = todo.pop() {
-            let at = (address - BASE) as usize;
+            let at = (address - image.header.base) as usize;
             assert!(image.pages().contains(&at), "{address:#x}");
             if !seen.insert(at) {
                 continue;
@@ -215,15 +251,17 @@ fn where_nothing_moves_a_module_lists_the_pages_of_its_body() {
             .iter()
             .flat_map(|range| u64::from(range.page)..u64::from(range.page + range.count))
             .collect();
-        let at = (module.code - BASE) as usize;
+        let at = (module.code - image.header.base) as usize;
         let units = image.word(at + layout.object_size as usize);
         let end = at as u64 + u64::from(layout.code_units) + units * 2;
         assert!((at as u64 / PAGE_LEN..=(end - 1) / PAGE_LEN).all(|page| pages.contains(&page)), "{pages:?}");
         // The empty tuple is an object of the interpreter.
-        let Some(names) = image.word(at + layout.code_pointers[1] as usize).checked_sub(BASE) else { continue };
+        let Some(names) = image.word(at + layout.code_pointers[1] as usize).checked_sub(image.header.base) else {
+            continue;
+        };
         let names = names as usize;
         for index in 0..image.word(names + 16) as usize {
-            let Some(name) = image.word(names + 24 + index * 8).checked_sub(BASE) else { continue };
+            let Some(name) = image.word(names + 24 + index * 8).checked_sub(image.header.base) else { continue };
             assert!(pages.contains(&((name + u64::from(layout.str_hash)) / PAGE_LEN)), "{pages:?}");
         }
     }

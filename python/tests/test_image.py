@@ -20,8 +20,9 @@ pytestmark = pytest.mark.skipif(
 
 TOOLS = pathlib.Path(__file__).parent.parent.parent / "xtask" / "python" / "comparison"
 
-#: The header of an image (image/src/file.rs): offsets of its CRC and of the length of the fingerprint, and its length.
-CRC, FINGERPRINT_LEN, HEADER_LEN = 12, 32, 128
+#: The header of an image (image/src/file.rs): offsets of its CRC, of its address and of the length of the fingerprint,
+#: and its length.
+CRC, BASE, FINGERPRINT_LEN, HEADER_LEN = 12, 24, 32, 128
 
 
 class Imaged:
@@ -335,20 +336,21 @@ def test_a_link_is_not_followed(imaged, reason, tmp_path):
 
 
 def test_an_address_that_is_taken(imaged, child):
-    script = """
+    base = struct.unpack_from("=Q", imaged.image.read_bytes(), BASE)[0]
+    script = f"base = {base}" + """
 import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
 libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
 # PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE
-taken = libc.mmap(0x2000000000 + 4096, 4096, 3, 0x2 | 0x20 | 0x100000, -1, 0)
-assert taken == 0x2000000000 + 4096, taken
+taken = libc.mmap(base + 4096, 4096, 3, 0x2 | 0x20 | 0x100000, -1, 0)
+assert taken == base + 4096, taken
 ctypes.memset(taken, 7, 4096)
 """ + WHY + """
 assert ctypes.string_at(taken, 4096) == b"\\7" * 4096
 """
     reasons = json.loads(child(script, json.dumps({"archives": [str(imaged.archive)], "roots": imaged.roots})))
-    assert "cannot be mapped at 0x2000000000" in reasons[0]
+    assert f"cannot be mapped at {base:#x}" in reasons[0]
 
 
 @pytest.mark.parametrize("flags, env", [(["-X", "no_debug_ranges"], {}), ([], {"PYTHONNODEBUGRANGES": "1"})])
@@ -363,16 +365,69 @@ def test_another_optimisation_level(bundle, tree, reason, flag):
     assert "there is no image" in reason(archive, flags=[flag])
 
 
-def test_a_second_image_in_one_process(imaged, library_image, child):
-    script = """
-import sys
+#: The beginning of scripts: two open archives, each with its image, and the code objects of all their modules.
+TWO_IMAGES = """
+import gc, json, marshal, sys
 import permacode
-first, second = map(permacode.open, sys.argv[1:])
-assert (first.method, second.method) == ("image", "records")
-assert permacode.open(sys.argv[1]).method == "image"
-assert second["lines"].co_name == "<module>"
+request = json.loads(sys.argv[1])
+first, second = map(permacode.open, request["archives"])
+assert (first.method, second.method) == ("image", "image")
+def codes(archive, base):
+    todo = [archive.code(name, base) for name in archive]
+    while todo:
+        yield todo[-1]
+        todo += [constant for constant in todo.pop().co_consts if isinstance(constant, type(codes.__code__))]
 """
-    child(script, library_image.archive, imaged.archive)
+
+
+@pytest.fixture
+def run_two(imaged, library_image, child, tree):
+    def run(script, **request):
+        archives = [str(library_image.archive), str(imaged.archive)]
+        request = {"archives": archives, "folder": str(tree.folder), **request}
+        return child(TWO_IMAGES + script, json.dumps(request))
+
+    return run
+
+
+def test_two_images_in_one_process(run_two):
+    run_two("""
+library, tree = list(codes(first, None)), list(codes(second, request["folder"]))
+assert len(library) > 5000 and len(tree) > 20
+# Each archive has one image, however often it is opened.
+again = permacode.open(request["archives"][1])
+assert again.method == "image" and again.code("lines", request["folder"]) is second.code("lines", request["folder"])
+# A name for which the interpreter has a string is that string in both images.
+def names(codes):
+    return {name: name for code in codes for name in code.co_names + code.co_varnames}
+library, tree = names(library), names(tree)
+interned = {name for name in library if sys.intern(name.encode().decode()) is library[name]}
+shared = interned & tree.keys()
+assert len(shared) > 5, shared
+assert all(library[name] is tree[name] for name in shared)
+""")
+
+
+def test_images_in_one_process_equal_those_of_others(run_two, tree):
+    """The second image has the code objects of the compiler, and closing the first archive changes nothing."""
+    files = {name: str(path) for name, path in tree.files.items()}
+    printed = run_two("""
+sys.path += request["tools"]
+import equal
+kept = first.code("json.decoder")
+first.close()
+gc.collect()
+found = {}
+for name, path in request["files"].items():
+    with open(path, "rb") as file:
+        data = marshal.dumps(compile(file.read(), path, "exec", dont_inherit=True))
+    differences, objects = equal.compare_made(data, lambda: second.code(name, request["folder"]), image=True)
+    assert objects > 0, name
+    found[name] = [line for line in map(str, differences) if "frozenset" not in line]
+assert any(found) and not any(found.values()), found
+assert permacode.open(request["archives"][0]).code("json.decoder") is kept
+""", files=files, tools=[str(TOOLS)])
+    assert printed == ""
 
 
 def test_an_image_that_is_replaced_while_it_is_in_use(run, imaged, tmp_path):

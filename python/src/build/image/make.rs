@@ -73,7 +73,8 @@ impl Made {
         let sets: Vec<SetEntry> = table(bytes, header.sets, header.set_count);
         let (names, sets) = (&names, &sets);
         let (layout, types, anchor) = (&self.facts.layout, &self.facts.types, self.anchor);
-        let image = twin::Image { layout, types, anchor, bytes, names, sets, has_same_filename: true };
+        let base = header.base;
+        let image = twin::Image { layout, types, anchor, bytes, base, names, sets, has_same_filename: true };
         for module in target.modules() {
             let module = module.map_err(|error| error.to_string())?;
             let Ok(index) = modules.binary_search_by_key(&module.offset(), |entry| entry.key) else { continue };

@@ -10,8 +10,8 @@ use std::{
 };
 
 use permacode_image::{
-    BASE, FORMAT, HEADER_LEN, Header, MAGIC, MODULE_LEN, ModuleEntry, PAGE_LEN, RANGE_LEN, Range, SET_LEN, SLOTS_LEN,
-    SetEntry, header_crc,
+    FORMAT, HEADER_LEN, Header, MAGIC, MODULE_LEN, ModuleEntry, PAGE_LEN, RANGE_LEN, Range, SET_LEN, SLOTS_LEN,
+    SetEntry, base_of, header_crc,
 };
 
 use crate::local_file::{self, Refused, because, folder_of};
@@ -39,9 +39,9 @@ impl Mapped {
         let header = read_header(&file, &metadata, fingerprint)?;
         map(&file, &header)?;
         let part = |offset: u64, count: u64, len: usize| {
-            let address = std::ptr::with_exposed_provenance::<u8>((BASE + offset) as usize);
+            let address = std::ptr::with_exposed_provenance::<u8>((header.base + offset) as usize);
             // SAFETY: the slice must lie in memory that lives and that nothing writes to. `read_header` has checked
-            // that the tables lie within the file, `map` has mapped the whole file at `BASE` and nothing unmaps it.
+            // that the tables lie within the file, `map` has mapped the whole file at its base and nothing unmaps it.
             // CPython and the loader write only to the pages of objects, which end before the tables. The file does not
             // change: only its owner can write to it, and the documentation asks that images are replaced as a whole.
             unsafe { std::slice::from_raw_parts(address, count as usize * len) }
@@ -60,7 +60,7 @@ impl Mapped {
 
     /// The file. The caller must not relocate pages while it uses the result.
     pub(super) fn bytes(&self) -> &[u8] {
-        let address = std::ptr::with_exposed_provenance::<u8>(BASE as usize);
+        let address = std::ptr::with_exposed_provenance::<u8>(self.header.base as usize);
         // SAFETY: the slice must lie in memory that lives and that nothing writes to. The whole file is mapped and
         // never unmapped. Only CPython and the loader write to it, after the first relocation.
         unsafe { std::slice::from_raw_parts(address, self.header.file_len as usize) }
@@ -79,7 +79,7 @@ impl Mapped {
 
     /// The number of the page of objects, counted from the first one, with this address.
     pub(super) fn page_of(&self, address: u64) -> Option<usize> {
-        let page = address.checked_sub(BASE)? / PAGE_LEN;
+        let page = address.checked_sub(self.header.base)? / PAGE_LEN;
         let index = usize::try_from(page.checked_sub(self.header.first_page.into())?).ok()?;
         (index < self.slots.len()).then_some(index)
     }
@@ -118,7 +118,10 @@ fn read_header(file: &File, metadata: &Metadata, fingerprint: &str) -> Result<He
         let end = offset.checked_add(u64::from(count) * len as u64);
         offset >= page_end && offset.is_multiple_of(8) && end.is_some_and(|end| end <= header.file_len)
     });
-    if header.base != BASE || !is_inside {
+    if header.base != base_of(found) {
+        return because("the header of the image states another address than that of its fingerprint");
+    }
+    if !is_inside {
         return because("the header of the image states tables that lie outside the file");
     }
     Ok(header)
@@ -162,11 +165,12 @@ fn difference(file: &File, header: &Header, expected: &str) -> String {
     "the fingerprint of the image has more or fewer lines than that of this process".to_owned()
 }
 
-/// Maps a file at [`BASE`].
+/// Maps a file at the address that its header states.
 fn map(file: &File, header: &Header) -> Result<(), Refused> {
     use std::os::fd::AsRawFd;
     let len = usize::try_from(header.file_len).unwrap_or(usize::MAX);
-    let base = std::ptr::with_exposed_provenance_mut::<libc::c_void>(BASE as usize);
+    let address = header.base;
+    let base = std::ptr::with_exposed_provenance_mut::<libc::c_void>(address as usize);
     let flags = libc::MAP_PRIVATE | libc::MAP_FIXED_NOREPLACE;
     let (protection, descriptor) = (libc::PROT_READ | libc::PROT_WRITE, file.as_raw_fd());
     // SAFETY: a mapping at a fixed address must not replace memory that is in use, and with this flag it does not. The
@@ -174,13 +178,13 @@ fn map(file: &File, header: &Header) -> Result<(), Refused> {
     let found = unsafe { libc::mmap(base, len, protection, flags, descriptor, 0) };
     if found == libc::MAP_FAILED {
         let error = io::Error::last_os_error();
-        return because(format!("the image cannot be mapped at {BASE:#x}: {error}"));
+        return because(format!("the image cannot be mapped at {address:#x}: {error}"));
     }
     if found != base {
         // A kernel before 4.17 does not know the flag.
         // SAFETY: nothing uses this mapping, which the call above has just made.
         unsafe { libc::munmap(found, len) };
-        return because(format!("the system does not map the image at {BASE:#x}"));
+        return because(format!("the system does not map the image at {address:#x}"));
     }
     Ok(())
 }

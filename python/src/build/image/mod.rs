@@ -20,7 +20,7 @@ mod twin;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, OnceLock, PoisonError},
+    sync::{Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 use permacode_reader::{Archive, Mapping, Module, Target};
@@ -37,18 +37,16 @@ use facts::Interpreter;
 use map::Mapped;
 use relocate::Pages;
 
-/// The image that this process uses. It is never unmapped, so there is at most one.
-static IN_USE: Mutex<Option<InUse>> = Mutex::new(None);
+/// The images that this process uses. They are never unmapped. The lock is not held while Python code may run.
+static IN_USE: Mutex<Vec<InUse>> = Mutex::new(Vec::new());
 
-#[derive(Clone)]
 struct InUse {
     pages: &'static Pages,
     fingerprint: String,
 }
 
-/// The image that this process uses. The lock is not held while Python code may run.
-fn in_use() -> Option<InUse> {
-    IN_USE.lock().unwrap_or_else(PoisonError::into_inner).clone()
+fn in_use() -> MutexGuard<'static, Vec<InUse>> {
+    IN_USE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Takes code objects from an image. What the image does not have is made from the tables.
@@ -90,6 +88,7 @@ fn self_test(py: Python<'_>, pages: &Pages, interpreter: &Interpreter) -> std::r
         types: &interpreter.types,
         anchor: interpreter.anchor,
         bytes: mapped.bytes(),
+        base: mapped.header.base,
         names: mapped.names,
         sets: mapped.sets,
         has_same_filename: false,
@@ -149,14 +148,9 @@ impl Image {
         let layout = &interpreter.layout;
         let filename = layout.code_filename();
         let path = path_of(path, &fingerprint);
-        let pages = match in_use() {
-            Some(used) if used.fingerprint == fingerprint => used.pages,
-            Some(used) => {
-                return Err(format!(
-                    "this process already uses the image {}, and it can use only one",
-                    used.pages.mapped.path.display()
-                ));
-            }
+        let used = in_use().iter().find(|used| used.fingerprint == fingerprint).map(|used| used.pages);
+        let pages = match used {
+            Some(pages) => pages,
             None => {
                 // If two threads come here at once, the address is taken for one of them.
                 let mapped = Mapped::open(&path, &fingerprint).map_err(|refused| match refused {
@@ -172,7 +166,7 @@ impl Image {
                 let pages: &'static Pages = Box::leak(Box::new(pages));
                 self_test(py, pages, &interpreter)
                     .map_err(|reason| format!("{}: the self-test failed: {reason}", path.display()))?;
-                *IN_USE.lock().unwrap_or_else(PoisonError::into_inner) = Some(InUse { pages, fingerprint });
+                in_use().push(InUse { pages, fingerprint });
                 pages
             }
         };

@@ -8,7 +8,7 @@
 use std::{cell::RefCell, io};
 
 use memmap2::MmapMut;
-use permacode_image::{BASE, PAGE_LEN, Slot};
+use permacode_image::{PAGE_LEN, Slot};
 use pyo3::{exceptions::PyImportError, ffi, prelude::*, types::PyFrozenSet};
 
 use super::{facts::Interpreter, map::Mapped};
@@ -122,7 +122,7 @@ impl Pages {
     /// The address of a page of objects.
     fn address(&self, page: usize) -> *mut u64 {
         let page = u64::from(self.mapped.header.first_page) + page as u64;
-        std::ptr::with_exposed_provenance_mut((BASE + page * PAGE_LEN) as usize)
+        std::ptr::with_exposed_provenance_mut((self.mapped.header.base + page * PAGE_LEN) as usize)
     }
 
     fn page(&self, py: Python<'_>, state: &mut State, page: usize) {

@@ -7,7 +7,7 @@
 
 use bytemuck::AnyBitPattern;
 use hashbrown::HashSet;
-use permacode_image::{BASE, Layout, SetEntry, Slot, Types};
+use permacode_image::{Layout, SetEntry, Slot, Types};
 use pyo3::ffi;
 
 /// An image that has not been relocated.
@@ -18,6 +18,8 @@ pub(super) struct Image<'a> {
     pub(super) anchor: u64,
     /// The file.
     pub(super) bytes: &'a [u8],
+    /// The address of the file.
+    pub(super) base: u64,
     pub(super) names: &'a [u64],
     pub(super) sets: &'a [SetEntry],
     /// Whether the twin was made with the file name that the image has.
@@ -112,7 +114,7 @@ impl Image<'_> {
 
     fn target(&self, word: u64) -> Result<Target, String> {
         let inside = |word: u64| {
-            let offset = word.checked_sub(BASE).and_then(|offset| usize::try_from(offset).ok());
+            let offset = word.checked_sub(self.base).and_then(|offset| usize::try_from(offset).ok());
             offset.filter(|offset| *offset < self.bytes.len())
         };
         Ok(match Slot::decode(word) {
