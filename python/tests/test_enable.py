@@ -59,8 +59,8 @@ class Environment:
         assert ran.stderr == "", ran.stderr
         return ran.stdout
 
-    def used(self, *arguments, **variables):
-        return json.loads(self.run(*arguments, "-c", USED, **variables))
+    def used(self, *arguments, script=USED, **variables):
+        return json.loads(self.run(*arguments, "-c", script, **variables))
 
     def start(self, *arguments):
         return subprocess.Popen([COMMAND, *arguments, "--python", str(self.python), "--json"], text=True,
@@ -140,7 +140,7 @@ def test_enabling_again_changes_nothing(environment):
     assert (environment.generation(), environment.packages.stat().st_mtime_ns) == (before, times)
 
 
-IS_USED = "import sys; print('permacode' in sys.modules and sys.modules['permacode'].status()['archive'] is not None)"
+IS_USED = "import sys, colorsys; print('permacode' in sys.modules and sys.modules['permacode'].status()['archive'] is not None)"
 
 
 @pytest.mark.parametrize(("options", "is_used"), [
@@ -150,6 +150,48 @@ IS_USED = "import sys; print('permacode' in sys.modules and sys.modules['permaco
 def test_options_of_the_interpreter(environment, options, is_used):
     assert environment.run(*options, "-c", "pass") == ""
     assert environment.run(*options, "-c", IS_USED).strip() == str(is_used)
+
+
+def test_nothing_is_loaded_before_the_first_import_from_a_file(environment):
+    script = "import sys, time; print('permacode' in sys.modules, [type(finder).__name__ for finder in sys.meta_path])"
+    loaded, _, finders = environment.run("-c", script).partition(" ")
+    assert loaded == "False" and "PermacodeStart" in finders, finders
+    script = "import sys, colorsys; print([type(finder).__name__ for finder in sys.meta_path])"
+    finders = environment.run("-c", script)
+    assert "PermacodeFinder" in finders and "PermacodeStart" not in finders, finders
+
+
+@pytest.mark.parametrize("first", ["permacode", "permacode.image", "sample", "xml.dom", "missing"])
+def test_any_module_can_be_the_first(environment, first):
+    script = f"try:\n import {first}\nexcept ModuleNotFoundError as error:\n assert error.name == 'missing'\n" + USED
+    used = environment.used(script=script)
+    assert used["stats"]["hits"] >= 2 and used["status"]["archive"] is not None, used
+
+
+def test_threads_can_have_the_first_imports(environment):
+    script = """
+import _thread, sys
+names, done = ["sample", "colorsys", "xml.dom", "csv", "wave", "shlex"], []
+go, end = _thread.allocate_lock(), _thread.allocate_lock()
+def run(name):
+    with go:
+        pass
+    try:
+        __import__(name)
+        done.append(True)
+    except BaseException as error:
+        done.append(repr(error))
+    if len(done) == len(names):
+        end.release()
+go.acquire()
+end.acquire()
+for name in names:
+    _thread.start_new_thread(run, (name,))
+go.release()
+end.acquire()
+assert done == [True] * len(names), done
+""" + USED
+    assert environment.used(script=script)["stats"]["hits"] >= 6
 
 
 @pytest.mark.parametrize("option", ["-O", "-OO"])

@@ -13,8 +13,12 @@ use std::{
 /// Python runs the files in the order of their names.
 pub(super) const NAME: &str = "_permacode.pth";
 
-/// What the line runs.
+/// The first import that searches files runs it.
 pub(super) const CODE: &str = include_str!("start.py");
+
+/// Python itself imports these modules before, or with `-c` instead of, the imports of a program. They are not worth
+/// loading the package.
+const NOT_OF_PROGRAMS: &str = r#"("sitecustomize", "usercustomize", "linecache")"#;
 
 impl Environment {
     /// The text of the start-up file.
@@ -24,8 +28,11 @@ impl Environment {
         let code = self::literal(CODE);
         Ok(format!(
             "# Made by `permacode enable`; `permacode disable` removes it. docs/enable.md of Permacode explains it.\n\
-             import os, sys; \"permacode\" in sys.modules or sys.prefix != {prefix} or \"{OFF}\" in os.environ or \
-             exec({code}, {{\"stem\": {stem}, \"archive\": {archive}}})\n"
+             import os, sys; sys.prefix != {prefix} or \"{OFF}\" in os.environ or \
+             sys.meta_path.insert(2, type(\"PermacodeStart\", (), {{\"find_spec\": \
+             lambda hook, name, path=None, target=None: name not in {NOT_OF_PROGRAMS} and \
+             (exec({code}, found := {{**locals(), \"stem\": {stem}, \"archive\": {archive}}}), found[\"spec\"])[1] \
+             or None}})())\n"
         ))
     }
 }
