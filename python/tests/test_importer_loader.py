@@ -227,3 +227,21 @@ def test_load_module(package):
     print(spec.loader.load_module("package").VALUE, sys.modules["package"].__file__)
     """
     assert package.same(script).startswith("7 ")
+
+
+def test_a_profiler_sees_a_call_for_each_return(package):
+    script = """
+    open_calls = []
+    def profile(frame, event, argument):
+        name = frame.f_code.co_name if not event.startswith("c_") else argument.__name__
+        if event in ("call", "c_call"):
+            open_calls.append(name)
+        elif open_calls:
+            last = open_calls.pop()
+            assert last == name, (last, event, name)
+    sys.setprofile(profile)
+    import package.other.deep
+    sys.setprofile(None)
+    print("balanced")
+    """
+    assert package.same(script) == "balanced\n"
