@@ -35,11 +35,10 @@ unsafe extern "C" fn call_get_code(
     let Some(function) = GET_CODE.get(py) else { return std::ptr::null_mut() };
     // SAFETY: `keywords` is null or a tuple, and alive.
     let keyword_count = if keywords.is_null() { 0 } else { unsafe { ffi::PyTuple_GET_SIZE(keywords) } };
-    let mut all = vec![loader];
-    for index in 0..count + keyword_count {
-        // SAFETY: there are so many arguments: first the positional ones, then one for each keyword.
-        all.push(unsafe { *arguments.offset(index) });
-    }
+    let given = count + keyword_count;
+    // SAFETY: so many arguments were given: first the positional ones, then one for each keyword.
+    let arguments = unsafe { std::slice::from_raw_parts(arguments, given as usize) };
+    let all = [&[loader], arguments].concat();
     // SAFETY: all arguments are alive during the call, and there is one more than CPython gave.
     unsafe { ffi::PyObject_Vectorcall(function.as_ptr(), all.as_ptr(), count as usize + 1, keywords) }
 }

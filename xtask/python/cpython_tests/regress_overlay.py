@@ -54,8 +54,8 @@ def install_hook(python):
 class Side(Runner):
     """One side: the tests with an archive, or without."""
 
-    def __init__(self, python, name, work, archive=None):
-        environment = clean_environment()
+    def __init__(self, python, name, work, variables, archive=None):
+        environment = {**clean_environment(), **variables}
         super().__init__(python, name, work, environment, timeout=1200)
         self.log = os.path.join(work, name + ".log")
         environment.update(OVERLAY_LOG=self.log)
@@ -102,6 +102,13 @@ def shortcomings(outcome, method="records"):
     return wrong
 
 
+def variable(text):
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError("%r is not NAME=VALUE" % text)
+    return name, value
+
+
 def arguments():
     parser = argparse.ArgumentParser(prog="regress_overlay.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -111,6 +118,8 @@ def arguments():
                         help="an archive of its standard library and its tests")
     parser.add_argument("--tests", nargs="+", default=TESTS, metavar="NAME", help="instead of: " + " ".join(TESTS))
     parser.add_argument("--method", default="records", help="how code objects must be made: records (default), image")
+    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE", type=variable,
+                        help="set an environment variable on both sides, such as PYTHONHASHSEED=random")
     parser.add_argument("--tries", type=int, default=3, metavar="N", help="runs of a test that disagrees (3)")
     parser.add_argument("--keep", metavar="DIR", help="keep the output and the outcomes in this folder")
     return parser.parse_args()
@@ -120,8 +129,8 @@ def main():
     options = arguments()
     version = install_hook(options.python)
     with tempfile.TemporaryDirectory(prefix="overlay-") as work:
-        stock = Side(options.python, "stock", work)
-        overlay = Side(options.python, "archive", work, options.archive)
+        stock = Side(options.python, "stock", work, dict(options.env))
+        overlay = Side(options.python, "archive", work, dict(options.env), options.archive)
         results = [check(test, version, overlay, stock, options) for test in options.tests]
     bad = sum(not good for good in results)
     print("CPython %s: %d test files, %d with differences that nothing explains" % (version, len(results), bad))
