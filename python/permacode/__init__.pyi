@@ -16,8 +16,24 @@ _Default = TypeVar("_Default")
 _Path: TypeAlias = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 @type_check_only
+class Layer(TypedDict):
+    """An installed archive in `status`."""
+
+    method: Literal["image", "records", "marshal"]
+    constructor: str
+    archive: str
+    target: str | None
+    sealed: bool
+    strict: bool
+    startup: bool
+    roots: dict[str, str]
+    image: ImageStatus
+    stamps: StampsStatus
+    reason: str
+
+@type_check_only
 class Status(TypedDict):
-    """What `status` says."""
+    """What `status` says: the archive that is asked first, and all of them."""
 
     method: Literal["image", "records", "marshal"] | None
     constructor: str | None
@@ -25,11 +41,13 @@ class Status(TypedDict):
     target: str | None
     sealed: bool | None
     strict: bool | None
+    startup: bool | None
     roots: dict[str, str] | None
     blocked: str | None
     image: ImageStatus | None
     stamps: StampsStatus | None
     reason: str
+    layers: list[Layer]
 
 @type_check_only
 class ImageStatus(TypedDict):
@@ -117,7 +135,7 @@ class Archive(Mapping[str, CodeType]):
 
 @final
 class PermacodeFinder:
-    """Finds modules in an archive: what `install` puts into `sys.meta_path`."""
+    """Finds modules in the installed archives: what `install` puts into `sys.meta_path`."""
 
     def find_spec(
         self, /, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
@@ -131,7 +149,7 @@ class PermacodeLoader(SourceFileLoader):
 
 def open(path: _Path, *, exact: bool = True) -> Archive: ...
 def install(path: _Path, strict: bool = False, *, roots: Mapping[str, _Path] | None = None) -> bool: ...
-def uninstall() -> bool: ...
+def uninstall(path: _Path | None = None) -> bool: ...
 def status() -> Status: ...
 def _start(path: _Path) -> bool: ...
 def _build_image(

@@ -205,13 +205,34 @@ def test_a_variable_switches_it_off(environment):
     assert environment.run("-c", IS_USED, PERMACODE_OFF="1").strip() == "False"
 
 
-def test_an_archive_of_the_program_takes_the_place(environment, bundle, tmp_path):
-    (tmp_path / "own").mkdir()
-    (tmp_path / "own" / "mine.py").write_text("VALUE = 3\n")
-    archive = bundle(f"own={tmp_path / 'own'}")
-    script = "import sys, permacode; permacode.install(sys.argv[1], strict=True, roots={'own': '/'});" \
-             "print(permacode.status()['archive'])"
-    assert environment.run("-c", script, str(archive)).strip() == str(archive)
+def test_an_archive_of_the_program_comes_before_that_of_the_environment(environment, bundle, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.py").write_text("VALUE = 3\n")
+    archive = bundle(f"own={own}")
+    script = """
+import json, sys
+import permacode
+sys.path.insert(0, sys.argv[2])
+permacode.install(sys.argv[1], strict=True, roots={"own": sys.argv[2]})
+before = permacode.stats()["hits"]
+import mine, colorsys
+status = permacode.status()
+print(json.dumps({
+    "archives": [(layer["archive"], layer["startup"]) for layer in status["layers"]],
+    "top": status["archive"],
+    "hits": permacode.stats()["hits"] - before,
+    "loaders": [type(module.__spec__.loader).__name__ for module in (mine, colorsys)],
+    "uninstalled": [permacode.uninstall(sys.argv[1]), permacode.status()["startup"], permacode.uninstall()],
+    "left": permacode.status()["layers"],
+}))
+"""
+    said = json.loads(environment.run("-c", script, str(archive), str(own)))
+    of_environment = str(environment.archives / "current" / "environment.perma")
+    assert said["archives"] == [[str(archive), False], [of_environment, True]] and said["top"] == str(archive)
+    # A module of the environment has the loader of its file.
+    assert said["hits"] == 2 and said["loaders"] == ["PermacodeLoader", "SourceFileLoader"]
+    assert said["uninstalled"] == [True, True, True] and said["left"] == []
 
 
 def test_edited_installed_and_removed_files_win_until_refresh(environment):

@@ -430,6 +430,44 @@ assert permacode.open(request["archives"][0]).code("json.decoder") is kept
     assert printed == ""
 
 
+def test_layers_have_an_image_each(imaged, library_image, child, tree):
+    """Imports, reloads of one while the other lives, random hashes and the end of the interpreter."""
+    script = """
+import gc, importlib, json, sys
+import permacode
+request = json.loads(sys.argv[1])
+sys.path.insert(0, request["folder"])
+permacode.install(request["library"], strict=True)
+permacode.install(request["tree"], strict=True, roots={"app": request["folder"]})
+assert [layer["method"] for layer in permacode.status()["layers"]] == ["image", "image"]
+paths = [layer["image"]["path"] for layer in permacode.status()["layers"]]
+assert len(set(paths)) == 2 and all(layer["image"]["reason"] is None for layer in permacode.status()["layers"])
+import asyncio, argparse, dataclasses, decimal, email.message, http.client, logging, typing, unittest
+import package.nested, lines, constants
+hits = permacode.stats()["hits"]
+assert hits > 100
+code = lines.__loader__.get_code("lines")
+for _ in range(20):
+    assert importlib.reload(lines).__loader__.get_code("lines") is code
+    assert importlib.reload(json.decoder).JSONDecoder().decode("[1]") == [1]
+assert permacode.uninstall(request["library"])
+gc.collect()
+# The code objects of an archive that is gone run on, and those of the other are still there.
+async def five():
+    await asyncio.sleep(0)
+    return 5
+assert asyncio.run(five()) == 5 and json.loads('{"a": [1, 2.5]}') == {"a": [1, 2.5]}
+assert importlib.reload(lines).__loader__.get_code("lines") is code
+assert permacode.status()["image"]["path"] == paths[0]
+permacode.install(request["library"], strict=True)
+assert permacode.status()["image"]["path"] == paths[1]
+import xml.etree.ElementTree
+"""
+    request = {"library": str(library_image.archive), "tree": str(imaged.archive), "folder": str(tree.folder)}
+    for seed in ("0", "1", "random"):
+        child(script, json.dumps(request), env={"PYTHONHASHSEED": seed})
+
+
 def test_an_image_that_is_replaced_while_it_is_in_use(run, imaged, tmp_path):
     archive, image = imaged.copy(tmp_path)
     run(

@@ -31,4 +31,7 @@ package = sys.modules.get("permacode")
 if package is None:
     print(json.dumps({"status": None, "stats": None, "reason": reason()}))
 else:
-    print(json.dumps({"status": package.status(), "stats": package.stats(), "reason": None}))
+    status = package.status()
+    # A program that runs in each process, such as `sitecustomize`, may have installed other archives.
+    status.update(next((layer for layer in status["layers"] if layer["startup"]), {}))
+    print(json.dumps({"status": status, "stats": package.stats(), "reason": None}))

@@ -32,16 +32,16 @@ macro_rules! counts {
 }
 
 counts! {
-    /// Code objects that came from the archive.
+    /// Code objects that came from an archive.
     HITS "hits";
-    /// Modules that the archive does not have, or whose folder is not searched.
+    /// Modules that no archive has, or whose folder is not searched.
     MISSES "misses";
     /// Modules that an earlier entry has or may have, or whose finder or loader is not CPython's own.
     SHADOWED "shadowed";
     /// Modules that were left to CPython because the program changed how CPython imports.
     BLOCKED "blocked";
-    /// Modules whose file is not what the archive was made from.
+    /// Modules whose file is not what an archive was made from, if no other archive has the file.
     STALE "stale";
-    /// Damage of the archive that was passed over: the file was used instead.
+    /// Damage of an archive that was passed over: another archive or the file was used instead.
     FALLBACKS "fallbacks";
 }

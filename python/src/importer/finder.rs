@@ -1,338 +1,49 @@
 //! The finder in `sys.meta_path`.
 
-use std::{
-    collections::BTreeSet,
-    path::Path,
-    sync::{
-        Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-};
+use std::sync::Arc;
 
-use permacode_reader::{Module, Source};
-use pyo3::{
-    exceptions::{PyException, PyMemoryError},
-    intern,
-    prelude::*,
-    types::{PyBytes, PyDict, PyString},
-};
+use pyo3::{intern, prelude::*, types::PyString};
 
 use super::{
     count,
     importlib::Importlib,
+    layer::{Choice, Layer, LayerCode, Reason},
     obstacle::Obstacle,
-    place::Place,
-    source::{self, State},
-    spec::{self, CompiledFiles},
-    stamps::{self, Answer, ModuleStamp, Stamps},
-    warning::warn_once,
-};
-use crate::{
-    library::{Fit, Library, root_of},
-    local_file::Refused,
-    roots::Roots,
-    text::{is_absolute, string, with_text, without_separators},
 };
 
-/// Finds modules in an archive: those that CPython would find in the files that the archive was made from.
+/// Finds modules in the archives that are installed: those that CPython would find in the files that an archive was
+/// made from.
 ///
-/// It stands directly before PathFinder in sys.meta_path, and takes a module only if what PathFinder would find is what
-/// the archive holds; for all others it finds nothing, and PathFinder is asked.
+/// It stands directly before PathFinder in sys.meta_path. For all other modules it finds nothing, and PathFinder is
+/// asked.
 #[pyclass(frozen, module = "permacode")]
 pub(crate) struct PermacodeFinder {
-    library: Library,
-    /// The file of the archive when it was opened.
-    state: Option<State>,
-    roots: Roots,
-    compiled_files: CompiledFiles,
-    stamps: std::result::Result<Stamps, Refused>,
-    is_strict: AtomicBool,
-    /// Whether the start-up file of an environment installed it. The program did not ask for it then, so there are no
-    /// warnings, and an archive of the program takes its place.
-    is_of_start: AtomicBool,
-    /// Whether a warning said that the archive is damaged.
-    was_warned: AtomicBool,
-    /// Whether a warning said that a root is not searched.
-    was_root_named: AtomicBool,
-    /// The loader of the last module whose file was looked at, and what the file was then: the code is asked for next,
-    /// and as long as the file is that, it need not be read again.
-    looked_at: Mutex<Option<(Py<PyAny>, State)>>,
+    /// The archives, in the order in which they are asked. There is at least one.
+    layers: Vec<Arc<Layer>>,
 }
 
-/// A module that the archive has.
-struct Candidate<'a> {
-    module: Module<'a>,
-    source: Option<Source<'a>>,
-    place: Place,
-    stamp: Option<&'a ModuleStamp>,
-}
-
-impl Candidate<'_> {
-    /// The state of the file, if it is what the archive was made from.
-    fn look(&self, file: &Bound<'_, PyString>) -> PyResult<Option<State>> {
-        if let Some(stamp) = self.stamp
-            && let Some(state) = stamps::state_of(file.py(), self.place.path())?.filter(|state| stamp.is_of(state))
-        {
-            return Ok(Some(state));
-        }
-        self.source.as_ref().map_or(Ok(None), |source| source::look(file, source))
-    }
-}
-
-/// What the archive has of a name.
-enum InArchive<'a> {
-    Nothing,
-    /// A module that CPython would not find by that name, wherever its root is.
-    Unplaced(Module<'a>),
-    Placed(Candidate<'a>),
-}
-
-/// What a path says of a candidate.
-enum Found {
-    /// It is found where the archive says that it is; of a file that was looked at, the state.
-    Here(Option<State>),
-    /// An earlier entry has one of that name, or the program has its own way of importing the file.
-    Shadowed,
-    /// CPython would not find the file: it is gone, or its folder is not searched.
-    Nowhere,
-    /// The file is not what the archive was made from.
-    Changed,
+/// A code object, and the archive that has it.
+pub(super) struct Found<'py, 'l> {
+    pub(super) code: Bound<'py, PyAny>,
+    pub(super) layer: &'l Layer,
 }
 
 impl PermacodeFinder {
-    pub(super) fn new(py: Python<'_>, path: &Path, strict: bool, roots: Roots) -> PyResult<Self> {
-        // Before the file is opened: if it is replaced meanwhile, the next state differs.
-        let state = State::of_file(path).ok();
-        let importlib = Importlib::get(py)?;
-        let (library, compiled_files) = (Library::open(py, path, Fit::Import)?, CompiledFiles::new(py, importlib)?);
-        Ok(PermacodeFinder {
-            state,
-            stamps: Stamps::open(importlib, &library, &compiled_files, &roots),
-            library,
-            roots,
-            compiled_files,
-            is_strict: AtomicBool::new(strict),
-            is_of_start: AtomicBool::new(false),
-            was_warned: AtomicBool::new(false),
-            was_root_named: AtomicBool::new(false),
-            looked_at: Mutex::new(None),
-        })
+    pub(super) fn new(layers: Vec<Arc<Layer>>) -> Self {
+        PermacodeFinder { layers }
     }
 
-    pub(super) fn library(&self) -> &Library {
-        &self.library
+    pub(super) fn layers(&self) -> &[Arc<Layer>] {
+        &self.layers
     }
 
-    /// Whether the file of the archive is still the one that was opened.
-    pub(super) fn is_current(&self) -> bool {
-        self.state == State::of_file(self.library.path()).ok()
-    }
-
-    pub(super) fn roots(&self) -> &Roots {
-        &self.roots
-    }
-
-    /// The program asks for the archive from now on.
-    pub(super) fn set_strict(&self, strict: bool) {
-        self.is_strict.store(strict, Relaxed);
-        self.is_of_start.store(false, Relaxed);
-    }
-
-    /// The start-up file asks for the archive.
-    pub(super) fn set_of_start(&self) {
-        self.is_of_start.store(true, Relaxed);
-    }
-
-    pub(super) fn is_of_start(&self) -> bool {
-        self.is_of_start.load(Relaxed)
-    }
-
-    /// Says in `status` what it is.
-    pub(super) fn describe(&self, status: &Bound<'_, PyDict>) -> PyResult<()> {
-        let method = self.library.builder().method();
-        status.set_item("method", method.name)?;
-        status.set_item("constructor", method.constructor)?;
-        status.set_item("archive", self.library.path().as_os_str())?;
-        status.set_item("target", self.library.for_whom())?;
-        status.set_item("sealed", self.library.is_sealed())?;
-        status.set_item("strict", self.is_strict.load(Relaxed))?;
-        let roots = self.roots.to_dict(status.py())?;
-        for root in self.roots_of_archive() {
-            if let Some(folder) = self.roots.folder(&root) {
-                roots.set_item(string(status.py(), &root)?, string(status.py(), &folder)?)?;
-            }
-        }
-        status.set_item("roots", roots)?;
-        let image = PyDict::new(status.py());
-        image.set_item("path", self.library.builder().image().map(Path::as_os_str))?;
-        image.set_item("reason", self.library.no_image(status.py()))?;
-        status.set_item("image", image)?;
-        let stamps = Stamps::describe(status.py(), &self.stamps, self.library.path(), &self.compiled_files)?;
-        status.set_item("stamps", stamps)?;
-        status.set_item("reason", method.reason)
-    }
-
-    /// The roots that modules of the archive lie in. Damage is passed over.
-    fn roots_of_archive(&self) -> BTreeSet<Vec<u8>> {
-        self.library.roots_of_modules().flatten().collect()
-    }
-
-    /// The roots of the archive whose folders are not in `sys.path`, so that none of their modules is imported from it.
-    pub(super) fn unsearched<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let importlib = Importlib::get(py)?;
-        let unsearched = PyDict::new(py);
-        for root in self.roots_of_archive() {
-            let folder = self.roots.folder(&root);
-            if !is_searched(importlib, py, folder.as_deref())? {
-                unsearched.set_item(string(py, &root)?, folder.map(|folder| string(py, &folder)).transpose()?)?;
-            }
-        }
-        Ok(unsearched)
-    }
-
-    /// Warns once if a module that the archive has is not imported from it because `sys.path` does not have the folder
-    /// of its root.
-    fn warn_if_unsearched(
-        &self,
-        importlib: &Importlib,
-        name: &Bound<'_, PyString>,
-        module: &Module<'_>,
-    ) -> PyResult<()> {
-        let py = name.py();
-        let Ok(Some(root)) = root_of(module).map(|root| root.filter(|_| !self.is_of_start())) else { return Ok(()) };
-        let folder = self.roots.folder(&root);
-        if is_searched(importlib, py, folder.as_deref())? {
-            return Ok(());
-        }
-        let (archive, root) = (self.library.path().display(), String::from_utf8_lossy(&root).into_owned());
-        let reason = match folder {
-            Some(folder) => format!("means the folder {}, which is not in sys.path", String::from_utf8_lossy(&folder)),
-            None => format!(
-                "has no folder in this process; name one with permacode.install(.., roots={{{root:?}: FOLDER}})"
-            ),
-        };
-        warn_once(
-            py,
-            &self.was_root_named,
-            &format!(
-                "{archive}: {name} is not imported from the archive: its root {root:?} {reason}. \
-                 permacode.stats() names all such roots; this warning is given once"
-            ),
-        )
-    }
-
-    /// The module of this name, if the archive has it, with code. Damage is passed over as if it had not, unless
-    /// `strict` was asked for.
-    fn find(&self, py: Python<'_>, name: &Bound<'_, PyString>) -> PyResult<InArchive<'_>> {
-        // A name with lone surrogates is in no archive.
-        let Ok(name) = name.to_str() else { return Ok(InArchive::Nothing) };
-        let find = || {
-            let Some(module) = self.library.find(name)?.filter(|module| !module.is_namespace()) else {
-                return Ok(InArchive::Nothing);
-            };
-            let source = module.source()?;
-            Ok(match Place::of(&module, source.as_ref(), &self.roots)? {
-                Some(place) => {
-                    let stamp = self.stamps.as_ref().ok().and_then(|stamps| stamps.of(module.offset()));
-                    InArchive::Placed(Candidate { module, source, place, stamp })
-                }
-                None => InArchive::Unplaced(module),
-            })
-        };
-        match find() {
-            Ok(found) => Ok(found),
-            Err(error) => self.pass_over(py, self.library.error(py, name, error)).map(|()| InArchive::Nothing),
-        }
-    }
-
-    /// Passes over damage of the archive, unless `strict` was asked for.
-    fn pass_over(&self, py: Python<'_>, damage: PyErr) -> PyResult<()> {
-        let is_damage = damage.is_instance_of::<PyException>(py) && !damage.is_instance_of::<PyMemoryError>(py);
-        if !is_damage || self.is_strict.load(Relaxed) {
-            return Err(damage);
-        }
-        count::FALLBACKS.add_one();
-        if self.is_of_start() {
-            return Ok(());
-        }
-        let message = format!("{}: the file is imported instead; this warning is given once", damage.value(py));
-        warn_once(py, &self.was_warned, &message)
-    }
-
-    /// Asks the finder of each entry that PathFinder would ask before the folder of the archived file, and for an
-    /// archive that is not sealed also the finder of that folder: a package or an extension module may be there by now.
-    /// No finder is asked where stamps give the answer.
-    ///
-    /// The folder must be searched by CPython's own finder, and the file loaded by CPython's own loader: the program
-    /// may have put others in their place. Only CPython's own finders are asked. PathFinder may ask the same finder
-    /// again, and another finder may give another answer then.
-    fn look<'py>(
-        &self,
-        importlib: &Importlib,
-        candidate: &Candidate<'_>,
-        name: &Bound<'py, PyString>,
-        path: &Bound<'py, PyAny>,
-        target: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Found> {
-        for entry in path.try_iter()? {
-            let entry = entry?;
-            let Ok(entry) = entry.cast::<PyString>() else {
-                if entry.is_instance_of::<PyBytes>() {
-                    // Some versions of CPython search such a folder.
-                    return Ok(Found::Shadowed);
-                }
-                continue;
-            };
-            let mut is_here = candidate.place.is_in(entry)?;
-            if is_here && self.library.is_sealed() && importlib.is_searched_by_stock(entry)? {
-                return Ok(Found::Here(None));
-            }
-            if let Ok(stamps) = &self.stamps {
-                let answer = match is_here {
-                    true => stamps.ask_here(importlib, candidate.stamp, &candidate.place, entry)?,
-                    false => stamps.ask_elsewhere(importlib, name, entry)?,
-                };
-                match answer {
-                    Answer::Here => {
-                        stamps.count_found();
-                        return Ok(Found::Here(None));
-                    }
-                    Answer::Nothing => continue,
-                    Answer::Unknown => {}
-                }
-            }
-            let finder = importlib.entry_finder(entry)?;
-            if finder.is_none() {
-                continue;
-            }
-            if importlib.stock.is_file_finder(&finder)? {
-                if !with_text(entry, is_absolute)? {
-                    is_here = candidate.place.is_in(&importlib.stock.folder(&finder)?)?;
-                }
-                if is_here && self.library.is_sealed() {
-                    return Ok(Found::Here(None));
-                }
-            } else if is_here || !importlib.stock.is_zip_importer(&finder) {
-                return Ok(Found::Shadowed);
-            }
-            let Some(spec) = spec_found_by(&finder, name, target)? else { continue };
-            let file = if is_here { source_file(importlib, &spec)? } else { None };
-            let Some(file) = file else { return Ok(Found::Shadowed) };
-            if !candidate.place.is_file(&file)? {
-                return Ok(Found::Shadowed);
-            }
-            return Ok(candidate.look(&file)?.map_or(Found::Changed, |state| Found::Here(Some(state))));
-        }
-        Ok(Found::Nowhere)
-    }
-
-    /// The code object for a loader; `None`: the loader is to take it from the file.
+    /// The code object for a loader. `None` if the loader must take it from the file.
     pub(super) fn code<'py>(
         &self,
         importlib: &Importlib,
         loader: &Bound<'py, PyAny>,
         fullname: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+    ) -> PyResult<Option<Found<'py, '_>>> {
         let py = loader.py();
         let (name, file) = (loader.getattr(intern!(py, "name"))?, loader.getattr(intern!(py, "path"))?);
         let (Ok(name), Ok(file)) = (name.cast::<PyString>(), file.cast::<PyString>()) else { return Ok(None) };
@@ -340,49 +51,21 @@ impl PermacodeFinder {
         if !name.is(fullname) && !fullname.eq(name)? {
             return Ok(None);
         }
-        let InArchive::Placed(candidate) = self.find(py, name)? else { return Ok(None) };
-        if !candidate.place.is_file(file)? {
-            return Ok(None);
-        }
-        let archive = self.library.path().display();
-        if !self.library.is_sealed() {
-            let state = match self.take_look(loader) {
-                Some(state) if state.is_that_of(file)? => Some(state),
-                _ => candidate.look(file)?,
-            };
-            let Some(state) = state else {
-                count::STALE.add_one();
-                return Ok(None);
-            };
-            if let (Ok(stamps), Some(stamp)) = (&self.stamps, candidate.stamp)
-                && stamp.is_of(&state)
-            {
-                stamps.count_loaded();
+        let mut is_stale = false;
+        for layer in &self.layers {
+            match layer.code(importlib, loader, name, file)? {
+                LayerCode::Found(code) => {
+                    count::HITS.add_one();
+                    return Ok(Some(Found { code, layer }));
+                }
+                LayerCode::Stale => is_stale = true,
+                LayerCode::Nothing => {}
             }
-            importlib.say(py, || format!("{archive} matches {file}"))?;
         }
-        let code = match self.library.code(py, &candidate.module, file) {
-            Ok(code) => code,
-            Err(damage) => return self.pass_over(py, damage).map(|()| None),
-        };
-        count::HITS.add_one();
-        importlib.say(py, || format!("code object of {name} from '{archive}'"))?;
-        Ok(Some(code))
-    }
-
-    /// Remembers what the file of this loader was when it was looked at.
-    fn set_look(&self, loader: Bound<'_, PyAny>, state: State) {
-        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = looked_at.replace((loader.unbind(), state));
-        // Not under the lock: letting go of an object may run code.
-        drop(looked_at);
-        drop(last);
-    }
-
-    /// What the file of this loader was when the module was found, if that was the last one.
-    fn take_look(&self, loader: &Bound<'_, PyAny>) -> Option<State> {
-        let mut looked_at = self.looked_at.lock().unwrap_or_else(PoisonError::into_inner);
-        looked_at.take_if(|(last, _)| last.is(loader)).map(|(_, state)| state)
+        if is_stale {
+            count::STALE.add_one();
+        }
+        Ok(None)
     }
 }
 
@@ -398,95 +81,40 @@ impl PermacodeFinder {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = name.py();
         let importlib = Importlib::get(py)?;
-        let finder = this.get();
-        let in_archive = finder.find(py, name)?;
-        if let InArchive::Nothing = in_archive {
-            count::MISSES.add_one();
-            return Ok(None);
-        }
-        if Obstacle::of(importlib, this)?.is_some() {
-            count::BLOCKED.add_one();
-            return Ok(None);
-        }
-        let (module, found) = match in_archive {
-            InArchive::Nothing => return Ok(None),
-            InArchive::Unplaced(module) => (module, Found::Nowhere),
-            InArchive::Placed(candidate) => {
-                let found = match path {
-                    Some(path) => finder.look(importlib, &candidate, name, path, target)?,
-                    None => {
-                        finder.look(importlib, &candidate, name, &importlib.of_sys(py, intern!(py, "path"))?, target)?
-                    }
-                };
-                if let Found::Here(state) = found {
-                    let (spec, loader) = spec::new(importlib, &finder.compiled_files, name, &candidate.place)?;
-                    if let Some(state) = state {
-                        finder.set_look(loader, state);
-                    }
-                    return Ok(Some(spec));
-                }
-                (candidate.module, found)
+        let (mut searched, mut declined) = (path.cloned(), Vec::new());
+        for layer in &this.get().layers {
+            let Some(in_archive) = layer.find(name)? else { continue };
+            if declined.is_empty() && Obstacle::of(importlib, this)?.is_some() {
+                count::BLOCKED.add_one();
+                return Ok(None);
             }
-        };
-        match found {
-            Found::Changed => count::STALE.add_one(),
-            Found::Shadowed => count::SHADOWED.add_one(),
-            _ => count::MISSES.add_one(),
+            let path = match &searched {
+                Some(path) => path,
+                None => searched.insert(importlib.of_sys(py, intern!(py, "path"))?),
+            };
+            match layer.choose(importlib, &in_archive, name, path, target)? {
+                Choice::Taken(spec) => return Ok(Some(spec)),
+                Choice::Declined(reason) => declined.push((reason, layer, in_archive)),
+            }
         }
+        declined.iter().map(|(reason, ..)| *reason).max().unwrap_or(Reason::Missed).count();
         // A module in a package is searched for in the folders of the package, which need not be below a root.
-        if path.is_none() && !finder.was_root_named.load(Relaxed) {
-            finder.warn_if_unsearched(importlib, name, &module)?;
+        if path.is_none() {
+            for (_, layer, in_archive) in &declined {
+                layer.warn_if_unsearched(importlib, name, in_archive.module())?;
+            }
         }
         Ok(None)
     }
 
     /// Forgets which folders it has looked at, as `importlib.invalidate_caches` asks of all finders.
     fn invalidate_caches(&self) {
-        if let Ok(stamps) = &self.stamps {
-            stamps.invalidate();
-        }
+        self.layers.iter().for_each(|layer| layer.invalidate_caches());
     }
 
     fn __repr__(&self) -> String {
-        format!("<PermacodeFinder of '{}'>", self.library.path().display())
+        let archives: Vec<String> =
+            self.layers.iter().map(|layer| format!("'{}'", layer.library().path().display())).collect();
+        format!("<PermacodeFinder of {}>", archives.join(", "))
     }
-}
-
-/// Whether `sys.path` has a folder, under whatever name CPython's finder has it.
-fn is_searched(importlib: &Importlib, py: Python<'_>, folder: Option<&[u8]>) -> PyResult<bool> {
-    let Some(folder) = folder else { return Ok(false) };
-    for entry in importlib.of_sys(py, intern!(py, "path"))?.try_iter()? {
-        if let Ok(entry) = entry?.cast::<PyString>()
-            && with_text(&importlib.folder_of(entry)?, |entry| without_separators(entry) == without_separators(folder))?
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
-}
-
-/// The file of a spec, if its loader is CPython's own `SourceFileLoader`; otherwise `None`.
-pub(super) fn source_file<'py>(
-    importlib: &Importlib,
-    spec: &Bound<'py, PyAny>,
-) -> PyResult<Option<Bound<'py, PyString>>> {
-    let py = spec.py();
-    if !importlib.stock.is_source_loader(&spec.getattr(intern!(py, "loader"))?) {
-        return Ok(None);
-    }
-    Ok(spec.getattr(intern!(py, "origin"))?.cast_into().ok())
-}
-
-/// The spec of what a finder has of this name. `None` if it has nothing, or part of a namespace package.
-pub(super) fn spec_found_by<'py>(
-    finder: &Bound<'py, PyAny>,
-    name: &Bound<'py, PyString>,
-    target: Option<&Bound<'py, PyAny>>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let py = finder.py();
-    let spec = finder.call_method1(intern!(py, "find_spec"), (name, target))?;
-    if spec.is_none() || spec.getattr(intern!(py, "loader"))?.is_none() {
-        return Ok(None);
-    }
-    Ok(Some(spec))
 }

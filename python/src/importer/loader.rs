@@ -91,26 +91,31 @@ fn new_class(py: Python<'_>) -> PyResult<Py<PyType>> {
     Ok(class.cast_into::<PyType>()?.unbind())
 }
 
-/// The code object of the module: out of the archive that is installed, or else from the file.
+/// The code object of the module: from the first archive that has it, or else from the file.
 ///
-/// A program may have replaced a function of `SourceFileLoader`: then that class is asked, as it is now.
+/// A program may have replaced a function of `SourceFileLoader`. Then that class is asked, as it is now.
 #[pyfunction]
 fn get_code<'py>(loader: &Bound<'py, PyAny>, fullname: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = loader.py();
     let importlib = Importlib::get(py)?;
     let finder = installed(py)?;
-    if finder.as_ref().is_some_and(|finder| finder.get().is_of_start()) && loader.get_type().is(class(py)?) {
+    let layers = finder.as_ref().map(|finder| finder.get().layers()).unwrap_or_default();
+    let found = match &finder {
+        Some(finder) if importlib.stock.replaced_in_loader(py).is_none() => {
+            finder.get().code(importlib, loader, fullname)?
+        }
+        _ => None,
+    };
+    let is_of_program = found.as_ref().is_some_and(|found| !found.layer.is_of_start());
+    if !is_of_program && layers.iter().any(|layer| layer.is_of_start()) && loader.get_type().is(class(py)?) {
         // Some programs compare the type of a loader: distlib, and so pip. The module is executed next, so from here on
-        // its loader is what it is without the archive.
+        // its loader is what it is without the archive of the environment.
         loader.setattr(intern!(py, "__class__"), importlib.stock.source_loader(py))?;
     }
-    if importlib.stock.replaced_in_loader(py).is_none()
-        && let Some(finder) = finder
-        && let Some(code) = finder.get().code(importlib, loader, fullname)?
-    {
-        return Ok(code);
+    match found {
+        Some(found) => Ok(found.code),
+        None => importlib.stock.source_loader(py).getattr(intern!(py, "get_code"))?.call1((loader, fullname)),
     }
-    importlib.stock.source_loader(py).getattr(intern!(py, "get_code"))?.call1((loader, fullname))
 }
 
 /// `<PermacodeLoader of 'json' from '/lib/json/__init__.py'>`

@@ -4,6 +4,7 @@
 //!   sys.meta_path: [.., PermacodeFinder, PathFinder]
 //!                        │
 //!                        ├─ obstacle: whether it may answer: PathFinder comes next, and is CPython's own
+//!                        ├─ layer: an archive that is installed; the first one that may serve a module does
 //!                        ├─ place: where the file of a module lies, and whether a searched folder is its folder
 //!                        ├─ stock: whether CPython's own finder and loader would import that file
 //!                        ├─ source: whether that file is what the archive was made from
@@ -16,6 +17,7 @@
 mod count;
 mod finder;
 mod importlib;
+mod layer;
 mod loader;
 mod obstacle;
 mod place;
@@ -27,7 +29,7 @@ mod warning;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use pyo3::{
@@ -48,6 +50,7 @@ use crate::{
     text::{string, text},
 };
 use importlib::Importlib;
+use layer::Layer;
 use obstacle::Obstacle;
 use warning::warn;
 
@@ -74,8 +77,11 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
 /// not what the archive was made from, CPython imports the file. For a sealed archive the files are not compared.
 ///
 /// An archive that is missing, damaged or for another interpreter is a PermacodeWarning, and False is returned; with
-/// `strict` it is an ImportError, and so is damage that shows only later. One archive can be installed at a time. To
-/// install the same file again changes nothing; if the file was replaced, the new one takes the place of the old.
+/// `strict` it is an ImportError, and so is damage that shows only later.
+///
+/// Several archives can be installed. If more than one has the same file, the last one that was installed is used. The
+/// archive of an environment (`permacode enable`) comes after those of the program. To install the same file again
+/// changes nothing; if the file was replaced, the new one takes the place of the old.
 ///
 /// `roots` says which folders the roots of the archive stand for: a mapping of names to paths. A folder that is not
 /// absolute is one below the current folder. The folders of the standard library and of installed packages are known.
@@ -83,7 +89,7 @@ pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
 #[pyo3(signature = (path, strict=false, *, roots=None))]
 pub(crate) fn install(py: Python<'_>, path: FsPath, strict: bool, roots: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
     let path = path.0;
-    let Err(refused) = install_or_refuse(py, &path, strict, roots) else {
+    let Err(refused) = install_or_refuse(py, &path, strict, roots, false) else {
         set_refused(None);
         return Ok(true);
     };
@@ -91,8 +97,8 @@ pub(crate) fn install(py: Python<'_>, path: FsPath, strict: bool, roots: Option<
         return Err(refused);
     }
     let reason = refused.value(py).to_string();
-    let installed = installed(py)?;
-    if installed.is_none() {
+    let layers = layers(py)?;
+    if layers.is_empty() {
         set_refused(Some((path.clone(), reason.clone())));
     }
     if strict && refused.is_instance_of::<PyImportError>(py) {
@@ -103,9 +109,11 @@ pub(crate) fn install(py: Python<'_>, path: FsPath, strict: bool, roots: Option<
         error.set_cause(py, Some(refused));
         return Err(error);
     }
-    let effect = match &installed {
-        Some(installed) => format!("{} stays installed, as it was", installed.get().library().path().display()),
-        None => "modules are imported from their files".to_owned(),
+    let installed: Vec<String> = layers.iter().map(|layer| layer.library().path().display().to_string()).collect();
+    let effect = match installed.len() {
+        0 => "modules are imported from their files".to_owned(),
+        1 => format!("{} stays installed, as it was", installed.join("")),
+        _ => format!("{} stay installed, as they were", installed.join(" and ")),
     };
     warn(py, &format!("{reason}: {effect}"))?;
     Ok(false)
@@ -119,13 +127,8 @@ pub(crate) fn install(py: Python<'_>, path: FsPath, strict: bool, roots: Option<
 #[pyo3(name = "_start")]
 pub(crate) fn start(py: Python<'_>, path: FsPath) -> PyResult<bool> {
     let path = path.0;
-    let refused = match install_or_refuse(py, &path, false, None) {
-        Ok(()) => {
-            if let Some(finder) = installed(py)? {
-                finder.get().set_of_start();
-            }
-            None
-        }
+    let refused = match install_or_refuse(py, &path, false, None, true) {
+        Ok(()) => None,
         Err(refused) if refused.is_instance_of::<PyException>(py) => Some(refused.value(py).to_string()),
         Err(other) => return Err(other),
     };
@@ -134,46 +137,61 @@ pub(crate) fn start(py: Python<'_>, path: FsPath) -> PyResult<bool> {
     Ok(is_installed)
 }
 
-fn install_or_refuse(py: Python<'_>, path: &Path, strict: bool, base: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+fn install_or_refuse(
+    py: Python<'_>,
+    path: &Path,
+    strict: bool,
+    base: Option<&Bound<'_, PyAny>>,
+    is_of_start: bool,
+) -> PyResult<()> {
     let importlib = Importlib::get(py)?;
     let roots = roots_for_import(py, importlib, base)?;
     let refused = |reason: &str| import_error(py, path, None, describe(path, None, &reason));
-    let open = |roots: Roots| {
-        let finder = PermacodeFinder::new(py, path, strict, roots)?;
-        match finder.library().unknown_root(&Roots::names(base)?) {
-            Some(problem) => Err(refused(&problem)),
-            None => Ok(finder),
+    let absolute = std::path::absolute(path)?;
+    if let Some(same) = layers(py)?.iter().find(|layer| layer.library().path() == absolute) {
+        let has_same_roots = *same.roots() == roots;
+        if !has_same_roots && !same.is_of_start() {
+            return Err(refused("it is installed with other roots: call permacode.uninstall(path) first"));
         }
-    };
-    let meta_path = importlib.meta_path(py)?;
-    if let Some((place, installed)) = find_installed(&meta_path) {
-        let installed = installed.get();
-        let other = installed.library().path();
-        if installed.is_of_start() && (other != std::path::absolute(path)? || *installed.roots() != roots) {
-            let finder = open(roots)?;
-            count::reset();
-            return meta_path.set_item(place, finder);
+        if has_same_roots && same.is_current() {
+            if !is_of_start {
+                same.set_strict(strict);
+            }
+            return Ok(());
         }
-        if other != std::path::absolute(path)? {
-            return Err(refused(&format!("{} is installed: call permacode.uninstall() first", other.display())));
-        }
-        if *installed.roots() != roots {
-            return Err(refused("it is installed with other roots: call permacode.uninstall() first"));
-        }
-        if !installed.is_current() {
-            let finder = open(roots)?;
-            count::reset();
-            return meta_path.set_item(place, finder);
-        }
-        installed.set_strict(strict);
+    }
+    let layer = Layer::new(py, path, roots, strict, is_of_start)?;
+    if let Some(problem) = layer.library().unknown_root(&Roots::names(base)?) {
+        return Err(refused(&problem));
+    }
+    if add(importlib, py, layer)? {
         return Ok(());
     }
-    let Some(place) = meta_path.iter().position(|finder| finder.is(&importlib.path_finder)) else {
-        return Err(refused("sys.meta_path has no PathFinder, whose place it would take"));
+    Err(refused("sys.meta_path has no PathFinder, whose place it would take"))
+}
+
+/// Adds a layer to those in `sys.meta_path`. False if there is no place for it.
+///
+/// It takes the place of a layer of the same file. Otherwise it comes first, and that of an environment last.
+fn add(importlib: &Importlib, py: Python<'_>, layer: Layer) -> PyResult<bool> {
+    let meta_path = importlib.meta_path(py)?;
+    let Some((place, finder)) = find_installed(&meta_path) else {
+        let Some(place) = meta_path.iter().position(|finder| finder.is(&importlib.path_finder)) else {
+            return Ok(false);
+        };
+        count::reset();
+        meta_path.insert(place, PermacodeFinder::new(vec![Arc::new(layer)]))?;
+        return Ok(true);
     };
-    let finder = open(roots)?;
-    count::reset();
-    meta_path.insert(place, finder)
+    let mut layers = finder.get().layers().to_vec();
+    let same = layers.iter().position(|other| other.library().path() == layer.library().path());
+    match same.and_then(|index| layers.get_mut(index)) {
+        Some(same) => *same = Arc::new(layer),
+        None if layer.is_of_start() => layers.push(Arc::new(layer)),
+        None => layers.insert(0, Arc::new(layer)),
+    }
+    meta_path.set_item(place, PermacodeFinder::new(layers))?;
+    Ok(true)
 }
 
 /// The folders of roots as CPython searches them. It makes the entries of a path absolute.
@@ -188,6 +206,11 @@ fn installed(py: Python<'_>) -> PyResult<Option<Bound<'_, PermacodeFinder>>> {
     Ok(find_installed(&Importlib::get(py)?.meta_path(py)?).map(|(_, finder)| finder))
 }
 
+/// The archives that are installed, in the order in which they are asked.
+fn layers(py: Python<'_>) -> PyResult<Vec<Arc<Layer>>> {
+    Ok(installed(py)?.map(|finder| finder.get().layers().to_vec()).unwrap_or_default())
+}
+
 /// The finder that stands in a list, and where.
 fn find_installed<'py>(meta_path: &Bound<'py, PyList>) -> Option<(usize, Bound<'py, PermacodeFinder>)> {
     let finders = meta_path.iter().enumerate();
@@ -196,65 +219,103 @@ fn find_installed<'py>(meta_path: &Bound<'py, PyList>) -> Option<(usize, Bound<'
 
 /// Imports come from files again. True if an archive was installed.
 ///
-/// Modules that were imported stay as they are; the archive is unmapped as soon as nobody uses it.
+/// With a path, this concerns only the archive of this path, and imports may still come from others. Without one, it
+/// concerns all archives, that of an environment (`permacode enable`) included.
+///
+/// Modules that were imported stay as they are; an archive is unmapped as soon as nobody uses it.
 #[pyfunction]
-pub(crate) fn uninstall(py: Python<'_>) -> PyResult<bool> {
+#[pyo3(signature = (path=None))]
+pub(crate) fn uninstall(py: Python<'_>, path: Option<FsPath>) -> PyResult<bool> {
+    let path = path.map(|path| std::path::absolute(path.0)).transpose()?;
     let meta_path = Importlib::get(py)?.meta_path(py)?;
     // That an archive was refused is no longer why there is none.
     set_refused(None);
-    let Some((place, _)) = find_installed(&meta_path) else { return Ok(false) };
-    meta_path.del_item(place)?;
+    let Some((place, finder)) = find_installed(&meta_path) else { return Ok(false) };
+    let all = finder.get().layers();
+    let is_kept = |layer: &&Arc<Layer>| path.as_ref().is_some_and(|path| layer.library().path() != path);
+    let kept: Vec<Arc<Layer>> = all.iter().filter(is_kept).cloned().collect();
+    if kept.len() == all.len() {
+        return Ok(false);
+    }
+    if kept.is_empty() {
+        meta_path.del_item(place)?;
+    } else {
+        meta_path.set_item(place, PermacodeFinder::new(kept))?;
+    }
     Ok(true)
 }
 
 /// What is installed, and how code objects are made.
 ///
 /// A dict: `method` ("image", "records", "marshal", or None if nothing is installed), `constructor`, `archive`,
-/// `target`, `sealed`, `strict`, `roots`, and in `reason` why the method is what it is, or why nothing is installed.
-/// `blocked` says why no module is imported from the archive at present; None: modules are. `image` is a dict with the
-/// `path` of the image that code objects come from, or None, and the `reason` why there is none. `stamps` is a dict
-/// with the `path` of the stamps that are in use, or None, and the `reason` why there are none. It has the numbers of
-/// modules that were `found` by stamps, without a finder of CPython, and `loaded` by stamps, without reading the
-/// source.
+/// `target`, `sealed`, `strict`, `roots`, `startup` (whether the start-up file of an environment installed it), and in
+/// `reason` why the method is what it is, or why nothing is installed. `image` is a dict with the `path` of the image
+/// that code objects come from, or None, and the `reason` why there is none. `stamps` is a dict with the `path` of the
+/// stamps that are in use, or None, and the `reason` why there are none. It has the numbers of modules that were
+/// `found` by stamps, without a finder of CPython, and `loaded` by stamps, without reading the source.
+///
+/// If several archives are installed, this describes the one that is asked first. `layers` is a list with one such dict
+/// for each archive, in the order in which they are asked. `blocked` says why no module is imported from any of them at
+/// present; None: modules are.
 #[pyfunction]
 pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let status = PyDict::new(py);
-    if let Some(finder) = installed(py)? {
-        finder.get().describe(&status)?;
-        status.set_item("blocked", Obstacle::of(Importlib::get(py)?, &finder)?.map(|obstacle| obstacle.to_string()))?;
+    let finder = installed(py)?;
+    let layers = finder.as_ref().map(|finder| finder.get().layers()).unwrap_or_default();
+    let all = layers.iter().map(|layer| layer.describe(py)).collect::<PyResult<Vec<_>>>()?;
+    if let (Some(finder), Some(first)) = (&finder, all.first()) {
+        status.update(first.as_mapping())?;
+        status.set_item("blocked", Obstacle::of(Importlib::get(py)?, finder)?.map(|obstacle| obstacle.to_string()))?;
+        status.set_item("layers", all)?;
         return Ok(status);
     }
-    for key in ["method", "constructor", "archive", "target", "sealed", "strict", "roots", "blocked", "image", "stamps"]
-    {
+    for key in [
+        "method",
+        "constructor",
+        "archive",
+        "target",
+        "sealed",
+        "strict",
+        "startup",
+        "roots",
+        "blocked",
+        "image",
+        "stamps",
+    ] {
         status.set_item(key, py.None())?;
     }
     let refused = REFUSED.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let (path, reason) = refused.map_or((None, "nothing is installed".to_owned()), |(path, why)| (Some(path), why));
     status.set_item("archive", path.map(PathBuf::into_os_string))?;
     status.set_item("reason", reason)?;
+    status.set_item("layers", all)?;
     Ok(status)
 }
 
-/// What became of imports since an archive was installed.
+/// What became of imports since an archive was installed while there was none.
 ///
-/// A dict of counts. `hits`: code objects that came from the archive. `misses`: modules that it does not have, or whose
+/// A dict of counts. `hits`: code objects that came from an archive. `misses`: modules that no archive has, or whose
 /// folder is not searched. `shadowed`: modules that an earlier entry of the path has, or whose finder or loader is not
 /// CPython's own. `blocked`: modules that were left to CPython while the program had changed how it imports; status()
-/// says what stands in the way. `stale`: files that changed. `fallbacks`: damage that was passed over.
+/// says what stands in the way. `stale`: files that changed. `fallbacks`: damage that was passed over. A module that
+/// one archive serves does not count for the others.
 ///
-/// `sealed` says that the archive is, and then `note` that edits are not seen. `unsearched` has the roots of the
-/// archive whose folders are not in sys.path, with these folders (None: the root stands for no folder): none of their
-/// top-level modules is imported from the archive.
+/// `sealed` says that an archive is, and then `note` that edits are not seen. `unsearched` has the roots of archives
+/// whose folders are not in sys.path, with these folders (None: the root stands for no folder): none of their top-level
+/// modules is imported from the archive.
 #[pyfunction]
 pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let counts = count::all(py)?;
-    let finder = installed(py)?;
-    let is_sealed = finder.as_ref().is_some_and(|finder| finder.get().library().is_sealed());
+    let layers = layers(py)?;
+    let is_sealed = layers.iter().any(|layer| layer.library().is_sealed());
     counts.set_item("sealed", is_sealed)?;
     if is_sealed {
         counts.set_item("note", "sealed: edits not seen")?;
     }
-    let unsearched = finder.map_or_else(|| Ok(PyDict::new(py)), |finder| finder.get().unsearched(py))?;
+    let unsearched = PyDict::new(py);
+    for layer in &layers {
+        layer.add_unsearched(&unsearched)?;
+    }
     counts.set_item("unsearched", unsearched)?;
     Ok(counts)
 }

@@ -11,7 +11,7 @@ use pyo3::{
 };
 
 use super::{
-    super::{finder, importlib::Importlib, place::Place, roots_for_import, source::State, spec::CompiledFiles},
+    super::{importlib::Importlib, layer, place::Place, roots_for_import, source::State, spec::CompiledFiles},
     context::Context,
     file::{Facts, FolderStamp, ModuleStamp, NO_FOLDER, Tables},
     folder::{Listing, hash, unsettled},
@@ -152,8 +152,8 @@ impl<'py> Made<'py> {
         let Some(finder) = self.folders.get(folder as usize).map(|folder| &folder.finder) else {
             return no("its folder is unknown");
         };
-        let found = finder::spec_found_by(finder, &PyString::new(py, name), None)?;
-        let found = found.map(|spec| finder::source_file(self.importlib, &spec)).transpose()?.flatten();
+        let found = layer::spec_found_by(finder, &PyString::new(py, name), None)?;
+        let found = found.map(|spec| layer::source_file(self.importlib, &spec)).transpose()?.flatten();
         if !found.map(|found| place.is_file(&found)).transpose()?.unwrap_or(false) {
             return no("CPython would import another file, or none");
         }

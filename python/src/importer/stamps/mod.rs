@@ -2,7 +2,7 @@
 //! (docs/permanent-objects.md).
 //!
 //! ```text
-//!   make: files, folders ─► file ◄─ Stamps ◄─ finder
+//!   make: files, folders ─► file ◄─ Stamps ◄─ layer
 //!                            └─ context: the archive and the interpreter that they were made for
 //! ```
 //!
