@@ -94,21 +94,15 @@ impl<'a> InArchive<'a> {
 
 /// What a path says of a module of an archive.
 enum Found {
-    /// It is found where the archive says that it is; of a file that was looked at, the state.
+    /// It is found where the archive says that it is. If its file was looked at, the state of the file.
     Here(Option<State>),
-    /// An earlier entry has one of that name, or the program has its own way of importing the file.
-    Shadowed,
-    /// CPython would not find the file: it is gone, or its folder is not searched.
-    Nowhere,
-    /// The file is not what the archive was made from.
-    Changed,
+    Declined(Reason),
 }
 
 /// Whether a module is imported from an archive.
 pub(super) enum Choice<'py> {
     /// It is, with this spec.
     Taken(Bound<'py, PyAny>),
-    /// It is not, for this reason.
     Declined(Reason),
 }
 
@@ -116,8 +110,11 @@ pub(super) enum Choice<'py> {
 /// last here counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Reason {
+    /// CPython would not find the file: it is gone, or its folder is not searched.
     Missed,
+    /// An earlier entry of the path has a module of this name, or the program has its own way of importing the file.
     Shadowed,
+    /// The file is not what the archive was made from.
     Stale,
 }
 
@@ -218,8 +215,8 @@ impl Layer {
         self.library.roots_of_modules().flatten().collect()
     }
 
-    /// Adds the roots of the archive whose folders are not in `sys.path`, so that none of their modules is imported from
-    /// it.
+    /// Adds the roots of the archive whose folders are not in `sys.path`, so that none of their modules is imported
+    /// from it.
     pub(super) fn add_unsearched(&self, unsearched: &Bound<'_, PyDict>) -> PyResult<()> {
         let py = unsearched.py();
         let importlib = Importlib::get(py)?;
@@ -323,9 +320,7 @@ impl Layer {
                 }
                 Choice::Taken(spec)
             }
-            Found::Changed => Choice::Declined(Reason::Stale),
-            Found::Shadowed => Choice::Declined(Reason::Shadowed),
-            Found::Nowhere => Choice::Declined(Reason::Missed),
+            Found::Declined(reason) => Choice::Declined(reason),
         })
     }
 
@@ -349,7 +344,7 @@ impl Layer {
             let Ok(entry) = entry.cast::<PyString>() else {
                 if entry.is_instance_of::<PyBytes>() {
                     // Some versions of CPython search such a folder.
-                    return Ok(Found::Shadowed);
+                    return Ok(Found::Declined(Reason::Shadowed));
                 }
                 continue;
             };
@@ -383,17 +378,17 @@ impl Layer {
                     return Ok(Found::Here(None));
                 }
             } else if is_here || !importlib.stock.is_zip_importer(&finder) {
-                return Ok(Found::Shadowed);
+                return Ok(Found::Declined(Reason::Shadowed));
             }
             let Some(spec) = spec_found_by(&finder, name, target)? else { continue };
             let file = if is_here { source_file(importlib, &spec)? } else { None };
-            let Some(file) = file else { return Ok(Found::Shadowed) };
+            let Some(file) = file else { return Ok(Found::Declined(Reason::Shadowed)) };
             if !candidate.place.is_file(&file)? {
-                return Ok(Found::Shadowed);
+                return Ok(Found::Declined(Reason::Shadowed));
             }
-            return Ok(candidate.look(&file)?.map_or(Found::Changed, |state| Found::Here(Some(state))));
+            return Ok(candidate.look(&file)?.map_or(Found::Declined(Reason::Stale), |state| Found::Here(Some(state))));
         }
-        Ok(Found::Nowhere)
+        Ok(Found::Declined(Reason::Missed))
     }
 
     /// The code object of a module for the loader of its file.
