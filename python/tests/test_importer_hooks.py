@@ -52,9 +52,6 @@ def theirs(name, folder=folder):
 class Mine:
     def find_spec(self, name, path=None, target=None):
         return theirs(name)
-class Nothing:
-    def find_spec(self, name, path=None, target=None):
-        pass
 class Sandbox(PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
@@ -63,7 +60,6 @@ class Sandbox(PathFinder):
 
 FINDERS = {
     "a finder directly before": ("sys.meta_path.insert(sys.meta_path.index(PathFinder), Mine())", "7"),
-    "a finder directly before that finds nothing": ("sys.meta_path.insert(sys.meta_path.index(PathFinder), Nothing())", "1"),
     "a subclass": ("sys.meta_path[sys.meta_path.index(PathFinder)] = Sandbox", "No module named 'tool'"),
     "none": ("sys.meta_path.remove(PathFinder)", "No module named 'tool'"),
     "another place": ("sys.meta_path.remove(PathFinder); sys.meta_path[:0] = [PathFinder, Mine()]", "1"),
@@ -123,6 +119,59 @@ def test_a_path_finder_that_is_not_cpythons_or_not_next(tool, change):
             assert tool.run(late + install + SHOW_FOUND, prologue=STOCK) == expected
 
 
+BETWEEN = """
+import importlib.util
+from importlib.machinery import PathFinder
+asked = []
+class Between:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("tool", "package.inner", "absent"):
+            asked.append((name, path, target))
+            return self.find(name, path)
+sys.meta_path.insert(sys.meta_path.index(PathFinder), Between())
+"""
+
+SHOW_ASKED = """
+import tool, package.inner
+try:
+    import absent
+except ModuleNotFoundError as error:
+    print(error)
+print(asked, tool.VALUE, package.inner.VALUE)
+"""
+
+LOADERS = "print(type(tool.__loader__).__name__, type(package.inner.__loader__).__name__)\n"
+
+
+@pytest.mark.parametrize(("find", "loaders"), [
+    ("None", "PermacodeLoader PermacodeLoader"),
+    # So does a package whose modules have two names.
+    ("PathFinder.find_spec(name, path)", "PermacodeLoader PermacodeLoader"),
+    ("importlib.util.spec_from_file_location(name, folder + '/theirs.py')", "SourceFileLoader SourceFileLoader"),
+    ("importlib.util.spec_from_file_location(name, folder + '/tool.py', loader=type('Own', (machinery.SourceFileLoader,), {})"
+     "(name, folder + '/tool.py'))", "Own Own"),
+])
+def test_a_finder_between_is_asked_once_and_first(tool, find, loaders):
+    tool.write("theirs.py", "VALUE = 7\n")
+    script = DOUBLING + BETWEEN.replace("self.find(name, path)", find) + SHOW_ASKED
+    tool.same(script)
+    assert tool.run(script + LOADERS).splitlines()[-1] == loaders
+    # It is between our finder and PathFinder, so this finder was asked by ours.
+    tool.write("tool.py", "VALUE = 33\n")
+    if not tool.is_sealed:
+        tool.same(script)
+
+
+def test_a_finder_between_may_fail(tool):
+    script = BETWEEN.replace("self.find(name, path)", "1 / 0") + """
+try:
+    import tool
+except ZeroDivisionError as error:
+    print(error)
+"""
+    assert tool.same(script) == "division by zero\n"
+
+
 def test_what_stands_in_the_way_is_said(tool):
     script = """
     from importlib.machinery import PathFinder, SourceFileLoader, FileFinder
@@ -131,12 +180,10 @@ def test_what_stands_in_the_way_is_said(tool):
         import tool
         print(type(tool.__loader__).__name__, permacode.stats()["blocked"], permacode.status()["blocked"])
     said()
-    class Between:
-        find_spec = classmethod(lambda *details: None)
-        def __repr__(self): return "<something between>"
-    sys.meta_path.insert(-1, Between())
+    path_finder = sys.meta_path.pop()
+    sys.meta_path.append(type("Other", (), {"find_spec": path_finder.find_spec}))
     said()
-    del sys.meta_path[-2]
+    sys.meta_path[-1] = path_finder
     said()
     plain = PathFinder.__dict__["find_spec"]
     PathFinder.find_spec = PathFinder.find_spec
@@ -157,7 +204,7 @@ def test_what_stands_in_the_way_is_said(tool):
     """
     lines = tool.run(script).splitlines()
     assert lines[0] == "PermacodeLoader 0 None"
-    assert lines[1].startswith("SourceFileLoader 1 ") and "<something between>" in lines[1] and "PathFinder" in lines[1]
+    assert lines[1].startswith("SourceFileLoader 1 ") and "PathFinder must come after" in lines[1]
     assert lines[2] == "PermacodeLoader 1 None"
     # This is the function of CPython, but it may be bound to another class.
     assert lines[3].startswith("SourceFileLoader 2 ") and "PathFinder.find_spec" in lines[3]

@@ -103,10 +103,8 @@ assert after("edited") == {"stale": 1}
 assert sys.modules["edited"].VALUE == 22
 os.remove(os.path.join(request["first"]["folder"], "gone.py"))
 assert after("gone") == {"misses": 1}
-class Finder:
-    def find_spec(self, name, path=None, target=None):
-        return None
-sys.meta_path.insert(-1, Finder())
+path_finder = sys.meta_path.pop()
+sys.meta_path.append(type("Other", (), {"find_spec": path_finder.find_spec}))
 assert after("one") == {"blocked": 1}
 """)
 
@@ -223,7 +221,7 @@ assert (second["sealed"], second["strict"], second["startup"]) == (True, False, 
 assert first["roots"]["first"] == request["first"]["folder"] and "first" not in second["roots"]
 assert permacode.stats()["sealed"] is True and "note" in permacode.stats()
 assert request["first"]["archive"] in repr(sys.meta_path) and request["second"]["archive"] in repr(sys.meta_path)
-sys.meta_path.append(sys.meta_path.pop(-2))
+sys.meta_path.insert(0, sys.meta_path.pop())
 assert "PathFinder" in permacode.status()["blocked"]
 """)
 

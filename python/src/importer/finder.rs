@@ -5,17 +5,20 @@ use std::sync::Arc;
 use pyo3::{intern, prelude::*, types::PyString};
 
 use super::{
+    between::{self, Between},
     count,
     importlib::Importlib,
     layer::{Choice, Layer, LayerCode, Reason},
+    loader,
     obstacle::Obstacle,
 };
 
 /// Finds modules in the archives that are installed: those that CPython would find in the files that an archive was
 /// made from.
 ///
-/// It stands directly before PathFinder in sys.meta_path. For all other modules it finds nothing, and PathFinder is
-/// asked.
+/// It stands before PathFinder in sys.meta_path, and before CPython's own finders of built-in and frozen modules: to
+/// call them takes longer than to know that they do not have a module. For all modules that it does not take, it finds
+/// nothing, and the finders after it are asked.
 #[pyclass(frozen, module = "permacode")]
 pub(crate) struct PermacodeFinder {
     /// The archives, in the order in which they are asked. There is at least one.
@@ -67,6 +70,27 @@ impl PermacodeFinder {
         }
         Ok(None)
     }
+
+    /// The spec that a finder between this one and PathFinder has found. If CPython's own loader would load a file that
+    /// an archive was made from, the code comes from the archive.
+    fn found_between<'py>(&self, importlib: &Importlib, spec: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let py = spec.py();
+        let stock = spec.getattr_opt(intern!(py, "loader"))?.filter(|loader| importlib.stock.is_source_loader(loader));
+        if let Some(stock) = stock
+            && stock.getattr(intern!(py, "__dict__"))?.len()? == 2
+            && let Ok(name) = stock.getattr(intern!(py, "name"))?.cast::<PyString>()
+            && let Ok(file) = stock.getattr(intern!(py, "path"))?.cast::<PyString>()
+        {
+            for layer in &self.layers {
+                if layer.find(name)?.map_or(Ok(false), |in_archive| in_archive.is_file(file))? {
+                    spec.setattr(intern!(py, "loader"), loader::class(py)?.call1((name, file))?)?;
+                    return Ok(spec);
+                }
+            }
+        }
+        count::SHADOWED.add_one();
+        Ok(spec)
+    }
 }
 
 #[pymethods]
@@ -82,11 +106,23 @@ impl PermacodeFinder {
         let py = name.py();
         let importlib = Importlib::get(py)?;
         let (mut searched, mut declined) = (path.cloned(), Vec::new());
+        let mut is_path_finder_next = false;
         for layer in &this.get().layers {
             let Some(in_archive) = layer.find(name)? else { continue };
-            if declined.is_empty() && Obstacle::of(importlib, this)?.is_some() {
-                count::BLOCKED.add_one();
-                return Ok(None);
+            if declined.is_empty() {
+                let Ok(finders) = Obstacle::or_between(importlib, this)? else {
+                    count::BLOCKED.add_one();
+                    return Ok(None);
+                };
+                match between::ask(importlib, &finders, name, path, target)? {
+                    Between::Nothing { were_asked } => is_path_finder_next = were_asked,
+                    Between::Elsewhere => return Ok(None),
+                    Between::Found(spec) => return this.get().found_between(importlib, spec).map(Some),
+                    Between::Unknown => {
+                        count::BLOCKED.add_one();
+                        return Ok(None);
+                    }
+                }
             }
             let path = match &searched {
                 Some(path) => path,
@@ -97,12 +133,20 @@ impl PermacodeFinder {
                 Choice::Declined(reason) => declined.push((reason, layer, in_archive)),
             }
         }
+        if declined.is_empty() && importlib.own_finders.have(name)? {
+            return Ok(None);
+        }
         declined.iter().map(|(reason, ..)| *reason).max().unwrap_or(Reason::Missed).count();
         // A module in a package is searched for in the folders of the package, which need not be below a root.
         if path.is_none() {
             for (_, layer, in_archive) in &declined {
                 layer.warn_if_unsearched(importlib, name, in_archive.module())?;
             }
+        }
+        if is_path_finder_next {
+            // If importlib went on, it would ask the finders in between a second time.
+            let spec = importlib.path_finder.bind(py).call_method1(intern!(py, "find_spec"), (name, path, target))?;
+            return Ok(Some(spec).filter(|spec| !spec.is_none()));
         }
         Ok(None)
     }

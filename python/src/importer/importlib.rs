@@ -12,7 +12,7 @@ use pyo3::{
     types::{PyDict, PyList, PyString},
 };
 
-use super::stock::Stock;
+use super::{between::OwnFinders, stock::Stock};
 use crate::text::{is_absolute, with_text};
 
 /// Parts of `importlib` and `sys`.
@@ -28,6 +28,8 @@ pub(super) struct Importlib {
     pub(super) module_spec: Py<PyAny>,
     /// `importlib.machinery.PathFinder`
     pub(super) path_finder: Py<PyAny>,
+    /// The finders of built-in and of frozen modules.
+    pub(super) own_finders: OwnFinders,
     /// The finder and the loader of source files.
     pub(super) stock: Stock,
     /// Whether `-v` was given.
@@ -81,6 +83,7 @@ impl Importlib {
         Ok(Importlib {
             module_spec: bootstrap.getattr("ModuleSpec")?.unbind(),
             path_finder: external.getattr("PathFinder")?.unbind(),
+            own_finders: OwnFinders::new(&bootstrap)?,
             stock: Stock::new(&external)?,
             is_verbose: verbose > 0,
             interpreter: interpreter(py),

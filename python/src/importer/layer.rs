@@ -90,6 +90,14 @@ impl<'a> InArchive<'a> {
             InArchive::Placed(candidate) => &candidate.module,
         }
     }
+
+    /// Whether CPython would find the module in this file.
+    pub(super) fn is_file(&self, file: &Bound<'_, PyString>) -> PyResult<bool> {
+        match self {
+            InArchive::Unplaced(_) => Ok(false),
+            InArchive::Placed(candidate) => candidate.place.is_file(file),
+        }
+    }
 }
 
 /// What a path says of a module of an archive.

@@ -1,9 +1,10 @@
 //! Importing from an archive while the files stay installed: the overlay.
 //!
 //! ```text
-//!   sys.meta_path: [.., PermacodeFinder, PathFinder]
+//!   sys.meta_path: [.., PermacodeFinder, BuiltinImporter, FrozenImporter, PathFinder]
 //!                        │
-//!                        ├─ obstacle: whether it may answer: PathFinder comes next, and is CPython's own
+//!                        ├─ obstacle: whether it may answer: PathFinder comes later, and is CPython's own
+//!                        ├─ between: what the finders before PathFinder say
 //!                        ├─ layer: an archive that is installed; the first one that may serve a module does
 //!                        ├─ place: where the file of a module lies, and whether a searched folder is its folder
 //!                        ├─ stock: whether CPython's own finder and loader would import that file
@@ -14,6 +15,7 @@
 //!
 //! What is installed is what stands in `sys.meta_path`: there is no other record of it.
 
+mod between;
 mod count;
 mod finder;
 mod importlib;
@@ -176,9 +178,11 @@ fn install_or_refuse(
 fn add(importlib: &Importlib, py: Python<'_>, layer: Layer) -> PyResult<bool> {
     let meta_path = importlib.meta_path(py)?;
     let Some((place, finder)) = find_installed(&meta_path) else {
-        let Some(place) = meta_path.iter().position(|finder| finder.is(&importlib.path_finder)) else {
+        let finders: Vec<_> = meta_path.iter().take_while(|finder| !finder.is(&importlib.path_finder)).collect();
+        if finders.len() == meta_path.len() {
             return Ok(false);
-        };
+        }
+        let place = finders.len() - importlib.own_finders.count_before(&finders);
         count::reset();
         meta_path.insert(place, PermacodeFinder::new(vec![Arc::new(layer)]))?;
         return Ok(true);
@@ -265,7 +269,10 @@ pub(crate) fn status(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
     let all = layers.iter().map(|layer| layer.describe(py)).collect::<PyResult<Vec<_>>>()?;
     if let (Some(finder), Some(first)) = (&finder, all.first()) {
         status.update(first.as_mapping())?;
-        status.set_item("blocked", Obstacle::of(Importlib::get(py)?, finder)?.map(|obstacle| obstacle.to_string()))?;
+        status.set_item(
+            "blocked",
+            Obstacle::or_between(Importlib::get(py)?, finder)?.err().map(|obstacle| obstacle.to_string()),
+        )?;
         status.set_item("layers", all)?;
         return Ok(status);
     }

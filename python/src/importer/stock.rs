@@ -38,7 +38,7 @@ pub(super) struct Stock {
 }
 
 /// Functions of a class, as CPython defines them.
-struct Functions {
+pub(super) struct Functions {
     class: Py<PyType>,
     /// The `__dict__` of the class, where its functions are bound to it: each look at an attribute would make a new
     /// object.
@@ -55,7 +55,7 @@ pub(super) struct Function {
 
 impl Functions {
     /// `variables` are those of the module that defines the functions.
-    fn new(
+    pub(super) fn new(
         class: &Bound<'_, PyType>,
         are_bound: bool,
         names: &[&str],
@@ -93,7 +93,7 @@ impl Functions {
     }
 
     /// The first function that is not the one of CPython.
-    fn replaced(&self, py: Python<'_>) -> Option<&Function> {
+    pub(super) fn replaced(&self, py: Python<'_>) -> Option<&Function> {
         let is_replaced = |function: &&Function| {
             let found = self.find(function.name.bind(py)).ok();
             !found.is_some_and(|found| function.function.as_ref().is_some_and(|function| found.is(function)))
