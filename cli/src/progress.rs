@@ -4,13 +4,36 @@ use indicatif::{ProgressBar, ProgressStyle};
 use permacode_bundle::{Phase, Progress};
 use std::{sync::Mutex, time::Duration};
 
-/// Shows the progress of the work. The bar is removed when the work is done.
+/// Shows the progress of the work, one stage after the other. The bar is removed when the work is done.
 #[derive(Debug)]
 pub(crate) struct Bar(Mutex<ProgressBar>);
 
 impl Bar {
     pub(crate) fn new() -> Self {
         Bar(Mutex::new(ProgressBar::hidden()))
+    }
+
+    /// Shows that a stage has begun whose steps are not known.
+    pub(crate) fn stage(&self, what: &'static str) {
+        self.show(what, 0);
+    }
+
+    fn show(&self, what: &'static str, total: u64) {
+        // Both are hidden if standard error is not a terminal.
+        let bar = match total {
+            0 => ProgressBar::new_spinner(),
+            total => ProgressBar::new(total),
+        };
+        let template = if total == 0 { "{msg} {spinner}" } else { "{msg:17} [{bar:40}] {pos}/{len} {eta}" };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("=> "));
+        }
+        bar.set_message(what);
+        // A hidden bar needs no thread. indicatif panics if it cannot start one.
+        if !bar.is_hidden() && std::thread::Builder::new().spawn(|| ()).is_ok() {
+            bar.enable_steady_tick(Duration::from_millis(100));
+        }
+        self.replace(bar);
     }
 
     fn replace(&self, bar: ProgressBar) {
@@ -39,21 +62,7 @@ impl Progress for Bar {
             Phase::Extract => "writing files",
             _ => "working",
         };
-        // Both are hidden if standard error is not a terminal.
-        let bar = match total {
-            0 => ProgressBar::new_spinner(),
-            total => ProgressBar::new(total),
-        };
-        let template = if total == 0 { "{msg} {spinner}" } else { "{msg:17} [{bar:40}] {pos}/{len} {eta}" };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("=> "));
-        }
-        bar.set_message(what);
-        // A hidden bar needs no thread. indicatif panics if it cannot start one.
-        if !bar.is_hidden() && std::thread::Builder::new().spawn(|| ()).is_ok() {
-            bar.enable_steady_tick(Duration::from_millis(100));
-        }
-        self.replace(bar);
+        self.show(what, total);
     }
 
     fn step(&self) {

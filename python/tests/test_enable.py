@@ -62,13 +62,13 @@ class Environment:
     def used(self, *arguments, script=USED, **variables):
         return json.loads(self.run(*arguments, "-c", script, **variables))
 
-    def start(self, *arguments):
+    def start(self, *arguments, **how):
         return subprocess.Popen([COMMAND, *arguments, "--python", str(self.python), "--json"], text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
 
-    def command(self, *arguments):
+    def command(self, *arguments, **how):
         """Exit status and result of the command."""
-        process = self.start(*arguments)
+        process = self.start(*arguments, **how)
         out, error = process.communicate()
         return process.returncode, json.loads(out or error)
 

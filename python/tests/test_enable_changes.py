@@ -8,13 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.metadata import distribution
 
 import pytest
 from packaging.requirements import Requirement
-from test_enable import SAMPLE, Environment
+from test_enable import SAMPLE, USED, Environment
 from test_importer_install import VM_VERSION, set_in_target
 
 SHOP = {
@@ -104,9 +105,16 @@ def copy_of(environment, name, copied):
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory):
+def folder():
+    """A folder that all users may enter. pytest's are for one user."""
+    with tempfile.TemporaryDirectory() as made:
+        os.chmod(made, 0o755)
+        yield pathlib.Path(made).resolve()
+
+
+@pytest.fixture(scope="module")
+def environment(folder):
     """An enabled environment. Tests leave it enabled and as the files are."""
-    folder = tmp_path_factory.mktemp("changes")
     made = Environment(folder / "environment")
     copied = set()
     for name in ("pytest", "coverage"):
@@ -310,13 +318,14 @@ def other_patch_releases():
         root = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv"))
         folders = [pathlib.Path(path) for path in os.environ["PATH"].split(os.pathsep)]
         programs = [*root.glob(f"versions/{minor}.*/bin/python"), *(path / f"python{minor}" for path in folders)]
-    ask = "import sys, importlib.machinery as m, json; print(json.dumps([sys.version_info[:3], m.EXTENSION_SUFFIXES[0]]))"
-    for program in programs:
-        if program.is_file():
-            ran = subprocess.run([program, "-I", "-c", ask], capture_output=True, text=True)
-            version, suffix = json.loads(ran.stdout) if ran.returncode == 0 else ([], None)
-            if version[:2] == [*sys.version_info[:2]] and version[2] != sys.version_info[2] and suffix == EXTENSION_SUFFIXES[0]:
-                yield program
+    ask = "import sys, importlib.machinery as machinery;" \
+          "print(*sys.version_info[:3], machinery.EXTENSION_SUFFIXES[0], end='')"
+    major, minor, patch = sys.version_info[:3]
+    for program in filter(pathlib.Path.is_file, programs):
+        ran = subprocess.run([program, "-I", "-c", ask], capture_output=True, text=True)
+        pattern = rf"{major} {minor} (?!{patch} )\d+ {re.escape(EXTENSION_SUFFIXES[0])}"
+        if ran.returncode == 0 and re.fullmatch(pattern, ran.stdout):
+            yield program
 
 
 def test_an_archive_of_another_patch_release(environment):
@@ -354,3 +363,41 @@ def test_another_patch_release_of_python(tmp_path):
     assert status["changes"]["other_interpreter"] is True
     assert environment.command("refresh", "--no-measure")[0] == 0
     assert environment.used()["stats"]["hits"] > 0
+
+
+def test_a_sealed_archive_and_a_mask_that_lets_no_other_user_read(environment):
+    assert environment.command("disable")[0] == 0
+    code, made = environment.command("enable", "--no-measure", "--sealed", preexec_fn=lambda: os.umask(0o077))
+    assert code == 0 and made["made"]["is_sealed"] is True, made
+    files = [environment.start_file, environment.archives.parent, environment.archives, *environment.archives.rglob("*")]
+    modes = {path: oct(path.stat().st_mode & 0o777) for path in files}
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {"0o755"}, modes
+    assert {mode for path, mode in modes.items() if path.is_file()} == {"0o644", "0o444"}, modes
+    sample = environment.packages / "sample.py"
+    sample.write_text(SAMPLE.format(2))
+    used = environment.used()
+    assert (used["value"], used["status"]["sealed"]) == (1, True)
+    assert environment.command("status")[1]["changes"]["changed"] == 1
+    assert environment.command("refresh", "--no-measure")[0] == 0
+    used = environment.used()
+    assert (used["value"], used["status"]["sealed"]) == (2, True)
+    sample.write_text(SAMPLE.format(1))
+    assert environment.enable()["is_sealed"] is False
+    used = environment.used()
+    assert (used["value"], used["status"]["sealed"], used["stats"]["stale"]) == (1, False, 0)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_another_user(environment):
+    """As in a container: root makes the archive, and another user runs programs and cannot write."""
+    nobody = {"user": 65534, "group": 65534, "extra_groups": []}
+    try:
+        subprocess.run([environment.python, "-c", "pass"], check=True, env={"PERMACODE_OFF": "1"}, **nobody)
+    except (PermissionError, subprocess.CalledProcessError):
+        pytest.skip(f"another user cannot run {os.path.realpath(environment.python)}")
+    ran = subprocess.run([environment.python, "-B", "-c", USED], capture_output=True, text=True, env={}, **nobody)
+    used = json.loads(ran.stdout)
+    assert (used["value"], used["stats"]["stale"], used["status"]["stamps"]["reason"]) == (1, 0, None)
+    assert used["stats"]["hits"] >= 2
+    if sys.version_info[:2] in ((3, 12), (3, 13), (3, 14)) and not getattr(sys, "abiflags", ""):
+        assert used["status"]["image"]["reason"] is None

@@ -25,6 +25,13 @@ use std::time::Duration;
 pub(crate) struct Enable {
     #[command(flatten)]
     pub(crate) args: Args,
+
+    /// Promise that the files do not change, as in the image of a container
+    ///
+    /// Imports then look at no file that is in the archive, so edits, upgrades and removals are not seen. `permacode
+    /// refresh` makes the archive again, and keeps the promise.
+    #[arg(long)]
+    sealed: bool,
 }
 
 /// Make the archive of an environment again if something has changed
@@ -54,6 +61,7 @@ Examples:
   permacode enable
   permacode enable --python .venv/bin/python
   permacode enable --python python3 --user
+  permacode enable --sealed
 
 Exit status:
   0  the environment uses an archive
@@ -92,7 +100,7 @@ struct Gain {
 
 pub(crate) fn enable(args: &Enable, out: &mut Output) -> Result<Answer> {
     let environment = args.args.environment.find()?;
-    run(&args.args, &environment, None, out)
+    run(&args.args, &environment, args.sealed, None, out)
 }
 
 pub(crate) fn refresh(args: &Refresh, out: &mut Output) -> Result<Answer> {
@@ -102,13 +110,19 @@ pub(crate) fn refresh(args: &Refresh, out: &mut Output) -> Result<Answer> {
         return Err(No::refused(message).advise("`permacode enable` makes one.").into());
     }
     let changes = environment.differences()?;
-    run(&args.args, &environment, changes, out)
+    run(&args.args, &environment, environment.is_sealed(), changes, out)
 }
 
-fn run(args: &Args, environment: &Environment, changes: Option<Differences>, out: &mut Output) -> Result<Answer> {
+fn run(
+    args: &Args,
+    environment: &Environment,
+    is_sealed: bool,
+    changes: Option<Differences>,
+    out: &mut Output,
+) -> Result<Answer> {
     out.check()?;
     clean_up_at_end();
-    let made = environment.enable()?;
+    let made = environment.enable(is_sealed)?;
     let gain = match made.is_some() && !args.no_measure {
         true => Some(Gain::new(measure(environment)?)),
         false => None,
@@ -151,6 +165,9 @@ impl Report {
         }
         if let Some(bytes) = made.stamp_bytes {
             out.line(format_args!("  stamps     {}", size(bytes)))?;
+        }
+        if made.is_sealed {
+            out.line("  sealed     changes of files are not seen before `permacode refresh`")?;
         }
         for (number, file) in self.files.iter().enumerate() {
             let title = if number == 0 { "files" } else { "" };

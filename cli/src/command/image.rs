@@ -16,6 +16,8 @@ use std::{ffi::OsStr, path::PathBuf};
 ///
 /// The image and the stamps of the archive lie beside it. They are for this machine and for one build of one
 /// interpreter: CPython 3.12 to 3.14 on Linux. Make them again after the interpreter or the archive has changed.
+///
+/// `permacode enable` makes archive, image and stamps of a whole environment.
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = AFTER_HELP, after_help = AFTER_HELP)]
 pub(crate) struct Args {

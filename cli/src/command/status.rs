@@ -98,6 +98,9 @@ impl Report {
             };
             out.line(harmless(&format!("  {part:9}  {text}")))?;
         }
+        if self.is_on && self.status.as_ref().is_some_and(|status| status["sealed"] == true) {
+            out.line("  sealed     changes of files are not seen before `permacode refresh`")?;
+        }
         if let Some(imports) = self.imports.as_ref().filter(|_| self.is_on) {
             let counts = ["hits", "misses", "stale", "shadowed", "fallbacks"];
             let counts: Vec<String> = counts.iter().map(|name| format!("{} {name}", imports[name])).collect();

@@ -4,6 +4,7 @@ use super::{ARCHIVE, Environment, State, manifest::Manifest, start_file};
 use crate::{package::PackageError, progress::Bar};
 use anyhow::{Context, Result};
 use permacode_bundle::{BundleOptions, Interpreter, Strip, bundle};
+use rustix::{fs::Mode, process::umask};
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, Permissions},
@@ -26,6 +27,8 @@ pub(crate) struct Made {
     pub(crate) stamp_bytes: Option<u64>,
     /// Files and folders that could not be read.
     pub(crate) unreadable: usize,
+    /// Whether the archive promises that files do not change.
+    pub(crate) is_sealed: bool,
 }
 
 /// What the package says about a file that it made.
@@ -36,16 +39,20 @@ struct File {
 }
 
 impl Environment {
-    /// Makes everything again and takes it into use, unless nothing changed. `None`: nothing changed.
+    /// Makes everything again and takes it into use, unless nothing changed. `None`: nothing changed. `is_sealed`: the
+    /// archive promises that files do not change.
     ///
     /// # Errors
     /// If something cannot be made. What was there before then stays in use.
-    pub(crate) fn enable(&self) -> Result<Option<Made>> {
+    pub(crate) fn enable(&self, is_sealed: bool) -> Result<Option<Made>> {
         // Without the package, no file is made.
         self.stem()?;
+        // All users may use the files, as those of installed packages. Files that another user can write to are not
+        // used. The interpreters that make image and stamps inherit this mask.
+        umask(Mode::WGRP | Mode::WOTH);
         let _lock = self.lock()?;
         let before = self.current();
-        let made = self.make(before.as_deref());
+        let made = self.make(before.as_deref(), is_sealed);
         if made.is_err() && before.is_none() {
             // Nothing was there. The error that stopped the command is the one to report.
             let _ = start_file::remove(&self.start_file());
@@ -54,9 +61,10 @@ impl Environment {
         made
     }
 
-    fn make(&self, before: Option<&Path>) -> Result<Option<Made>> {
+    fn make(&self, before: Option<&Path>, is_sealed: bool) -> Result<Option<Made>> {
         let interpreter = self.interpreter()?;
-        let manifest = self.manifest(&interpreter)?;
+        let mut manifest = self.manifest(&interpreter)?;
+        manifest.is_sealed = is_sealed;
         let text = self.start_text()?;
         let is_same = |generation| Manifest::read(generation).is_some_and(|found| found == manifest);
         if before.is_some_and(is_same)
@@ -73,7 +81,7 @@ impl Environment {
             .with_context(|| format!("cannot write to {:?}", self.folder()))?;
         manifest.write(generation.path())?;
         let previous = start_file::write(&self.start_file(), text.as_bytes())?;
-        let used = self.fill(generation.path(), interpreter).and_then(|made| {
+        let used = self.fill(generation.path(), interpreter, is_sealed).and_then(|made| {
             self.switch(before, &generation)?;
             Ok(made)
         });
@@ -94,7 +102,7 @@ impl Environment {
 
     /// Makes the files of a generation. The start-up file is there already, because to write it later would change a
     /// folder that has a stamp.
-    fn fill(&self, generation: &Path, interpreter: Interpreter) -> Result<Made> {
+    fn fill(&self, generation: &Path, interpreter: Interpreter, is_sealed: bool) -> Result<Made> {
         let archive = generation.join(ARCHIVE);
         // Programs read sources and resources from their files, and nobody imports the tests of the library.
         let options = BundleOptions::new(interpreter)
@@ -104,13 +112,12 @@ impl Environment {
             .strip(Strip::Signatures)
             .exclude("stdlib=test")
             .keep_going(true)
+            .sealed(is_sealed)
             .output(&archive);
-        let bundle = {
-            let bar = Bar::new();
-            let bundle = bundle(&options, &bar).with_context(|| format!("cannot make {archive:?}"))?;
-            bundle.publish(&archive).with_context(|| format!("cannot write {archive:?}"))?;
-            bundle
-        };
+        let bar = Bar::new();
+        let bundle = bundle(&options, &bar).with_context(|| format!("cannot make {archive:?}"))?;
+        bar.stage("writing the archive");
+        bundle.publish(&archive).with_context(|| format!("cannot write {archive:?}"))?;
         let report = bundle.report();
         let mut made = Made {
             modules: report.modules,
@@ -119,7 +126,9 @@ impl Environment {
             no_image: None,
             stamp_bytes: None,
             unreadable: report.unreadable.len(),
+            is_sealed,
         };
+        bar.stage("making the image and the stamps");
         let stamps = match self.run_module::<File>("permacode.image", &archive)? {
             Ok(image) => {
                 made.image_bytes = Some(image.bytes);
@@ -128,13 +137,11 @@ impl Environment {
             Err(reason) => {
                 made.no_image = Some(reason);
                 let failed = |error| PackageError::failed(&self.python, error);
-                Some(self.run_module("permacode.stamp", &archive)?.map_err(failed)?)
+                bar.stage("making the stamps");
+                self.run_module::<Option<File>>("permacode.stamp", &archive)?.map_err(failed)?
             }
         };
         made.stamp_bytes = stamps.map(|stamps| stamps.bytes);
-        // Anyone who may run the interpreter may use the archive.
-        fs::set_permissions(&archive, Permissions::from_mode(0o644))
-            .with_context(|| format!("cannot write {archive:?}"))?;
         Ok(made)
     }
 
@@ -182,6 +189,8 @@ pub(crate) fn measure(environment: &Environment) -> Result<(Duration, Duration)>
             false => Err(PackageError::failed(&environment.python, status.to_string()).into()),
         }
     };
+    let bar = Bar::new();
+    bar.stage("measuring what it gains");
     let (mut stock, mut enabled) = (Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
         let times = (time(environment.stock())?, time(environment.process())?);

@@ -15,13 +15,15 @@ use walkdir::{DirEntry, WalkDir};
 
 const NAME: &str = "manifest.json";
 
-/// The files that imports may find, and the interpreter.
+/// The files that imports may find, the interpreter, and how the archive was made.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     /// The interpreter and the package.
     made_for: String,
     /// Size, time of the last change and inode of each file.
     files: BTreeMap<PathBuf, (u64, i64, i64, u64)>,
+    /// Whether the archive promises that they do not change.
+    pub(super) is_sealed: bool,
 }
 
 /// What changed since an archive was made.
@@ -72,7 +74,7 @@ impl Environment {
                 }
             }
         }
-        Ok(Manifest { made_for: self.made_for(interpreter)?, files })
+        Ok(Manifest { made_for: self.made_for(interpreter)?, files, is_sealed: false })
     }
 
     fn made_for(&self, interpreter: &Interpreter) -> Result<String> {

@@ -57,6 +57,11 @@ impl Environment {
         self.start_file().is_file() && self.current().is_some()
     }
 
+    /// Whether the archive promises that files do not change.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.current().and_then(|generation| Manifest::read(&generation)).is_some_and(|manifest| manifest.is_sealed)
+    }
+
     /// The start-up file and the archive, if they exist.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         [self.start_file(), self.folder()].into_iter().filter(|path| path.exists()).collect()
