@@ -1,6 +1,6 @@
 //! Makes a generation and takes it into use.
 
-use super::{ARCHIVE, Environment, State, manifest::Manifest, start_file};
+use super::{ARCHIVE, Environment, State, manifest::Manifest};
 use crate::{package::PackageError, progress::Bar};
 use anyhow::{Context, Result};
 use permacode_bundle::{BundleOptions, Interpreter, Strip, bundle};
@@ -55,7 +55,7 @@ impl Environment {
         let made = self.make(before.as_deref(), is_sealed);
         if made.is_err() && before.is_none() {
             // Nothing was there. The error that stopped the command is the one to report.
-            let _ = start_file::remove(&self.start_file());
+            let _ = self.remove_start_files();
             let _ = self.remove_folder();
         }
         made
@@ -65,12 +65,8 @@ impl Environment {
         let interpreter = self.interpreter()?;
         let mut manifest = self.manifest(&interpreter)?;
         manifest.is_sealed = is_sealed;
-        let text = self.start_text()?;
         let is_same = |generation| Manifest::read(generation).is_some_and(|found| found == manifest);
-        if before.is_some_and(is_same)
-            && fs::read(self.start_file()).is_ok_and(|found| found == text.as_bytes())
-            && self.state()?.is_on()
-        {
+        if before.is_some_and(is_same) && self.has_current_start_files()? && self.state()?.is_on() {
             return Ok(None);
         }
         self.sweep(before)?;
@@ -80,7 +76,7 @@ impl Environment {
             .tempdir_in(self.folder())
             .with_context(|| format!("cannot write to {:?}", self.folder()))?;
         manifest.write(generation.path())?;
-        let previous = start_file::write(&self.start_file(), text.as_bytes())?;
+        let previous = self.write_start_files()?;
         let used = self.fill(generation.path(), interpreter, is_sealed).and_then(|made| {
             self.switch(before, &generation)?;
             Ok(made)
@@ -92,9 +88,7 @@ impl Environment {
                 Ok(Some(made))
             }
             Err(error) => {
-                if let Some(previous) = previous {
-                    start_file::write(&self.start_file(), &previous)?;
-                }
+                self.restore_start_files(previous)?;
                 Err(error)
             }
         }

@@ -66,7 +66,11 @@ impl Environment {
                 WalkDir::new(folder).follow_links(true).into_iter().filter_entry(is_searched).filter_map(Result::ok)
             {
                 let name = entry.file_name().as_encoded_bytes();
-                if !entry.file_type().is_dir() && suffixes.iter().any(|suffix| name.ends_with(suffix.as_bytes())) {
+                let is_ours = || self.start_paths().iter().any(|path| path == entry.path());
+                if !entry.file_type().is_dir()
+                    && !is_ours()
+                    && suffixes.iter().any(|suffix| name.ends_with(suffix.as_bytes()))
+                {
                     // A file that cannot be read cannot be imported.
                     let Ok(found) = entry.path().metadata() else { continue };
                     let facts = (found.len(), found.mtime(), found.mtime_nsec(), found.ino());

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   PACKAGES/_permacode.pth ──► the extension, and ROOT/current/environment.perma
+//!     (from 3.15 on:  PACKAGES/_permacode.start ──► PACKAGES/_permacode_start.py ──► the same)
 //!   ROOT/lock                   one command at a time changes the environment
 //!   ROOT/current                a link to the generation in use; replacing it is the last step of each change
 //!   ROOT/generation-XXXX/       archive, image, stamps, manifest
@@ -104,6 +105,8 @@ struct Places {
     is_virtual: bool,
     has_user_folder: bool,
     packages: PathBuf,
+    /// The compiled form of the module that a `.start` file names, if the interpreter reads such files.
+    start_module_cache: Option<PathBuf>,
     data: PathBuf,
     library: String,
     extension: Option<PathBuf>,
@@ -211,15 +214,11 @@ impl Environment {
             true => Some(self.lock()?),
             false => None,
         };
-        let had_start_file = start_file::remove(&self.start_file())?;
+        let had_start_file = self.remove_start_files()?;
         let existed = lock.is_some();
         self.remove_folder()?;
         drop(lock);
         Ok(had_start_file || existed)
-    }
-
-    fn start_file(&self) -> PathBuf {
-        self.places.packages.join(start_file::NAME)
     }
 
     /// Removes the folder, and those above it that nothing else uses.

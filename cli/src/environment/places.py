@@ -17,11 +17,15 @@ if sys.argv[1] == "user":
     preferred = getattr(sysconfig, "get_preferred_scheme", lambda key: f"{os.name}_{key}")
     scheme = [preferred("user")]
 spec = importlib.util.find_spec("permacode")
+packages = sysconfig.get_path("purelib", *scheme)
 print(json.dumps({
     "prefix": sys.prefix,
     "is_virtual": sys.prefix != sys.base_prefix,
     "has_user_folder": bool(site.ENABLE_USER_SITE),
-    "packages": sysconfig.get_path("purelib", *scheme),
+    "packages": packages,
+    # From 3.15 on, import lines in .pth files are deprecated (PEP 829).
+    "start_module_cache": importlib.util.cache_from_source(os.path.join(packages, "_permacode_start.py"))
+    if sys.version_info >= (3, 15) else None,
     "data": sysconfig.get_path("data", *scheme),
     "library": os.path.basename(sysconfig.get_path("stdlib")),
     "extension": spec and spec.origin,

@@ -43,8 +43,7 @@ impl Environment {
         command.args(["-c", include_str!("state.py")]).arg(self.stem()?).arg(self.archive());
         let failed = |error| PackageError::failed(&self.python, error);
         let mut state: State = ask(&self.python, &mut command, &self.archive())?.map_err(failed)?;
-        let text = self.start_text()?;
-        if !state.is_on() && fs::read(self.start_file()).is_ok_and(|found| found != text.as_bytes()) {
+        if !state.is_on() && self.has_start_files() && !self.has_current_start_files()? {
             let reason = "the start-up file was made for another place of the environment or of the package; \
                           `permacode enable` makes it again";
             state.reason = Some(reason.to_owned());
@@ -54,7 +53,7 @@ impl Environment {
 
     /// Whether `enable` made its files. They need not be in use.
     pub(crate) fn is_enabled(&self) -> bool {
-        self.start_file().is_file() && self.current().is_some()
+        self.has_start_files() && self.current().is_some()
     }
 
     /// Whether the archive promises that files do not change.
@@ -62,9 +61,9 @@ impl Environment {
         self.current().and_then(|generation| Manifest::read(&generation)).is_some_and(|manifest| manifest.is_sealed)
     }
 
-    /// The start-up file and the archive, if they exist.
+    /// The start-up files and the archive, if they exist.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
-        [self.start_file(), self.folder()].into_iter().filter(|path| path.exists()).collect()
+        self.start_paths().into_iter().chain([self.folder()]).filter(|path| path.exists()).collect()
     }
 
     /// The bytes of the files of the generation in use.
