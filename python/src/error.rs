@@ -4,6 +4,7 @@ use std::path::Path;
 
 use permacode_reader as reader;
 use pyo3::{
+    call::PyCallArgs,
     exceptions::{PyException, PyImportError, PyMemoryError, PyModuleNotFoundError, PyOSError},
     prelude::*,
     types::{PyDict, PyString, PyType},
@@ -155,11 +156,17 @@ pub(crate) fn of_reader(py: Python<'_>, archive: &Path, module: Option<&str>, er
         reader::ErrorKind::Io { error: io, .. } => match io.raw_os_error() {
             // In Python's words: those of Rust have the number in them, which Python prints as well.
             Some(number) => match py.import("os").and_then(|os| os.call_method1("strerror", (number,))) {
-                Ok(text) => PyOSError::new_err((number, text.unbind(), archive.as_os_str().to_owned())),
+                Ok(text) => os_error(py, (number, text, archive.as_os_str())),
                 Err(error) => error,
             },
-            None => PyOSError::new_err(error.to_string()),
+            None => os_error(py, (error.to_string(),)),
         },
         _ => import_error(py, archive, module, message),
     }
+}
+
+/// An `OSError`, made at once. PyO3 makes the exception of `new_err` later, and panics if that happens while CPython
+/// 3.15 starts, because it does not call itself initialized then.
+fn os_error<'py>(py: Python<'py>, arguments: impl PyCallArgs<'py>) -> PyErr {
+    py.get_type::<PyOSError>().call1(arguments).map_or_else(|error| error, PyErr::from_value)
 }

@@ -18,9 +18,11 @@ const NAME: &str = "_permacode.pth";
 /// The first import that searches files runs it.
 const CODE: &str = include_str!("start.py");
 
-/// Python itself imports these modules before, or with `-c` instead of, the imports of a program. They are not worth
-/// loading the package.
-const NOT_OF_PROGRAMS: &str = r#"("sitecustomize", "usercustomize", "linecache")"#;
+/// Whether Python itself imports a module: other start-up files and `sitecustomize` do while Python starts, and `-c`
+/// imports `linecache`. These modules are not worth loading the package. Besides, PyO3 panics if there is an error while
+/// CPython 3.15 starts, because it does not call itself initialized then.
+const IS_OF_PYTHON: &str = "(name == \"linecache\" or \
+    getattr(getattr(sys.modules.get(\"site\"), \"__spec__\", None), \"_initializing\", False))";
 
 /// Entry points that Python calls (PEP 829), in place of a `.pth` file.
 const START_NAME: &str = "_permacode.start";
@@ -60,7 +62,7 @@ impl Environment {
         Ok(format!(
             "sys.prefix != {prefix} or \"{OFF}\" in os.environ or \
              sys.meta_path.insert(2, type(\"PermacodeStart\", (), {{\"find_spec\": \
-             lambda hook, name, path=None, target=None: name not in {NOT_OF_PROGRAMS} and \
+             lambda hook, name, path=None, target=None: not {IS_OF_PYTHON} and \
              (exec({code}, found := {{**locals(), \"stem\": {stem}, \"archive\": {archive}}}), found[\"spec\"])[1] \
              or None}})())"
         ))
