@@ -45,7 +45,7 @@ class Environment:
 
     @property
     def start_file(self):
-        return self.packages / "_permacode.pth"
+        return self.packages / ("_permacode.start" if sys.version_info >= (3, 15) else "_permacode.pth")
 
     @property
     def archives(self):
