@@ -308,6 +308,25 @@ def test_a_finder_that_a_program_puts_first(environment, finders):
     assert same(environment, "-c", HOOK.replace("FINDERS", finders)) == "changed changed Loader 1\n"
 
 
+LAZY = """
+import sys
+lazy import colorsys, sample
+lazy from csv import reader
+print("colorsys" in sys.modules, "sample" in sys.modules, "csv" in sys.modules)
+print(sample.VALUE, colorsys.rgb_to_hsv(1, 0, 0), next(reader(["a,b"])), type(sample.__loader__).__name__)
+"""
+
+
+@pytest.mark.skipif(sys.version_info < (3, 15), reason="lazy imports exist from 3.15 on")
+@pytest.mark.parametrize("options", [[], ["-X", "lazy_imports=all"], ["-X", "lazy_imports=normal"]])
+def test_lazy_imports(environment, options):
+    expected = "False False False\n1 (0.0, 1.0, 1) ['a', 'b'] SourceFileLoader\n"
+    assert same(environment, *options, "-c", LAZY) == expected
+    counted = "import permacode; print(permacode.stats()['hits'])"
+    hits = environment.run(*options, "-c", LAZY + counted).splitlines()[-1]
+    assert int(hits) >= 3
+
+
 def other_patch_releases():
     """Interpreters that can load this build of the package, and have another patch release."""
     minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
