@@ -62,6 +62,11 @@ impl Interpreter {
     /// # Errors
     /// The reason why there can be no image for this interpreter.
     pub(super) fn facts(&self, py: Python<'_>) -> Result<Facts, String> {
+        if checks_assertions(py).map_err(|error| error.to_string())? {
+            return Err("this build of CPython checks assertions (--with-assertions), and by one of them only mortal \
+                        strings may be interned"
+                .to_owned());
+        }
         let Some(library) = self.files.last() else { return Err("libpython is not loaded".to_owned()) };
         let addresses = Addresses { anchor: self.anchor, library };
         Ok(Facts {
@@ -141,6 +146,12 @@ fn layout() -> Layout {
 
 fn has_debug_functions(py: Python<'_>) -> bool {
     py.import("sys").and_then(|sys| sys.hasattr(intern!(py, "gettotalrefcount"))).unwrap_or(true)
+}
+
+/// Whether the interpreter was configured with assertions. No other trace of that can be seen from outside.
+fn checks_assertions(py: Python<'_>) -> PyResult<bool> {
+    let arguments = py.import("sysconfig")?.call_method1("get_config_var", ("CONFIG_ARGS",))?;
+    Ok(arguments.extract::<Option<String>>()?.is_some_and(|arguments| arguments.contains("--with-assertions")))
 }
 
 /// Addresses relative to the anchor.
