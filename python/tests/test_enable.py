@@ -235,6 +235,30 @@ print(json.dumps({
     assert said["uninstalled"] == [True, True, True] and said["left"] == []
 
 
+def test_status_is_that_of_the_environment(environment, bundle, tmp_path):
+    """Code of the environment may install another archive in each process."""
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "mine.py").write_text("VALUE = 3\n")
+    other = str(bundle(f"own={own}"))
+    archive = environment.archives / environment.generation() / "environment.perma"
+    customize = environment.packages / "sitecustomize.py"
+    customize.write_text(f"import permacode\npermacode.install({other!r}, strict=True)\n")
+    try:
+        code, state = environment.command("status")
+        assert (code, state["is_on"], state["reason"]) == (0, True, None)
+        assert state["status"]["archive"] == str(environment.archives / "current" / "environment.perma")
+        assert [layer["startup"] for layer in state["status"]["layers"]] == [False, True]
+        archive.rename(archive.with_name("away"))
+        code, state = environment.command("status")
+        assert (code, state["is_on"]) == (1, False) and other in state["reason"], state["reason"]
+    finally:
+        customize.unlink()
+        if not archive.exists():
+            archive.with_name("away").rename(archive)
+    assert environment.command("status")[1]["is_on"] is True
+
+
 def test_edited_installed_and_removed_files_win_until_refresh(environment):
     sample, added = environment.packages / "sample.py", environment.packages / "added.py"
     sample.write_text(SAMPLE.format(2))

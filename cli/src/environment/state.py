@@ -31,7 +31,10 @@ package = sys.modules.get("permacode")
 if package is None:
     print(json.dumps({"status": None, "stats": None, "reason": reason()}))
 else:
-    status = package.status()
-    # A program that runs in each process, such as `sitecustomize`, may have installed other archives.
-    status.update(next((layer for layer in status["layers"] if layer["startup"]), {}))
-    print(json.dumps({"status": status, "stats": package.stats(), "reason": None}))
+    status, why = package.status(), None
+    # Code that runs in each process, such as `sitecustomize`, may have installed other archives.
+    if status["layers"]:
+        of_environment = next((layer for layer in status["layers"] if layer["startup"]), None)
+        why = None if of_environment else "only other archives are installed: " + status["archive"]
+        status.update(of_environment or {})
+    print(json.dumps({"status": status, "stats": package.stats(), "reason": why}))

@@ -18,7 +18,7 @@ pub(crate) struct State {
 impl State {
     /// Whether modules are imported from the archive.
     pub(crate) fn is_on(&self) -> bool {
-        self.status.as_ref().is_some_and(|status| status["method"].is_string() && status["blocked"].is_null())
+        self.status.as_ref().is_some_and(|status| status["startup"] == true && status["blocked"].is_null())
     }
 
     /// Why modules are imported from files.
