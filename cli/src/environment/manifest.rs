@@ -15,13 +15,15 @@ use walkdir::{DirEntry, WalkDir};
 
 const NAME: &str = "manifest.json";
 
+/// Size, time of the last change (seconds and nanoseconds) and inode of a file.
+type Facts = (u64, i64, i64, u64);
+
 /// The files that imports may find, the interpreter, and how the archive was made.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Manifest {
     /// The interpreter and the package.
     made_for: String,
-    /// Size, time of the last change and inode of each file.
-    files: BTreeMap<PathBuf, (u64, i64, i64, u64)>,
+    files: BTreeMap<PathBuf, Facts>,
     /// Whether the archive promises that they do not change.
     pub(super) is_sealed: bool,
 }
@@ -90,9 +92,8 @@ impl Environment {
         let executable_time = fs::metadata(&executable).map(|found| found.mtime()).unwrap_or_default();
         let (version, command) = (&interpreter.version_text, env!("CARGO_PKG_VERSION"));
         Ok(format!(
-            "CPython {version} {executable:?} of {executable_time}, package {command} of {}.{:09}, {} bytes",
+            "CPython {version} {executable:?} of {executable_time}, package {command} of {}, {} bytes",
             found.mtime(),
-            found.mtime_nsec(),
             found.len()
         ))
     }
@@ -111,7 +112,12 @@ impl Manifest {
 
     /// What is different in `now`.
     pub(super) fn differences(&self, now: &Manifest) -> Differences {
-        let other = |path: &PathBuf, facts: &_| now.files.get(path).is_some_and(|found| found != facts);
+        // Layers of a container keep sizes and whole seconds when they go to another machine.
+        let is_same = |one: &Facts, other: &Facts| match self.is_sealed {
+            true => (one.0, one.1) == (other.0, other.1),
+            false => one == other,
+        };
+        let other = |path: &PathBuf, facts: &_| now.files.get(path).is_some_and(|found| !is_same(found, facts));
         Differences {
             added: now.files.keys().filter(|path| !self.files.contains_key(*path)).count(),
             changed: self.files.iter().filter(|(path, facts)| other(path, facts)).count(),
