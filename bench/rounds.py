@@ -21,11 +21,15 @@ def pin():
     return chosen
 
 
-def spawn(command, errors_to_output=False):
-    """Runs a command; returns its output, and its wall and processor times in milliseconds."""
+def spawn(command, errors_to_output=False, **options):
+    """Runs a command; returns its output, and its wall and processor times in milliseconds.
+
+    `options` are those of `subprocess.Popen`, such as `cwd`.
+    """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         begin = time.perf_counter_ns()
-        process = subprocess.Popen(command, stdout=output, stderr=output if errors_to_output else errors)
+        process = subprocess.Popen(command, stdout=output, stderr=output if errors_to_output else errors,
+                                   **options)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter_ns() - begin
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -144,6 +144,11 @@ impl Environment {
         run(Command::new(&self.python).args(pip).args(args))
     }
 
+    /// Lets its programs import from an archive.
+    pub(crate) fn enable(&self) -> Result<()> {
+        run(Command::new(self.command()).args(["enable", "--python"]).arg(&self.python))
+    }
+
     /// Runs the tests with `-I`: Python must not import the package from the source folder, which lacks the compiled
     /// part.
     fn test(&self, pytest: &[String]) -> Result<()> {

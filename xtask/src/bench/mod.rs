@@ -5,6 +5,7 @@ mod callgrind;
 mod lookup;
 mod open;
 mod placement;
+mod programs;
 mod python;
 mod synthetic;
 
@@ -15,6 +16,7 @@ pub(crate) use open::open;
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Bench {
     Bundle(bundle::Args),
+    Programs(programs::Args),
     Python(python::Args),
     /// Count the instructions of opening an archive; ten thousand modules must take as many as ten
     Open,
@@ -26,6 +28,7 @@ impl Bench {
     pub(crate) fn run(&self) -> Result<()> {
         match self {
             Bench::Bundle(args) => bundle::time(args),
+            Bench::Programs(args) => programs::programs(args),
             Bench::Python(args) => python::python(args),
             Bench::Open => open(),
             Bench::Lookup(args) => lookup::lookup(args),

@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""Measures programs of an environment that `permacode enable` switched on.
+
+`enabled.py PYTHON [--rounds N] [--program NAME]... [--never PYTHON] [--json FILE]`. PYTHON is the interpreter of the
+environment. Each program runs as a whole process, in turn with the archive and without it (`PERMACODE_OFF=1`). Without
+it, Python still reads the line of the start-up file. `--never` names the interpreter of an environment with the same
+packages that was never enabled; it takes part as a third contender.
+
+In the tables, a speed is the time without the archive divided by the time with it: more is better. It is the ratio of
+the least times, then the median and the quartiles of the ratios of each round.
+
+A run of each program that is not measured (`witness.py`) proves that the archive was in use, with its image and its
+stamps. Another one, without the archive, says how much processor time Python spent on what the archive replaces:
+finding modules, and loading their code.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+
+from rounds import Failed, interleaved, pin, ratio, spawn, summary
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+OFF = "PERMACODE_OFF"
+#: Programs that gain less are explained.
+EXPECTED = 1.2
+ONE_LINER = "import requests; print(requests.Request('GET', 'https://example.org/a', params={'b': 'c'}).prepare().url)"
+#: The arguments of each program. The first is a script in the folder of the interpreter, or an option of Python.
+PROGRAMS = {
+    "pip --version": ["pip", "--version"],
+    "pip list": ["pip", "list"],
+    "black --version": ["black", "--version"],
+    "mypy --version": ["mypy", "--version"],
+    "pytest --version": ["pytest", "--version"],
+    "pytest, ten tests": ["pytest", "-q", "ten_tests"],
+    "django-admin check": ["django-admin", "check", "--pythonpath", "fresh", "--settings", "fresh.settings"],
+    "http.server --help": ["-m", "http.server", "--help"],
+    "jupyter --version": ["jupyter", "--version"],
+    "aws --version": ["aws", "--version"],
+    "ansible --version": ["ansible", "--version"],
+    "a requests one-liner": ["-c", ONE_LINER],
+    "python -c pass": ["-c", "pass"],
+}
+TESTS = """\
+import pytest
+
+
+@pytest.fixture
+def numbers():
+    return list(range(10))
+
+
+""" + "\n\n".join("""\
+def test_{0}(numbers):
+    assert numbers[{0}] == {0}
+    assert sum(numbers[:{0}]) == {0} * ({0} - 1) // 2
+""".format(number) for number in range(10))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("python")
+    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--program", action="append", choices=PROGRAMS)
+    parser.add_argument("--never", metavar="PYTHON")
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    processor = pin()
+    print("interleaved in fresh processes, %d rounds, %s" % (
+        args.rounds, "on any processor" if processor is None else "on processor %d" % processor))
+    with tempfile.TemporaryDirectory() as folder:
+        report = Bench(args.python, args.never, args.rounds, folder).run(args.program or PROGRAMS)
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as file:
+            json.dump(report, file, indent=1)
+            file.write("\n")
+
+
+class Bench:
+    """The measurements of one environment."""
+
+    def __init__(self, python, never, rounds, folder):
+        # Not the real path: the program of a virtual environment is a link.
+        self.python, self.rounds, self.folder = os.path.abspath(python), rounds, folder
+        self.variables = {name: value for name, value in os.environ.items()
+                          if not name.startswith(("PYTHON", "PERMACODE", "DJANGO", "ANSIBLE", "VIRTUAL_ENV"))}
+        self.variables["HOME"] = folder
+        self.sides = {"on": (self.python, {}), "off": (self.python, {OFF: "1"})}
+        if never:
+            self.sides["never"] = (os.path.abspath(never), {})
+        self.make_projects()
+
+    def make_projects(self):
+        os.mkdir(os.path.join(self.folder, "ten_tests"))
+        with open(os.path.join(self.folder, "ten_tests", "test_numbers.py"), "w", encoding="utf-8") as file:
+            file.write(TESTS)
+        self.run_in("off", ["django-admin", "startproject", "fresh"])
+
+    def command(self, side, arguments):
+        python, _ = self.sides[side]
+        first, *others = arguments
+        if first.startswith("-"):
+            return [python, *arguments]
+        return [os.path.join(os.path.dirname(python), first), *others]
+
+    def run_in(self, side, arguments):
+        _, variables = self.sides[side]
+        return spawn(self.command(side, arguments), cwd=self.folder, env={**self.variables, **variables})
+
+    def run(self, names):
+        version = self.run_in("on", ["-c", "import platform; print(platform.python_version())"])[0].strip()
+        report = {"version": version, "rounds": self.rounds, "packages": self.packages(), "programs": {}}
+        print("CPython %s on %s" % (version, platform.machine()))
+        for clock in ("processor", "wall"):
+            print("  %s time: without and with the archive in ms (medians), and the speed" % clock)
+        for name in names:
+            of_name = self.measure(name)
+            report["programs"][name] = of_name
+            print_program(name, of_name)
+            if name in PROGRAMS and of_name["cpu"]["speed"]["min"] < EXPECTED:
+                explain(of_name)
+        return report
+
+    def packages(self):
+        listed = self.run_in("off", ["-m", "pip", "list", "--format", "json"])[0]
+        return {package["name"]: package["version"] for package in json.loads(listed)}
+
+    def measure(self, name):
+        arguments = PROGRAMS[name]
+        outputs = {side: self.run_in(side, arguments)[0] for side in self.sides}
+        report = self.witness(arguments)
+        report["same_output"] = len(set(outputs.values())) == 1
+        measures = {side: lambda side=side: self.run_in(side, arguments)[1] for side in self.sides}
+        results = interleaved(measures, self.rounds)
+        for clock in ("cpu", "wall"):
+            times = {side: [result[clock] for result in of_side] for side, of_side in results.items()}
+            report[clock] = {side: summary(of_side) for side, of_side in times.items()}
+            report[clock]["speed"] = ratio(times["off"], times["on"])
+            if "never" in times:
+                report[clock]["never_to_off"] = ratio(times["never"], times["off"])
+        return report
+
+    def witness(self, arguments):
+        """Checks that the archive is in use. Says where the time goes without it."""
+        seen = {}
+        for side in ("on", "off"):
+            path = os.path.join(self.folder, "witness.json")
+            script = os.path.join(HERE, "witness.py")
+            command = self.command(side, arguments)
+            # `-c` and `-m` are arguments of the witness, too.
+            told = command[1:] if command[0] == self.sides[side][0] else command
+            self.run_in(side, ["-P", script, path, *told])
+            with open(path, encoding="utf-8") as file:
+                seen[side] = json.load(file)
+        status = seen["on"]["status"]
+        for part in ("image", "stamps"):
+            if not status or status[part] is None or status[part]["reason"] is not None:
+                raise Failed("%s: without %s: %s" % (" ".join(arguments), part, status))
+        if seen["off"]["status"] is not None:
+            raise Failed("%s: the archive was in use although %s was set" % (" ".join(arguments), OFF))
+        return {"imports": seen["on"]["imports"], "modules": seen["on"]["modules"], "times": seen["off"]["times"]}
+
+
+def print_program(name, report):
+    for clock in ("cpu", "wall"):
+        of_clock = report[clock]
+        print("  %-22s%9.1f%9.1f   %.3f  %.3f [%.3f %.3f]%s" % (
+            name if clock == "cpu" else "", of_clock["off"]["median"], of_clock["on"]["median"],
+            *spread(of_clock["speed"]),
+            "   never enabled to off: %.3f  %.3f [%.3f %.3f]" % tuple(spread(of_clock["never_to_off"]))
+            if "never_to_off" in of_clock else ""), flush=True)
+
+
+def spread(of):
+    return [of["min"], of["median"], *of["quartiles"]]
+
+
+def explain(report):
+    """Prints where the time of a program goes that gains little."""
+    imports, times = report["imports"], report["times"]
+    print("    imports: " + ", ".join("%d %s" % (imports[key], key) for key in ("hits", "misses", "stale", "shadowed",
+                                                                           "blocked", "fallbacks")))
+    print("    modules: " + ", ".join("%d %s" % (count, loader) for loader, count in report["modules"].items()))
+    total = times["total"]
+    parts = {part: value for part, value in times.items() if part != "total"}
+    print("    without the archive, of %.0f ms of processor time: %s" % (total, ", ".join(
+        "%.0f %s" % (value, part) for part, value in parts.items())))
+    replaced = times["finding"] + times["loading"]
+    print("    if finding and loading took no time, it would be %.2f times as fast" % (total / (total - replaced)))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (Failed, subprocess.SubprocessError) as error:
+        sys.exit("bench: %s" % error)
