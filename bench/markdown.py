@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""Makes the tables of `docs/benchmarks.md` from the output of `bench.py --json`: `markdown.py FILE`.
+"""Makes the tables of `docs/benchmarks.md` from the output of `bench.py`, `enabled.py` or `gunicorn_memory.py` with
+`--json`: `markdown.py FILE`.
 
-Each interpreter has a column. A ratio is a median; if there are quartiles, the next row has them.
+In the tables of `bench.py`, each interpreter has a column. A ratio is a median; if there are quartiles, the next row
+has them.
 """
 
 import json
@@ -13,6 +15,44 @@ OTHERS = ["stock", "zipimport", "oxidized_importer", "code-data-share"]
 def main():
     with open(sys.argv[1], encoding="utf-8") as file:
         report = json.load(file)
+    if "programs" in report:
+        print("\n".join(program_table(report)))
+    elif "workers" in report:
+        print("\n".join(memory_table(report)))
+    else:
+        bench_tables(report)
+
+
+def program_table(report):
+    """The table of `enabled.py`."""
+    yield ("| CPython %s, %d rounds | without, ms | with, ms | as fast: least | median | quartiles | wall time: least |"
+           " median |" % (report["version"], report["rounds"]))
+    yield "|---|" + "---|" * 7
+    for name, of in report["programs"].items():
+        yield program_row(name, of)
+
+
+def program_row(name, of):
+    cpu, wall = of["cpu"], of["wall"]
+    speed = cpu["speed"]
+    return "| %s | %.0f | %.0f | %.2f | %.2f | %.2f–%.2f | %.2f | %.2f |" % (
+        name, cpu["off"]["median"], cpu["on"]["median"], speed["min"], speed["median"], *speed["quartiles"],
+        wall["speed"]["min"], wall["speed"]["median"])
+
+
+def memory_table(report):
+    """The table of `gunicorn_memory.py`."""
+    yield "| %d workers, %d rounds, kB | memory | without | with | ratio |" % (report["workers"], report["rounds"])
+    yield "|---|---|---|---|---|"
+    for title, moments in report["kB"].items():
+        for when, of in moments.items():
+            for what in ("private", "proportional", "all"):
+                yield "| %s, %s the requests | %s | %s | %s | %s |" % (
+                    title, when, what, *(format(round(of[what][side]), ",") for side in ("off", "on")),
+                    number(of[what]["ratio"]))
+
+
+def bench_tables(report):
     interpreters = report["interpreters"]
     print("%d rounds; modules: %s" % (report["rounds"], "; ".join(
         "%s %s" % (of["version"], ", ".join("%s %d" % item for item in of["sets"].items())) for of in interpreters)))

@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Draws `docs/benchmarks/gain.svg` from `docs/benchmarks/gain.json`. Needs matplotlib 3.8 or later.
+"""Draws `gain.svg` and `programs.svg` in `docs/benchmarks` from the JSON files beside them. Needs matplotlib 3.8.
 
-The numbers in the JSON file are those of the tables in `docs/benchmarks.md`, and its labels are the labels of their
-rows. The script fails if a number differs from the table. The same version of matplotlib writes the same bytes every
-time.
+`programs.json` is what `enabled.py --json` wrote. The numbers in `gain.json` are those of the tables in
+`docs/benchmarks.md`, and its labels are the labels of their rows. The script fails if a number differs from the tables.
+The same version of matplotlib writes the same bytes every time.
 """
 
 import json
 import os
+
+from markdown import program_row
 
 FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "docs")
 
@@ -26,9 +28,17 @@ STYLES = {
 def main():
     with open(path("benchmarks", "gain.json"), encoding="utf-8") as file:
         data = json.load(file)
+    with open(path("benchmarks", "programs.json"), encoding="utf-8") as file:
+        programs = json.load(file)["programs"]
     with open(path("benchmarks.md"), encoding="utf-8") as file:
-        check(data, file.read().splitlines())
-    draw(data, path("benchmarks", "gain.svg"))
+        lines = file.read().splitlines()
+    check(data, lines)
+    for name, of in programs.items():
+        if program_row(name, of) not in lines:
+            raise SystemExit("docs/benchmarks.md has no such row: %s" % program_row(name, of))
+    pyplot = prepare()
+    draw(pyplot, data, path("benchmarks", "gain.svg"))
+    draw_programs(pyplot, programs, path("benchmarks", "programs.svg"))
 
 
 def path(*names):
@@ -65,7 +75,7 @@ def span(quartiles):
     return "–" if quartiles is None else "%s–%s" % tuple(map(number, quartiles))
 
 
-def draw(data, output):
+def prepare():
     import matplotlib
     matplotlib.use("svg")
     matplotlib.rcParams.update({
@@ -81,7 +91,10 @@ def draw(data, output):
         "legend.fontsize": 8,
     })
     from matplotlib import pyplot
+    return pyplot
 
+
+def draw(pyplot, data, output):
     figure, ((speed, process), (memory, size)) = pyplot.subplots(2, 2, figsize=(10, 7.4), layout="constrained")
     figure.get_layout_engine().set(h_pad=0.12, w_pad=0.12)
     versions = data["versions"]
@@ -105,6 +118,32 @@ def draw(data, output):
     bars(size, data["size"])
     size.set(title="Size of an archive without sources:\n.pyc files = 1 (lower is better)", ylim=(0, 1.25))
 
+    save(figure, output)
+
+
+def draw_programs(pyplot, programs, output):
+    """A point for the speed of each program, with a line from quartile to quartile."""
+    figure, axes = pyplot.subplots(figsize=(8, 0.32 * len(programs) + 1.2), layout="constrained")
+    speeds = [of["cpu"]["speed"] for of in programs.values()]
+    medians = [speed["median"] for speed in speeds]
+    spans = [speed["quartiles"] for speed in speeds]
+    errors = ([median - low for median, (low, _) in zip(medians, spans)],
+              [high - median for median, (_, high) in zip(medians, spans)])
+    rows = range(len(programs))
+    axes.errorbar(medians, rows, xerr=errors, fmt="o", color="#0072B2", markersize=5, elinewidth=1, label="median")
+    axes.plot([speed["min"] for speed in speeds], rows, "s", color="#E69F00", markersize=4, label="least times")
+    axes.axvline(1, color="#444444", linewidth=0.8)
+    axes.set_yticks(rows, programs)
+    axes.invert_yaxis()
+    axes.grid(axis="x", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.legend(loc="lower right")
+    axes.set(title="Whole process in an enabled environment:\nhow many times as fast as without the archive,"
+             " processor time (more is better)")
+    save(figure, output)
+
+
+def save(figure, output):
     figure.savefig(output, metadata={"Date": None, "Creator": None})
     with open(output, encoding="utf-8") as file:
         lines = file.read().splitlines()

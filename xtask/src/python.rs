@@ -144,6 +144,11 @@ impl Environment {
         run(Command::new(&self.python).args(pip).args(args))
     }
 
+    /// Installs the packages that a file lists.
+    pub(crate) fn install_requirements(&self, file: &Path) -> Result<()> {
+        self.pip(["install", "--requirement"].map(OsStr::new).into_iter().chain([file.as_os_str()]))
+    }
+
     /// Lets its programs import from an archive.
     pub(crate) fn enable(&self) -> Result<()> {
         run(Command::new(self.command()).args(["enable", "--python"]).arg(&self.python))

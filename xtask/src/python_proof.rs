@@ -9,6 +9,8 @@
 //!   both.
 //! * `--regress`: runs CPython's own tests with the library imported from the archive, and without, and compares.
 //! * `--leaks`: checks that the use of memory does not grow, and runs under valgrind.
+//! * `--suites`: runs the test suites of packages in an environment that `permacode enable` switched on, with the archive
+//!   and without, and compares.
 //! * `--damage`: flips bits. CPython must refuse each damaged archive. If the checksums of the damaged archive are
 //!   corrected, making code objects and inspecting them must not crash.
 //!
@@ -64,6 +66,9 @@ struct Parts {
     /// Run CPython's own tests with the library imported from an archive
     #[arg(long)]
     regress: bool,
+    /// Run the test suites of packages in an enabled environment with and without its archive
+    #[arg(long)]
+    suites: bool,
     /// Look for leaks, and for errors that valgrind finds
     #[arg(long)]
     leaks: bool,
@@ -73,12 +78,16 @@ struct Parts {
 }
 
 impl Parts {
-    const NONE: Parts = Parts { environment: false, equal: false, regress: false, leaks: false, damage: false };
-    const ALL: Parts = Parts { environment: true, equal: true, regress: true, leaks: true, damage: true };
+    const NONE: Parts =
+        Parts { environment: false, equal: false, regress: false, suites: false, leaks: false, damage: false };
+    const ALL: Parts = Parts { environment: true, equal: true, regress: true, suites: true, leaks: true, damage: true };
 }
 
 /// The hash seeds of the two runs that compare. Sets have a different order in each.
 const SEEDS: [(&str, &[&str]); 2] = [("1", &[]), ("2", &["--tables-first"])];
+
+/// The oldest minor version that the packages of `suites/requirements.txt` support.
+const OLDEST_OF_SUITES: u8 = 12;
 
 /// Runs the parts that are asked for.
 pub(crate) fn python_proof(args: &Args) -> Result<()> {
@@ -89,7 +98,7 @@ pub(crate) fn python_proof(args: &Args) -> Result<()> {
     );
     ensure!(parts.regress || args.tests.is_empty(), "--tests is an option of --regress: name both, or no part");
     ensure!(
-        !args.image || !(parts.environment || parts.leaks || parts.damage),
+        !args.image || !(parts.environment || parts.suites || parts.leaks || parts.damage),
         "--image is an option of --equal and --regress: name one of them or both, and no other part"
     );
     run(&mut cargo(&["build", "--quiet", "--release", "--package", "permacode"]))?;
@@ -115,6 +124,9 @@ pub(crate) fn python_proof(args: &Args) -> Result<()> {
 fn prove(interpreter: Interpreter, folder: PathBuf, parts: Parts, args: &Args) -> Result<()> {
     if parts.environment {
         environment::environment(&interpreter, args.packages, &folder.join("environment"))?;
+    }
+    if parts.suites {
+        suites(&interpreter, args)?;
     }
     if !(parts.equal || parts.regress || parts.leaks || parts.damage) {
         return Ok(());
@@ -191,6 +203,26 @@ fn regress(environment: &Environment, library: &Library, image: Option<&Path>, a
         command.arg("--tests").args(&args.tests);
     }
     timed("regress", || run(&mut command))
+}
+
+/// Compares the outcomes of the test suites of packages.
+fn suites(interpreter: &Interpreter, args: &Args) -> Result<()> {
+    if interpreter.version.minor() < OLDEST_OF_SUITES {
+        println!(
+            "suites: LEFT OUT for CPython {}: their packages need 3.{OLDEST_OF_SUITES} or later",
+            interpreter.version_text
+        );
+        return Ok(());
+    }
+    let environment = python::environment(interpreter)?;
+    environment.install_requirements(&script("suites/requirements.txt"))?;
+    environment.enable()?;
+    let mut command = Command::new(&interpreter.executable);
+    command.args(["-E", "-s"]).arg(script("suites/suites.py")).arg("--python").arg(&environment.python);
+    if let Some(folder) = &args.keep {
+        command.arg("--keep").arg(folder.join("suites"));
+    }
+    timed("suites", || run(&mut command))
 }
 
 fn leaks(environment: &Environment, library: &Library) -> Result<()> {

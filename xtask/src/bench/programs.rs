@@ -22,11 +22,17 @@ pub(crate) struct Args {
     /// Measure this program only (can be repeated)
     #[arg(long, value_name = "NAME")]
     program: Vec<String>,
+    /// Measure programs that gain little or lose instead
+    #[arg(long)]
+    cases: bool,
+    /// Drop the files from the cache before each run
+    #[arg(long)]
+    cold: bool,
     /// Measure an environment that was never enabled, too
     #[arg(long)]
     never: bool,
     /// Measure the memory of the workers of a server instead
-    #[arg(long, conflicts_with_all = ["program", "never"])]
+    #[arg(long, conflicts_with_all = ["program", "cases", "cold", "never"])]
     gunicorn: bool,
     /// Write the results to this file
     #[arg(long, value_name = "FILE")]
@@ -47,6 +53,7 @@ pub(super) fn programs(args: &Args) -> Result<()> {
         command.args(["--rounds", &rounds.to_string()]);
     }
     command.args(args.program.iter().flat_map(|program| ["--program", program]));
+    command.args(args.cases.then_some("--cases")).args(args.cold.then_some("--cold"));
     if let Some(never) = &never {
         command.arg("--never").arg(&never.python);
     }
@@ -59,7 +66,6 @@ pub(super) fn programs(args: &Args) -> Result<()> {
 /// An environment with the packages whose programs are measured.
 fn with_packages(interpreter: &Interpreter) -> Result<Environment> {
     let environment = python::environment(interpreter)?;
-    let requirements = root().join("bench/requirements.txt");
-    environment.pip(["install", "--requirement"].map(OsStr::new).into_iter().chain([requirements.as_os_str()]))?;
+    environment.install_requirements(&root().join("bench/requirements.txt"))?;
     Ok(environment)
 }
