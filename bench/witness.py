@@ -3,13 +3,12 @@
 FILE gets a JSON object at exit: `status` and `imports` (what `permacode.status()` and `permacode.stats()` say, or null
 if the package was not imported), `modules` (how many modules each loader loaded), and `times`.
 
-`times` is null with an archive. Without one, it has milliseconds of processor time: for finding modules in folders, for
+`times` is null with an archive. With `PERMACODE_OFF`, it has milliseconds of processor time: for finding modules in folders, for
 loading their code from `.pyc` files, for loading extension modules, for running the bodies of modules, and for the
 rest. The archive can only change the first two.
 """
 
 import atexit
-import json
 import os
 import sys
 import time
@@ -63,15 +62,17 @@ def report(path, clock, process):
     if os.getpid() != process:
         return
     seen = {"status": None, "imports": None, "modules": {}, "times": None}
+    if clock is not None:
+        total = time.process_time_ns()
+        parts = {**clock.times, "rest": total - sum(clock.times.values()), "total": total}
+        seen["times"] = {part: value / 1e6 for part, value in parts.items()}
     for module in list(sys.modules.values()):
         seen["modules"][kind(module)] = seen["modules"].get(kind(module), 0) + 1
     permacode = sys.modules.get("permacode")
     if permacode is not None:
         seen["status"], seen["imports"] = permacode.status(), permacode.stats()
-    if clock is not None:
-        total = time.process_time_ns()
-        parts = {**clock.times, "rest": total - sum(clock.times.values()), "total": total}
-        seen["times"] = {part: value / 1e6 for part, value in parts.items()}
+    # Not at the top: what the program imports is counted.
+    import json
     with open(path, "w", encoding="utf-8") as file:
         json.dump(seen, file, default=str)
 
@@ -79,7 +80,7 @@ def report(path, clock, process):
 def main():
     path, *arguments = sys.argv[1:]
     clock = None
-    if "permacode" not in sys.modules:
+    if "PERMACODE_OFF" in os.environ:
         clock = Clock()
         clock.watch(machinery.PathFinder, "find_spec", "finding")
         clock.watch(machinery.SourceFileLoader, "get_code", "loading")

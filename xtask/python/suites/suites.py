@@ -3,7 +3,8 @@
 
 `suites.py --python EXE [--suite NAME]... [--keep DIR]`. EXE is the interpreter of an environment that has the packages
 of `requirements.txt` and that `permacode enable` switched on. The tests come from the source distributions of these
-versions, from PyPI. The packages themselves are those of the environment: the sources of a distribution are removed.
+versions, from PyPI. The packages themselves are those of the environment: sources that Python would find in the folder
+of a distribution are removed.
 
 Each suite runs twice, with the same hash seed, and on the second side with `PERMACODE_OFF=1`. Each test must have the
 same outcome on both sides. If some differ, the suite runs again, up to three times in all. A test that then has the
@@ -32,16 +33,16 @@ TRIES = 3
 PATIENCE = 1800
 #: This plugin warns if it is not configured, and some suites make warnings errors.
 NO_ASYNCIO = ["-p", "no:asyncio"]
-#: A suite has the folders of its sources, which are removed, and its arguments for pytest.
+#: A suite has the sources that are removed, and its arguments for pytest.
 Suite = collections.namedtuple("Suite", "sources arguments")
 
 SUITES = {
-    # Its conftest.py uses a part of pytest that pytest 9 calls deprecated, and it makes warnings errors.
-    "black": Suite(["src"], [*NO_ASYNCIO, "-W", "ignore::pytest.PytestRemovedIn10Warning", "tests"]),
+    # Its conftest.py uses a part of pytest that pytest 9 calls deprecated, and it makes warnings errors. Its tests read
+    # its sources, which are not in a folder that Python searches.
+    "black": Suite([], [*NO_ASYNCIO, "-W", "ignore::pytest.PytestRemovedIn10Warning", "tests"]),
     "click": Suite(["src"], [*NO_ASYNCIO, "tests"]),
     "gunicorn": Suite(["gunicorn"], ["tests"]),
     "jupyter-core": Suite(["jupyter_core", "jupyter.py"], [*NO_ASYNCIO, "tests"]),
-    "pytest": Suite(["src"], [*NO_ASYNCIO, "testing"]),
     "requests": Suite(["src"], [*NO_ASYNCIO, "tests"]),
 }
 

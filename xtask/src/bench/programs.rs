@@ -9,7 +9,7 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use permacode_bundle::Interpreter;
-use std::{ffi::OsStr, path::PathBuf, process::Command};
+use std::{path::PathBuf, process::Command};
 
 /// Measure the programs of an environment with and without its archive
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ FILE = os.environ.pop("SUITE_WITNESS", None)
 
 
 def pytest_unconfigure():
-    # Tests of pytest run pytest again, some of them in the same process.
+    # Not in a process that a test forked.
     if FILE is None or os.getpid() != PROCESS:
         return
     permacode = sys.modules.get("permacode")
