@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 
-from rounds import Failed, drop_from_cache, interleaved, pin, ratio, spawn, summary
+from rounds import Failed, interleaved, pin, ratio, spawn, summary
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OFF = "PERMACODE_OFF"
@@ -123,6 +123,8 @@ class Bench:
             self.sides["never"] = (os.path.abspath(never), {})
         self.make_projects()
         self.files = self.find_files() if cold else []
+        # Pages that are not on disk cannot be dropped.
+        os.sync()
 
     def make_projects(self):
         os.mkdir(os.path.join(self.folder, "ten_tests"))
@@ -138,8 +140,12 @@ class Bench:
 
     def run_cold(self, side, arguments):
         for path in self.files:
-            if os.path.isfile(path):
-                drop_from_cache(path)
+            try:
+                file = os.open(path, os.O_RDONLY)
+            except FileNotFoundError:
+                continue
+            os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+            os.close(file)
         return self.run_in(side, arguments)
 
     def command(self, side, arguments):

@@ -25,7 +25,7 @@ def main():
 
 def program_table(report):
     """The table of `enabled.py`."""
-    yield ("| CPython %s, %d rounds | without, ms | with, ms | as fast: least | median | quartiles | wall time: least |"
+    yield ("| CPython %s, %d rounds | without, ms | with, ms | speed: least | median | quartiles | wall time: least |"
            " median |" % (report["version"], report["rounds"]))
     yield "|---|" + "---|" * 7
     for name, of in report["programs"].items():
