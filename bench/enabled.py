@@ -102,11 +102,11 @@ def main():
     print("interleaved in fresh processes, %d rounds, %s" % (
         args.rounds, "on any processor" if processor is None else "on processor %d" % processor))
     with tempfile.TemporaryDirectory() as folder:
-        report = Bench(args.python, args.never, args.rounds, args.cold, folder).run(programs)
-    if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=1)
-            file.write("\n")
+        for report in Bench(args.python, args.never, args.rounds, args.cold, folder).run(programs):
+            if args.json:
+                with open(args.json, "w", encoding="utf-8") as file:
+                    json.dump(report, file, indent=1)
+                    file.write("\n")
 
 
 class Bench:
@@ -160,6 +160,7 @@ class Bench:
         return spawn(self.command(side, arguments), cwd=self.folder, env={**self.variables, **variables})
 
     def run(self, programs):
+        """Yields the report after each program: all of them take long."""
         version = self.run_in("on", ["-c", "import platform; print(platform.python_version())"])[0].strip()
         report = {"version": version, "rounds": self.rounds, "cold": bool(self.files), "packages": self.packages(),
                   "programs": {}}
@@ -171,7 +172,7 @@ class Bench:
             print_program(name, of_name)
             if of_name["cpu"]["speed"]["min"] < EXPECTED:
                 explain(of_name)
-        return report
+            yield report
 
     def packages(self):
         listed = self.run_in("off", ["-m", "pip", "list", "--format", "json"])[0]
