@@ -64,8 +64,6 @@ CASES = {
     "import numpy": ["-c", "import numpy"],
     "compare texts for seconds": ["-c", WORK],
     "python -O -m http.server --help": ["-O", "-m", "http.server", "--help"],
-    "aws --version": PROGRAMS["aws --version"],
-    "jupyter --version": PROGRAMS["jupyter --version"],
 }
 TESTS = """\
 import pytest
