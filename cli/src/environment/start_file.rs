@@ -1,7 +1,7 @@
 //! The start-up file: a `.pth` file with one line that Python runs. From 3.15 on, a `.start` file and a module with the
 //! same statement.
 
-use super::{Environment, OFF};
+use super::Environment;
 use anyhow::{Context, Result, ensure};
 use std::{
     fmt::Write as _,
@@ -18,11 +18,14 @@ const NAME: &str = "_permacode.pth";
 /// The first import that searches files runs it.
 const CODE: &str = include_str!("start.py");
 
-/// Whether Python itself imports a module: other start-up files and `sitecustomize` do while Python starts, and `-c`
-/// imports `linecache`. These modules are not worth loading the package. Besides, PyO3 panics if there is an error while
-/// CPython 3.15 starts, because it does not call itself initialized then.
-const IS_OF_PYTHON: &str = "(name == \"linecache\" or \
-    getattr(getattr(sys.modules.get(\"site\"), \"__spec__\", None), \"_initializing\", False))";
+/// Runs when Python starts, so it is short: Python compiles it each time.
+///
+/// Other start-up files and `sitecustomize` import modules while Python starts, and `-c` imports `linecache`. These
+/// modules are not worth loading the package. Besides, PyO3 panics if there is an error while CPython 3.15 starts,
+/// because it does not call itself initialized then.
+const STATEMENT: &str = "sys.meta_path.insert(2, type(\"PermacodeStart\", (), {\"find_spec\": \
+    lambda hook, name, path=None, target=None, site=sys.modules[\"site\"].__spec__: \
+    None if site._initializing or name == \"linecache\" else (exec(CODE, found := locals()), found[\"spec\"])[1]})())";
 
 /// Entry points that Python calls (PEP 829), in place of a `.pth` file.
 const START_NAME: &str = "_permacode.start";
@@ -46,10 +49,10 @@ impl Environment {
         let statement = self.start_statement()?;
         let texts = match self.places.start_module_cache {
             Some(_) => vec![
-                format!("{COMMENT}\nimport os, sys\n\n\ndef start():\n    {statement}\n"),
+                format!("{COMMENT}\nimport sys\n\n\ndef start():\n    {statement}\n"),
                 format!("{COMMENT}\n_permacode_start:start\n"),
             ],
-            None => vec![format!("{COMMENT}\nimport os, sys; {statement}\n")],
+            None => vec![format!("{COMMENT}\nimport sys; {statement}\n")],
         };
         Ok(self.start_paths().into_iter().zip(texts).collect())
     }
@@ -58,14 +61,8 @@ impl Environment {
     fn start_statement(&self) -> Result<String> {
         let literal = |path: &Path| path.to_str().map(literal).context("a path is not text");
         let (prefix, stem, archive) = (literal(self.prefix())?, literal(&self.stem()?)?, literal(&self.archive())?);
-        let code = self::literal(CODE);
-        Ok(format!(
-            "sys.prefix != {prefix} or \"{OFF}\" in os.environ or \
-             sys.meta_path.insert(2, type(\"PermacodeStart\", (), {{\"find_spec\": \
-             lambda hook, name, path=None, target=None: not {IS_OF_PYTHON} and \
-             (exec({code}, found := {{**locals(), \"stem\": {stem}, \"archive\": {archive}}}), found[\"spec\"])[1] \
-             or None}})())"
-        ))
+        let code = CODE.replace("PREFIX", &prefix).replace("STEM", &stem).replace("ARCHIVE", &archive);
+        Ok(STATEMENT.replace("CODE", &self::literal(&code)))
     }
 
     /// Whether there are start-up files, for this place of the environment or another one.
