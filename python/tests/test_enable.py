@@ -93,7 +93,7 @@ class Environment:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
     """An enabled environment. Tests leave it enabled and as the files are."""
-    made = Environment(tmp_path_factory.mktemp("enable") / "environment")
+    made = Environment(tmp_path_factory.mktemp("enable") / "an 'odd' \"environment\" \u00e9")
     made.before = made.files()
     assert made.enable()["modules"] > 100
     return made

@@ -2,12 +2,12 @@ import os, sys, _imp, _frozen_importlib as importlib, _frozen_importlib_external
 if hook in sys.meta_path:
     sys.meta_path.remove(hook)
 try:
-    if sys.prefix == PREFIX and "PERMACODE_OFF" not in os.environ:
+    if sys.prefix == prefix and "PERMACODE_OFF" not in os.environ:
         package = sys.modules.get("permacode")
         if package is None:
-            extension = STEM + _imp.extension_suffixes()[0]
+            extension = stem + _imp.extension_suffixes()[0]
             package = importlib._load(external.spec_from_file_location("permacode", extension))
-        package._start(ARCHIVE)
+        package._start(archive)
 except Exception:
     pass
 spec = importlib._find_spec(name, path, target)

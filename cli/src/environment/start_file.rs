@@ -15,7 +15,7 @@ use std::{
 /// Python runs the files in the order of their names.
 const NAME: &str = "_permacode.pth";
 
-/// The first import that searches files runs it.
+/// The first import that searches files runs it, after a line with the three paths.
 const CODE: &str = include_str!("start.py");
 
 /// Runs when Python starts, so it is short: Python compiles it each time.
@@ -61,7 +61,7 @@ impl Environment {
     fn start_statement(&self) -> Result<String> {
         let literal = |path: &Path| path.to_str().map(literal).context("a path is not text");
         let (prefix, stem, archive) = (literal(self.prefix())?, literal(&self.stem()?)?, literal(&self.archive())?);
-        let code = CODE.replace("PREFIX", &prefix).replace("STEM", &stem).replace("ARCHIVE", &archive);
+        let code = format!("prefix, stem, archive = {prefix}, {stem}, {archive}\n{CODE}");
         Ok(STATEMENT.replace("CODE", &self::literal(&code)))
     }
 
