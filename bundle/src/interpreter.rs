@@ -179,9 +179,11 @@ impl Interpreter {
     }
 }
 
-/// A command without the environment variables that Python reads.
+/// A command without the environment variables that Python reads. It uses no archive of an environment, whose image may
+/// be damaged.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
+    command.env("PERMACODE_OFF", "1");
     for (name, _) in std::env::vars_os() {
         if name.as_encoded_bytes().starts_with(b"PYTHON") {
             command.env_remove(name);

@@ -1,6 +1,6 @@
 //! Runs the Python package of an interpreter. Images and stamps belong to an interpreter, so it makes them itself.
 
-use crate::{archive::ArchiveArg, errors::UsageError, root::split_root};
+use crate::{archive::ArchiveArg, environment::OFF, errors::UsageError, root::split_root};
 use anyhow::{Context, Result};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::de::DeserializeOwned;
@@ -134,7 +134,8 @@ impl PackageArgs {
 
     fn command(&self, module: &str, more: &[&OsStr]) -> Command {
         let mut command = Command::new(&self.python);
-        command.args(["-c", include_str!("python/run.py"), module]).args(more);
+        // It must run even if the image that its environment uses is damaged.
+        command.env(OFF, "1").args(["-c", include_str!("python/run.py"), module]).args(more);
         for root in &self.root {
             command.arg("--root").arg(root);
         }

@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -306,6 +307,41 @@ def test_a_damaged_archive_is_stock_behaviour(environment):
         assert code == 1 and str(archive.name) in status["reason"]
     finally:
         archive.write_bytes(copy)
+
+
+@pytest.mark.skipif(not hasattr(permacode, "_build_image"), reason="this build of CPython has no images")
+def test_a_damaged_image_does_not_stop_the_command(environment):
+    image, = (environment.archives / environment.generation()).glob("environment.perma.image-*")
+    intact = image.read_bytes()
+    # Damage everywhere is noticed. A few bytes can crash Python.
+    for seed, count in enumerate([len(intact) // 101, 3000, 3000, 3000]):
+        random.seed(seed)
+        data = bytearray(intact)
+        for place in random.sample(range(65536, len(data)), count):
+            data[place] = random.randrange(256)
+        image.unlink()
+        image.write_bytes(data)
+        image.chmod(0o444)
+        code, status = environment.command("status")
+        assert code in (0, 1), status
+        if code == 1:
+            assert "PERMACODE_OFF" in status["reason"], status
+            break
+    code, made = environment.command("refresh", "--no-measure")
+    assert code == 0 and (made["made"] is not None or status["is_on"]), made
+    if made["made"] is None:
+        image.unlink()
+        image.write_bytes(intact)
+        image.chmod(0o444)
+    assert environment.used()["status"]["image"]["reason"] is None
+
+
+def test_a_file_beside_the_archive_that_is_not_used_is_made_again(environment):
+    stamps, = (environment.archives / environment.generation()).glob("environment.perma.stamps-*")
+    stamps.unlink()
+    stamps.write_bytes(b"x" * 100)
+    assert environment.enable() is not None
+    assert environment.used()["status"]["stamps"]["reason"] is None
 
 
 def test_a_package_that_was_removed_is_stock_behaviour(environment):

@@ -5,6 +5,7 @@ use crate::{
     environment::{Differences, EnvironmentArgs},
     escape::harmless,
     output::{Output, size},
+    package::PackageError,
 };
 use anyhow::Result;
 use serde::Serialize;
@@ -59,9 +60,19 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         imports: None,
     };
     if environment.is_enabled() {
-        let state = environment.state()?;
-        (report.is_on, report.reason) = (state.is_on(), state.reason().map(str::to_owned));
-        (report.status, report.imports) = (state.status, state.stats);
+        match environment.state() {
+            Ok(state) => {
+                (report.is_on, report.reason) = (state.is_on(), state.reason().map(str::to_owned));
+                (report.status, report.imports) = (state.status, state.stats);
+            }
+            Err(error) if error.is::<PackageError>() => {
+                report.reason = Some(format!(
+                    "{error}; if the image is damaged, `permacode enable` makes it again, and PERMACODE_OFF=1 starts \
+                     Python without it"
+                ));
+            }
+            Err(error) => return Err(error),
+        }
         report.changes = environment.differences()?;
     } else if !report.files.is_empty() {
         report.reason = Some("`permacode enable` was interrupted: run it again, or `permacode disable`".to_owned());

@@ -66,7 +66,7 @@ impl Environment {
         let mut manifest = self.manifest(&interpreter)?;
         manifest.is_sealed = is_sealed;
         let is_same = |generation| Manifest::read(generation).is_some_and(|found| found == manifest);
-        if before.is_some_and(is_same) && self.has_current_start_files()? && self.state()?.is_on() {
+        if before.is_some_and(is_same) && self.has_current_start_files()? && self.is_whole() {
             return Ok(None);
         }
         self.sweep(before)?;

@@ -38,7 +38,7 @@ const ARCHIVE: &str = "environment.perma";
 /// The folder of archives, below that of the data of an environment.
 const FOLDER: &str = "share/permacode";
 /// If this variable is set, the start-up file does nothing.
-const OFF: &str = "PERMACODE_OFF";
+pub(crate) const OFF: &str = "PERMACODE_OFF";
 /// The interpreter that ran `python -m permacode`.
 const PYTHON: &str = "PERMACODE_PYTHON";
 /// The root of the packages of the user.

@@ -51,6 +51,18 @@ impl Environment {
         Ok(state)
     }
 
+    /// Whether a process uses everything that was made. A damaged image can stop the process.
+    pub(super) fn is_whole(&self) -> bool {
+        let Ok(State { status: Some(status), stats: Some(stats), reason: None }) = self.state() else { return false };
+        let files = self.current().and_then(|generation| fs::read_dir(generation).ok()).into_iter().flatten().flatten();
+        let has_image = files.into_iter().any(|file| file.file_name().to_string_lossy().contains(".image-"));
+        status["startup"] == true
+            && status["blocked"].is_null()
+            && stats["fallbacks"] == 0
+            && (status["sealed"] == true || status["stamps"]["path"].is_string())
+            && (!has_image || status["image"]["path"].is_string())
+    }
+
     /// Whether `enable` made its files. They need not be in use.
     pub(crate) fn is_enabled(&self) -> bool {
         self.has_start_files() && self.current().is_some()
