@@ -24,7 +24,7 @@ import sys
 from contenders import Case, contenders, import_program, install_peers, load_program, load_programs, process_program
 from programs import FLAGS, Programs
 from rounds import (
-    Failed, compare, drop_from_cache, facts, interleaved, pin, ratio, settle, spawn, summary)
+    Failed, compare, drop_from_cache, facts, interleaved, pin, ratio, settle, spawn, summary, write_report)
 from sets import ROOTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -49,8 +49,7 @@ def main():
         args.rounds, "on any processor" if processor is None else "on processor %d" % processor))
     report = [Bench(interpreter, args.rounds).run(parts) for interpreter in plan]
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump({"rounds": args.rounds, "interpreters": report}, file, indent=1)
+        write_report(args.json, {"rounds": args.rounds, "interpreters": report})
 
 
 class Bench:

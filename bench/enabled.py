@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 
-from rounds import Failed, interleaved, pin, ratio, spawn, summary
+from rounds import Failed, interleaved, pin, ratio, spawn, summary, write_report
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 OFF = "PERMACODE_OFF"
@@ -102,9 +102,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for report in Bench(args.python, args.never, args.rounds, args.cold, folder).run(programs):
             if args.json:
-                with open(args.json, "w", encoding="utf-8") as file:
-                    json.dump(report, file, indent=1)
-                    file.write("\n")
+                write_report(args.json, report)
 
 
 class Bench:

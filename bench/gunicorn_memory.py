@@ -16,7 +16,6 @@ its own, and *clean* the other pages that it has touched, counted proportionally
 import argparse
 import concurrent.futures
 import http.client
-import json
 import os
 import re
 import signal
@@ -27,7 +26,7 @@ import sys
 import tempfile
 import time
 
-from rounds import Failed, spawn
+from rounds import Failed, spawn, write_report
 
 WORKERS, REQUESTS, CLIENTS = 8, 2000, 8
 OFF = "PERMACODE_OFF"
@@ -87,9 +86,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         report = Bench(os.path.abspath(args.python), folder).run(args.rounds)
     if args.json:
-        with open(args.json, "w", encoding="utf-8") as file:
-            json.dump(report, file, indent=1)
-            file.write("\n")
+        write_report(args.json, report)
 
 
 class Bench:

@@ -1,6 +1,7 @@
 """Runs new processes in turn (A B C A B C ...), and computes the ratios of their times."""
 
 import ast
+import json
 import os
 import statistics
 import subprocess
@@ -10,6 +11,13 @@ import time
 
 class Failed(Exception):
     """A measured process failed."""
+
+
+def write_report(path, report):
+    """Writes what `--json` asks for."""
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(report, file, indent=1)
+        file.write("\n")
 
 
 def pin():
