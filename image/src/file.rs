@@ -4,8 +4,8 @@
 //! header and fingerprint │ pages of objects │ modules │ ranges │ names │ sets │ slots of each page │ probe
 //! ```
 //!
-//! The loader maps the whole file at [`base_of`] its fingerprint. Numbers have the byte order of the machine, because an image belongs to
-//! one machine. Tables refer to pages by their number in the file.
+//! The loader maps the whole file at [`base_of`] its fingerprint. Numbers have the byte order of the machine, because an
+//! image belongs to one machine. Tables refer to pages by their number in the file.
 
 use bytemuck::{Pod, Zeroable};
 

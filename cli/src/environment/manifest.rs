@@ -53,6 +53,7 @@ impl Environment {
         folders.extend(interpreter.site_packages.iter().map(|packages| &packages.folder));
         let suffixes = [&interpreter.extension_suffixes, &interpreter.source_suffixes, &interpreter.bytecode_suffixes];
         let suffixes: Vec<&String> = suffixes.into_iter().flatten().collect();
+        let ours = self.start_paths();
         let mut files = BTreeMap::new();
         for (number, folder) in folders.iter().enumerate() {
             // Packages may lie below the standard library.
@@ -68,10 +69,9 @@ impl Environment {
                 WalkDir::new(folder).follow_links(true).into_iter().filter_entry(is_searched).filter_map(Result::ok)
             {
                 let name = entry.file_name().as_encoded_bytes();
-                let is_ours = || self.start_paths().iter().any(|path| path == entry.path());
                 if !entry.file_type().is_dir()
-                    && !is_ours()
                     && suffixes.iter().any(|suffix| name.ends_with(suffix.as_bytes()))
+                    && !ours.iter().any(|path| path == entry.path())
                 {
                     // A file that cannot be read cannot be imported.
                     let Ok(found) = entry.path().metadata() else { continue };

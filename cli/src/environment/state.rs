@@ -53,11 +53,10 @@ impl Environment {
 
     /// Whether a process uses everything that was made. A damaged image can stop the process.
     pub(super) fn is_whole(&self) -> bool {
-        let Ok(State { status: Some(status), stats: Some(stats), reason: None }) = self.state() else { return false };
-        let files = self.current().and_then(|generation| fs::read_dir(generation).ok()).into_iter().flatten().flatten();
-        let has_image = files.into_iter().any(|file| file.file_name().to_string_lossy().contains(".image-"));
-        status["startup"] == true
-            && status["blocked"].is_null()
+        let Ok(state) = self.state() else { return false };
+        let (Some(status), Some(stats)) = (&state.status, &state.stats) else { return false };
+        let has_image = self.generation_files().any(|file| file.file_name().to_string_lossy().contains(".image-"));
+        state.is_on()
             && stats["fallbacks"] == 0
             && (status["sealed"] == true || status["stamps"]["path"].is_string())
             && (!has_image || status["image"]["path"].is_string())
@@ -80,9 +79,13 @@ impl Environment {
 
     /// The bytes of the files of the generation in use.
     pub(crate) fn bytes(&self) -> u64 {
+        self.generation_files().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
+
+    /// The files of the generation in use, as far as they can be listed.
+    fn generation_files(&self) -> impl Iterator<Item = fs::DirEntry> {
         let files = self.current().and_then(|generation| fs::read_dir(generation).ok());
-        let sizes = files.into_iter().flatten().filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
-        sizes.sum()
+        files.into_iter().flatten().filter_map(Result::ok)
     }
 
     /// What changed since the archive was made. `None` if there is no archive.

@@ -76,6 +76,7 @@ impl PermacodeFinder {
     fn found_between<'py>(&self, importlib: &Importlib, spec: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         let py = spec.py();
         let stock = spec.getattr_opt(intern!(py, "loader"))?.filter(|loader| importlib.stock.is_source_loader(loader));
+        // A loader with attributes besides its name and path is left alone.
         if let Some(stock) = stock
             && stock.getattr(intern!(py, "__dict__"))?.len()? == 2
             && let Ok(name) = stock.getattr(intern!(py, "name"))?.cast::<PyString>()

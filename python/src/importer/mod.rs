@@ -112,10 +112,11 @@ pub(crate) fn install(py: Python<'_>, path: FsPath, strict: bool, roots: Option<
         return Err(error);
     }
     let installed: Vec<String> = layers.iter().map(|layer| layer.library().path().display().to_string()).collect();
+    let names = installed.join(" and ");
     let effect = match installed.len() {
         0 => "modules are imported from their files".to_owned(),
-        1 => format!("{} stays installed, as it was", installed.join("")),
-        _ => format!("{} stay installed, as they were", installed.join(" and ")),
+        1 => format!("{names} stays installed, as it was"),
+        _ => format!("{names} stay installed, as they were"),
     };
     warn(py, &format!("{reason}: {effect}"))?;
     Ok(false)
