@@ -1,8 +1,9 @@
 //! The order of modules and of objects in the file.
 //!
-//! A page costs time when a process first touches it, so objects that are used together lie together. What several
-//! modules use comes first, the most used at the very beginning. What one module uses alone follows module by module,
-//! in the order in which programs probably import them.
+//! A page costs time when a process first touches it, so objects that are used together lie together. Modules are in the
+//! order in which programs probably import them, in groups: the first 128, the next 384, and so on. What the modules of
+//! a group need, and no earlier group, lies together: first what several modules use, the most used at the very
+//! beginning, then module by module what one module uses alone.
 //!
 //! Where the interpreter lies at fixed addresses, only some kinds of objects are written to. Each kind then has a
 //! region of its own, so that few pages become private. What every import of a module writes to is *early*: it lies
@@ -63,7 +64,7 @@ impl Order {
     /// Gives a place to every object that a root reaches. `start` is the offset in the file of the first page.
     pub(crate) fn new(graph: &Graph<'_, '_>, roots: &[u32], start: usize) -> Result<Self> {
         let mut visited = visited(graph, roots);
-        visited.sort_by_key(|(_, users)| Reverse(if *users > 1 { *users } else { 0 }));
+        visited.sort_by_key(|used| (used.group, Reverse(if used.users > 1 { used.users } else { 0 })));
         let mut regions = vec![Region::Rest; graph.nodes.len()];
         let is_slot = |item: &Ref| matches!(item, Ref::Name(_) | Ref::Set(_));
         let mut set = |id: u32, region: Region| {
@@ -90,9 +91,9 @@ impl Order {
         let mut order = Order { nodes: Vec::new(), places: vec![None; graph.nodes.len()], base, end: start };
         for current in Region::ALL {
             order.end = order.end.next_multiple_of(PAGE_LEN as usize);
-            for (id, _) in &visited {
-                if regions.get(*id as usize) == Some(&current) {
-                    order.append(graph, *id)?;
+            for used in &visited {
+                if regions.get(used.node as usize) == Some(&current) {
+                    order.append(graph, used.node)?;
                 }
             }
         }
@@ -157,23 +158,42 @@ impl Order {
     }
 }
 
-/// All objects that the roots reach in the order of first use, and the number of roots that reach each.
-fn visited(graph: &Graph<'_, '_>, roots: &[u32]) -> Vec<(u32, u32)> {
+/// An object that roots reach.
+struct Used {
+    node: u32,
+    /// The group of the first root that reaches it.
+    group: u32,
+    /// The number of roots that reach it.
+    users: u32,
+}
+
+/// The group of a root. Each group has three times as many roots as all groups before it.
+#[allow(clippy::arithmetic_side_effects, reason = "the divisors are not zero")]
+fn group(root: usize) -> u32 {
+    const FIRST: usize = 128;
+    (root / FIRST).checked_ilog2().map_or(0, |log| 1 + log / 2)
+}
+
+/// All objects that the roots reach, in the order of first use.
+fn visited(graph: &Graph<'_, '_>, roots: &[u32]) -> Vec<Used> {
     let mut users = vec![0u32; graph.nodes.len()];
     let mut order = Vec::new();
     let mut seen = Seen::new(graph);
-    for root in roots {
+    for (index, root) in roots.iter().enumerate() {
         seen.restart();
         seen.visit(graph, *root, |node| {
             if let Some(users) = users.get_mut(node as usize) {
                 if *users == 0 {
-                    order.push(node);
+                    order.push(Used { node, group: group(index), users: 0 });
                 }
                 *users = users.saturating_add(1);
             }
         });
     }
-    order.into_iter().map(|node| (node, users.get(node as usize).copied().unwrap_or(0))).collect()
+    for used in &mut order {
+        used.users = users.get(used.node as usize).copied().unwrap_or(0);
+    }
+    order
 }
 
 /// The objects that a walk has visited.
@@ -267,4 +287,14 @@ pub(crate) fn import_order(modules: &[Module<'_>]) -> Result<Vec<usize>> {
         }
     }
     Ok(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::group;
+
+    #[test]
+    fn groups_grow() {
+        assert_eq!([0, 127, 128, 511, 512, 2047, 2048].map(group), [0, 0, 1, 1, 2, 2, 3]);
+    }
 }

@@ -1,6 +1,8 @@
 import os, sys, _imp, _frozen_importlib as importlib, _frozen_importlib_external as external
-if hook in sys.meta_path:
-    sys.meta_path.remove(hook)
+for other in list(sys.meta_path):
+    # In a virtual environment, Python runs each line twice.
+    if getattr(getattr(other, "find_spec", None), "__code__", None) == hook.find_spec.__code__:
+        sys.meta_path.remove(other)
 try:
     if sys.prefix == prefix and "PERMACODE_OFF" not in os.environ:
         package = sys.modules.get("permacode")

@@ -71,6 +71,36 @@ impl PermacodeFinder {
         Ok(None)
     }
 
+    /// The spec of an extension module, if stamps say where CPython would find it.
+    fn extension<'py>(
+        this: &Bound<'py, Self>,
+        importlib: &'py Importlib,
+        name: &Bound<'py, PyString>,
+        path: Option<&Bound<'py, PyAny>>,
+        target: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = name.py();
+        let searched = match path {
+            Some(path) => path.clone(),
+            None => importlib.of_sys(py, intern!(py, "path"))?,
+        };
+        for layer in &this.get().layers {
+            let Some(spec) = layer.extension(importlib, name, &searched)? else { continue };
+            let Ok(finders) = Obstacle::or_between(importlib, this)? else { return Ok(None) };
+            let spec = match between::ask(importlib, &finders, name, path, target)? {
+                Between::Nothing { .. } => {
+                    layer.count_found();
+                    spec
+                }
+                Between::Found(spec) => spec,
+                Between::Elsewhere | Between::Unknown => return Ok(None),
+            };
+            Reason::Missed.count();
+            return Ok(Some(spec));
+        }
+        Ok(None)
+    }
+
     /// The spec that a finder between this one and PathFinder has found. If CPython's own loader would load a file that
     /// an archive was made from, the code comes from the archive.
     fn found_between<'py>(&self, importlib: &Importlib, spec: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -134,8 +164,13 @@ impl PermacodeFinder {
                 Choice::Declined(reason) => declined.push((reason, layer, in_archive)),
             }
         }
-        if declined.is_empty() && importlib.own_finders.have(name)? {
-            return Ok(None);
+        if declined.is_empty() {
+            if importlib.own_finders.have(name)? {
+                return Ok(None);
+            }
+            if let Some(spec) = Self::extension(this, importlib, name, path, target)? {
+                return Ok(Some(spec));
+            }
         }
         declined.iter().map(|(reason, ..)| *reason).max().unwrap_or(Reason::Missed).count();
         // A module in a package is searched for in the folders of the package, which need not be below a root.

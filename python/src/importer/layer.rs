@@ -371,7 +371,7 @@ impl Layer {
                         return Ok(Found::Here(None));
                     }
                     Answer::Nothing => continue,
-                    Answer::Unknown => {}
+                    Answer::Extension(_) | Answer::Unknown => {}
                 }
             }
             let finder = importlib.entry_finder(entry)?;
@@ -432,6 +432,42 @@ impl Layer {
         };
         importlib.say(py, || format!("code object of {name} from '{archive}'"))?;
         Ok(LayerCode::Found(code))
+    }
+
+    /// The spec of an extension module, if stamps say where CPython would find it. `path` is that of
+    /// [`choose`](Self::choose).
+    pub(super) fn extension<'py>(
+        &self,
+        importlib: &Importlib,
+        name: &Bound<'py, PyString>,
+        path: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = name.py();
+        let Ok(stamps) = &self.stamps else { return Ok(None) };
+        for entry in path.try_iter()? {
+            let entry = entry?;
+            let Ok(entry) = entry.cast::<PyString>() else { return Ok(None) };
+            match stamps.ask_elsewhere(importlib, name, entry)? {
+                Answer::Nothing => {}
+                Answer::Extension(number) => {
+                    let Some((suffix, loader)) = importlib.stock.extension(py, number) else { return Ok(None) };
+                    let Some(path) = stamps::file_in(entry, name, suffix)? else { return Ok(None) };
+                    let file = string(py, &path)?;
+                    return spec::of_file(importlib, name, &loader.call1((name, &file))?, &file).map(Some);
+                }
+                // CPython has no finder for what is not there, such as the zip file of the standard library.
+                Answer::Unknown if importlib.entry_finder(entry)?.is_none() => {}
+                Answer::Here | Answer::Unknown => return Ok(None),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Counts a module that was found by its stamp.
+    pub(super) fn count_found(&self) {
+        if let Ok(stamps) = &self.stamps {
+            stamps.count_found();
+        }
     }
 
     /// Forgets which folders it has looked at.

@@ -63,9 +63,7 @@ pub(super) fn new<'py>(
     let py = name.py();
     let file = &place.file(py)?;
     let loader = loader::class(py)?.call1((name, file))?;
-    let spec = importlib.module_spec.bind(py).call1((name, &loader))?;
-    spec.setattr(intern!(py, "origin"), file)?;
-    spec.setattr(intern!(py, "has_location"), true)?;
+    let spec = of_file(importlib, name, &loader, file)?;
     if let Some(folder) = place.package_folder(py)? {
         spec.setattr(intern!(py, "submodule_search_locations"), PyList::new(py, [folder])?)?;
     }
@@ -76,4 +74,18 @@ pub(super) fn new<'py>(
         spec.setattr(intern!(py, "cached"), compiled)?;
     }
     Ok((spec, loader))
+}
+
+/// The spec of a module that one file has.
+pub(super) fn of_file<'py>(
+    importlib: &Importlib,
+    name: &Bound<'py, PyString>,
+    loader: &Bound<'py, PyAny>,
+    file: &Bound<'py, PyString>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = name.py();
+    let spec = importlib.module_spec.bind(py).call1((name, loader))?;
+    spec.setattr(intern!(py, "origin"), file)?;
+    spec.setattr(intern!(py, "has_location"), true)?;
+    Ok(spec)
 }

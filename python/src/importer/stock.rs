@@ -30,6 +30,8 @@ pub(super) struct Stock {
     hook_code: Py<PyAny>,
     /// Suffixes and loaders of a `FileFinder`, in the order in which it tries them.
     loaders: Vec<(String, Py<PyAny>)>,
+    /// How many of these are for extension modules, which it tries first.
+    extension_count: usize,
     of_loader: Functions,
     of_file_finder: Functions,
     of_path_finder: Functions,
@@ -141,6 +143,7 @@ impl Stock {
         for suffix in extensions {
             loaders.push((suffix, external.getattr("ExtensionFileLoader")?.unbind()));
         }
+        let extension_count = loaders.len();
         loaders.push((".py".to_owned(), source_loader.clone().into_any().unbind()));
         loaders.push((".pyc".to_owned(), external.getattr("SourcelessFileLoader")?.unbind()));
         let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
@@ -154,6 +157,7 @@ impl Stock {
             file_finder: file_finder.unbind(),
             source_loader: source_loader.unbind(),
             loaders,
+            extension_count,
             hook: Mutex::new(None),
         })
     }
@@ -203,6 +207,17 @@ impl Stock {
     /// The suffixes of files that a `FileFinder` finds, in the order in which it tries them.
     pub(super) fn suffixes(&self) -> impl Iterator<Item = &str> {
         self.loaders.iter().map(|(suffix, _)| suffix.as_str())
+    }
+
+    /// The suffixes of extension modules.
+    pub(super) fn extension_suffixes(&self) -> impl Iterator<Item = &str> {
+        self.suffixes().take(self.extension_count)
+    }
+
+    /// A suffix of extension modules and the loader for it, by its number.
+    pub(super) fn extension<'py>(&self, py: Python<'py>, number: u32) -> Option<(&str, &Bound<'py, PyAny>)> {
+        let (suffix, loader) = self.loaders.get(..self.extension_count)?.get(number as usize)?;
+        Some((suffix, loader.bind(py)))
     }
 
     /// Whether a spec has exactly the loader of sources.

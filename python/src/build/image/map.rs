@@ -14,6 +14,7 @@ use permacode_image::{
     SetEntry, base_of, header_crc,
 };
 
+use super::huge;
 use crate::local_file::{self, Refused, because, folder_of};
 
 /// A mapped image. It is never unmapped, because objects of the program may refer to it until the process ends.
@@ -21,6 +22,8 @@ use crate::local_file::{self, Refused, because, folder_of};
 pub(super) struct Mapped {
     pub(super) path: PathBuf,
     pub(super) header: Header,
+    /// Length in bytes of the first part, which lies in a huge page.
+    pub(super) huge_len: usize,
     pub(super) modules: &'static [ModuleEntry],
     pub(super) ranges: &'static [Range],
     /// The address of the string of the image for each name.
@@ -33,11 +36,13 @@ pub(super) struct Mapped {
 }
 
 impl Mapped {
-    /// Maps the image of this process.
-    pub(super) fn open(path: &Path, fingerprint: &str) -> Result<Mapped, Refused> {
+    /// Maps the image of this process. `is_fixed`: whether the interpreter lies at a fixed address.
+    pub(super) fn open(path: &Path, fingerprint: &str, is_fixed: bool) -> Result<Mapped, Refused> {
         let (file, metadata) = local_file::open(path, "the image")?;
         let header = read_header(&file, &metadata, fingerprint)?;
         map(&file, &header)?;
+        // SAFETY: the image was mapped just now, and nothing uses it yet.
+        let huge_len = if is_fixed { 0 } else { unsafe { huge::fill(&file, &header)? } };
         let part = |offset: u64, count: u64, len: usize| {
             let address = std::ptr::with_exposed_provenance::<u8>((header.base + offset) as usize);
             // SAFETY: the slice must lie in memory that lives and that nothing writes to. `read_header` has checked
@@ -49,6 +54,7 @@ impl Mapped {
         Ok(Mapped {
             path: path.to_owned(),
             header,
+            huge_len,
             modules: bytemuck::cast_slice(part(header.modules, header.module_count.into(), MODULE_LEN)),
             ranges: bytemuck::cast_slice(part(header.ranges, header.range_count.into(), RANGE_LEN)),
             names: bytemuck::cast_slice(part(header.names, header.name_count.into(), 8)),

@@ -11,6 +11,7 @@
 #![allow(unsafe_code)]
 
 mod facts;
+mod huge;
 mod make;
 mod map;
 mod names;
@@ -153,15 +154,16 @@ impl Image {
             Some(pages) => pages,
             None => {
                 // If two threads come here at once, the address is taken for one of them.
-                let mapped = Mapped::open(&path, &fingerprint).map_err(|refused| match refused {
-                    Refused::Missing => {
-                        format!(
-                            "there is no image {}; permacode image or python -m permacode.image makes one",
-                            path.display()
-                        )
-                    }
-                    Refused::Because(reason) => format!("{}: {reason}", path.display()),
-                })?;
+                let mapped =
+                    Mapped::open(&path, &fingerprint, interpreter.is_fixed()).map_err(|refused| match refused {
+                        Refused::Missing => {
+                            format!(
+                                "there is no image {}; permacode image or python -m permacode.image makes one",
+                                path.display()
+                            )
+                        }
+                        Refused::Because(reason) => format!("{}: {reason}", path.display()),
+                    })?;
                 let pages = Pages::new(mapped, &interpreter).map_err(|error| error.to_string())?;
                 let pages: &'static Pages = Box::leak(Box::new(pages));
                 self_test(py, pages, &interpreter)

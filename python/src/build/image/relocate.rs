@@ -109,6 +109,8 @@ impl Pages {
 
     /// Makes pages writable with few calls of the system, because a fault for each page takes longer.
     fn populate(&self, pages: &[usize]) {
+        let first = (self.mapped.huge_len / PAGE_LEN as usize).saturating_sub(self.mapped.header.first_page as usize);
+        let pages = pages.get(pages.partition_point(|page| *page < first)..).unwrap_or_default();
         for run in pages.chunk_by(|one, next| next.saturating_sub(*one) <= self.widest_gap + 1) {
             let &[first, .., last] = run else { continue };
             let address = self.address(first).cast();

@@ -1,19 +1,24 @@
 //! The file of stamps: flat tables, in the byte order of the machine.
 //!
 //! ```text
-//!   header │ modules, by key │ folders, by hash of the path │ stems of each folder, sorted │ context
+//!   header │ modules, by key │ folders, by hash of the path │ stems │ extension modules │ context
 //! ```
+//!
+//! The stems and the extension modules of each folder are sorted.
 
-use std::{io::Read, mem::offset_of, path::Path};
+#![allow(unsafe_code)]
+
+use std::{mem::offset_of, path::Path};
 
 use bytemuck::{Pod, Zeroable};
+use memmap2::Mmap;
 
 use super::super::source::State;
 use crate::local_file::{self, Refused, because};
 
 const MAGIC: [u8; 8] = *b"\x89STAMPS\n";
 /// Another number for each change of the format.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// What a folder number is for a module that is no package.
 pub(super) const NO_FOLDER: u32 = u32::MAX;
 /// The largest file that is read: about a million modules.
@@ -33,8 +38,7 @@ struct Header {
     module_count: u32,
     folder_count: u32,
     stem_count: u32,
-    /// Zero.
-    reserved: u32,
+    extension_count: u32,
 }
 
 const DIGESTED: usize = offset_of!(Header, file_len);
@@ -96,32 +100,50 @@ pub(super) struct FolderStamp {
     /// The hashes of the stems of the names in the folder: a range of the table of stems.
     pub(super) first_stem: u32,
     pub(super) stem_count: u32,
+    /// A range of the table of extension modules.
+    pub(super) first_extension: u32,
+    pub(super) extension_count: u32,
 }
 
-const _: () = assert!(size_of::<ModuleStamp>() == 48 && size_of::<FolderStamp>() == 40);
+/// An extension module that CPython would find in a folder, if its file is a regular one.
+#[derive(Debug, Clone, Copy, Pod, Zeroable)]
+#[repr(C)]
+pub(super) struct ExtensionStamp {
+    /// The hash of its name without the names of packages, which is the stem of its file.
+    pub(super) stem: u64,
+    /// The number of its suffix, in the order in which CPython tries them.
+    pub(super) suffix: u32,
+    /// Zero.
+    pub(super) reserved: u32,
+}
+
+const _: () = assert!(size_of::<ModuleStamp>() == 48 && size_of::<FolderStamp>() == 48);
+const _: () = assert!(size_of::<ExtensionStamp>() == 16);
 
 /// The content of a file of stamps.
 #[derive(Debug)]
 pub(super) struct Tables {
-    /// The file, with zeros after its end. Words, so that the tables are aligned.
-    words: Vec<u64>,
+    file: Mmap,
     header: Header,
 }
 
 impl Tables {
-    /// Reads a file and checks it as a whole.
-    pub(super) fn read(path: &Path) -> Result<Tables, Refused> {
-        let (mut file, metadata) = local_file::open(path, "the stamp file")?;
+    /// Maps a file and checks it as a whole.
+    pub(super) fn open(path: &Path) -> Result<Tables, Refused> {
+        let (file, metadata) = local_file::open(path, "the stamp file")?;
         let len = metadata.len();
         if !(size_of::<Header>() as u64..=LONGEST).contains(&len) {
             return because(format!("a stamp file cannot have a length of {len} bytes"));
         }
-        let mut words = vec![0u64; (len as usize).div_ceil(8)];
-        let Some(bytes) = bytemuck::cast_slice_mut(&mut words).get_mut(..len as usize) else {
-            return because("the stamp file is too short");
+        // SAFETY: the file must not change as long as it is mapped. Only its owner can write to it, and `publish`
+        // replaces such files as a whole. If the owner changes it anyway, facts differ: every number is checked when it
+        // is used.
+        let file = unsafe { Mmap::map(&file)? };
+        let bytes = file.get(..len as usize).unwrap_or_default();
+        let header: Header = match bytes.get(..size_of::<Header>()) {
+            Some(header) => bytemuck::pod_read_unaligned(header),
+            None => return because("the stamp file is too short"),
         };
-        file.read_exact(bytes)?;
-        let header: Header = bytemuck::pod_read_unaligned(bytes.get(..size_of::<Header>()).unwrap_or_default());
         if header.magic != MAGIC || header.format != FORMAT {
             return because("the file is not a stamp file of this version of permacode");
         }
@@ -131,7 +153,7 @@ impl Tables {
         if header.digest != permacode_format::digest(bytes.get(DIGESTED..).unwrap_or_default()) {
             return because("the stamp file is damaged: its checksum is wrong");
         }
-        let tables = Tables { words, header };
+        let tables = Tables { file, header };
         if tables.context_start() + u64::from(header.context_len) != len {
             return because("the header of the stamp file states tables of another length");
         }
@@ -139,11 +161,18 @@ impl Tables {
     }
 
     /// The bytes of a file. `modules` and `folders` must be sorted.
-    pub(super) fn encode(modules: &[ModuleStamp], folders: &[FolderStamp], stems: &[u64], context: &[u8]) -> Vec<u8> {
+    pub(super) fn encode(
+        modules: &[ModuleStamp],
+        folders: &[FolderStamp],
+        stems: &[u64],
+        extensions: &[ExtensionStamp],
+        context: &[u8],
+    ) -> Vec<u8> {
         let mut bytes = vec![0; size_of::<Header>()];
         bytes.extend_from_slice(bytemuck::cast_slice(modules));
         bytes.extend_from_slice(bytemuck::cast_slice(folders));
         bytes.extend_from_slice(bytemuck::cast_slice(stems));
+        bytes.extend_from_slice(bytemuck::cast_slice(extensions));
         bytes.extend_from_slice(context);
         let mut header = Header {
             magic: MAGIC,
@@ -154,7 +183,7 @@ impl Tables {
             module_count: modules.len() as u32,
             folder_count: folders.len() as u32,
             stem_count: stems.len() as u32,
-            reserved: 0,
+            extension_count: extensions.len() as u32,
         };
         bytes.splice(..size_of::<Header>(), bytemuck::bytes_of(&header).to_vec());
         header.digest = permacode_format::digest(bytes.get(DIGESTED..).unwrap_or_default());
@@ -170,29 +199,46 @@ impl Tables {
         self.modules_end() + u64::from(self.header.folder_count) * size_of::<FolderStamp>() as u64
     }
 
-    fn context_start(&self) -> u64 {
+    fn stems_end(&self) -> u64 {
         self.folders_end() + u64::from(self.header.stem_count) * 8
     }
 
+    fn context_start(&self) -> u64 {
+        self.stems_end() + u64::from(self.header.extension_count) * size_of::<ExtensionStamp>() as u64
+    }
+
     fn part(&self, start: u64, end: u64) -> &[u8] {
-        bytemuck::cast_slice(&self.words).get(start as usize..end as usize).unwrap_or_default()
+        self.file.get(start as usize..end as usize).unwrap_or_default()
+    }
+
+    /// A table. Each has entries of a multiple of eight bytes, and so has the header, so tables are aligned.
+    fn table<T: Pod>(&self, start: u64, end: u64) -> &[T] {
+        bytemuck::try_cast_slice(self.part(start, end)).unwrap_or_default()
     }
 
     pub(super) fn modules(&self) -> &[ModuleStamp] {
-        bytemuck::cast_slice(self.part(size_of::<Header>() as u64, self.modules_end()))
+        self.table(size_of::<Header>() as u64, self.modules_end())
     }
 
     pub(super) fn folders(&self) -> &[FolderStamp] {
-        bytemuck::cast_slice(self.part(self.modules_end(), self.folders_end()))
+        self.table(self.modules_end(), self.folders_end())
     }
 
     pub(super) fn stems(&self, folder: &FolderStamp) -> &[u64] {
-        let stems: &[u64] = bytemuck::cast_slice(self.part(self.folders_end(), self.context_start()));
-        let first = folder.first_stem as usize;
-        stems.get(first..first.saturating_add(folder.stem_count as usize)).unwrap_or_default()
+        range(self.table(self.folders_end(), self.stems_end()), folder.first_stem, folder.stem_count)
+    }
+
+    pub(super) fn extensions(&self, folder: &FolderStamp) -> &[ExtensionStamp] {
+        let extensions = self.table(self.stems_end(), self.context_start());
+        range(extensions, folder.first_extension, folder.extension_count)
     }
 
     pub(super) fn context(&self) -> &[u8] {
         self.part(self.context_start(), self.header.file_len)
     }
+}
+
+fn range<T>(table: &[T], first: u32, count: u32) -> &[T] {
+    let first = first as usize;
+    table.get(first..first.saturating_add(count as usize)).unwrap_or_default()
 }

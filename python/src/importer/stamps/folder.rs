@@ -1,12 +1,19 @@
 //! Folders: what they contain, and when their facts can be trusted.
 
 use std::{
+    collections::BTreeMap,
+    ffi::{OsStr, OsString},
     fs, io,
     path::Path,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{super::source::State, file::Facts};
+use hashbrown::HashSet;
+
+use super::{
+    super::source::State,
+    file::{ExtensionStamp, Facts},
+};
 
 /// File systems store times with a limited resolution. Two changes with the same time look the same. So facts are
 /// trusted only if the last change was longer ago than the resolution.
@@ -45,6 +52,7 @@ pub(super) struct Listing {
     pub(super) unsettled: Option<Duration>,
     /// Sorted hashes.
     pub(super) stems: Vec<u64>,
+    names: HashSet<OsString>,
 }
 
 impl Listing {
@@ -52,12 +60,26 @@ impl Listing {
         let state = State::of_file(path)?;
         let facts = Facts::of(&state);
         let unsettled = facts.as_ref().and_then(unsettled);
-        let mut stems = Vec::new();
-        for entry in fs::read_dir(path)? {
-            stems.push(hash(stem(entry?.file_name().as_encoded_bytes())));
-        }
+        let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<HashSet<_>>>()?;
+        let mut stems: Vec<u64> = names.iter().map(|name| hash(stem(name.as_encoded_bytes()))).collect();
         stems.sort_unstable();
         stems.dedup();
-        Ok(Listing { state, facts, unsettled, stems })
+        Ok(Listing { state, facts, unsettled, stems, names })
+    }
+
+    /// The extension modules that CPython would find in the folder, if their files are regular ones. `suffixes` are
+    /// those of extension modules, which it tries before all others, in the order in which it tries them.
+    ///
+    /// A package comes first, so a name for which the folder has a file or folder without a suffix is left out.
+    pub(super) fn extensions(&self, suffixes: &[&str]) -> Vec<ExtensionStamp> {
+        let mut found = BTreeMap::new();
+        for (number, suffix) in (0u32..).zip(suffixes) {
+            for name in self.names.iter().filter_map(|name| name.to_str()?.strip_suffix(suffix)) {
+                if name.is_ascii() && !name.contains('.') && !self.names.contains(OsStr::new(name)) {
+                    found.entry(hash(name.as_bytes())).or_insert(number);
+                }
+            }
+        }
+        found.into_iter().map(|(stem, suffix)| ExtensionStamp { stem, suffix, reserved: 0 }).collect()
     }
 }

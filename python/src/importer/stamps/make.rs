@@ -13,7 +13,7 @@ use pyo3::{
 use super::{
     super::{importlib::Importlib, layer, place::Place, roots_for_import, source::State, spec::CompiledFiles},
     context::Context,
-    file::{Facts, FolderStamp, ModuleStamp, NO_FOLDER, Tables},
+    file::{ExtensionStamp, Facts, FolderStamp, ModuleStamp, NO_FOLDER, Tables},
     folder::{Listing, hash, unsettled},
     path_of, system_path,
 };
@@ -80,6 +80,7 @@ struct Folder<'py> {
     path: u64,
     facts: Facts,
     stems: Vec<u64>,
+    extensions: Vec<ExtensionStamp>,
     /// A finder of CPython for this folder.
     finder: Bound<'py, PyAny>,
 }
@@ -194,7 +195,9 @@ impl<'py> Made<'py> {
         self.unsettled = self.unsettled.max(listing.unsettled);
         let Some(facts) = listing.facts.filter(|_| listing.unsettled.is_none()) else { return Ok(None) };
         let finder = self.importlib.stock.new_finder(&string(py, path)?)?;
-        self.folders.push(Folder { path: hash(path), facts, stems: listing.stems, finder });
+        let suffixes: Vec<&str> = self.importlib.stock.extension_suffixes().collect();
+        let extensions = listing.extensions(&suffixes);
+        self.folders.push(Folder { path: hash(path), facts, stems: listing.stems, extensions, finder });
         Ok(u32::try_from(self.folders.len() - 1).ok())
     }
 
@@ -203,18 +206,26 @@ impl<'py> Made<'py> {
         let mut order: Vec<usize> = (0..self.folders.len()).collect();
         order.sort_unstable_by_key(|number| self.folders[*number].path);
         let mut places = vec![NO_FOLDER; self.folders.len()];
-        let (mut folders, mut stems) = (Vec::new(), Vec::new());
+        let (mut folders, mut stems, mut extensions) = (Vec::new(), Vec::new(), Vec::new());
         for (place, number) in order.into_iter().enumerate() {
             places[number] = place as u32;
             let folder = &self.folders[number];
-            let (first_stem, stem_count) = (stems.len() as u32, folder.stems.len() as u32);
-            folders.push(FolderStamp { path: folder.path, facts: folder.facts, first_stem, stem_count });
+            folders.push(FolderStamp {
+                path: folder.path,
+                facts: folder.facts,
+                first_stem: stems.len() as u32,
+                stem_count: folder.stems.len() as u32,
+                first_extension: extensions.len() as u32,
+                extension_count: folder.extensions.len() as u32,
+            });
             stems.extend_from_slice(&folder.stems);
+            extensions.extend_from_slice(&folder.extensions);
         }
         let place_of = |number: u32| places.get(number as usize).copied().unwrap_or(NO_FOLDER);
         for module in &mut self.modules {
             (module.folder, module.package) = (place_of(module.folder), place_of(module.package));
         }
-        Tables::encode(&self.modules, &folders, &stems, &context.encode(std::mem::take(&mut self.roots)))
+        let context = context.encode(std::mem::take(&mut self.roots));
+        Tables::encode(&self.modules, &folders, &stems, &extensions, &context)
     }
 }

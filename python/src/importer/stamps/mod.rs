@@ -38,7 +38,7 @@ use crate::{
     library::Library,
     local_file::{Refused, beside},
     roots::Roots,
-    text::{is_absolute, string, text, without_separators},
+    text::{is_absolute, join, string, text, without_separators},
 };
 use context::Context;
 use file::{NO_FOLDER, Tables};
@@ -75,6 +75,8 @@ pub(super) enum Answer {
     Here,
     /// CPython would find nothing there.
     Nothing,
+    /// CPython would find an extension module there, if its file is a regular one: the number of its suffix.
+    Extension(u32),
     /// A finder of CPython must be asked.
     Unknown,
 }
@@ -90,6 +92,27 @@ fn system_path<'t>(py: Python<'_>, path: &'t [u8]) -> PyResult<Cow<'t, Path>> {
         Ok(path) if path.is_ascii() => Ok(Path::new(path).into()),
         _ => Ok(string(py, path)?.extract::<PathBuf>()?.into()),
     }
+}
+
+/// The path of a module in an entry of a path, if a regular file is there. `None` for an entry that is not absolute.
+pub(super) fn file_in(
+    entry: &Bound<'_, PyString>,
+    name: &Bound<'_, PyString>,
+    suffix: &str,
+) -> PyResult<Option<Vec<u8>>> {
+    let folder = text(entry)?;
+    if !is_absolute(&folder) {
+        return Ok(None);
+    }
+    let path = join(without_separators(&folder), (tail(name.to_str()?).to_owned() + suffix).as_bytes());
+    let file = system_path(entry.py(), &path)?;
+    let is_file = entry.py().detach(|| file.is_file());
+    Ok(is_file.then_some(path))
+}
+
+/// The name of a module without the names of its packages.
+fn tail(name: &str) -> &str {
+    name.rsplit('.').next().unwrap_or(name)
 }
 
 /// The state of a file or a folder. `None` if the system does not report it.
@@ -117,7 +140,7 @@ impl Stamps {
             Refused::Because(reason) => Refused::Because(format!("{}: {reason}", path.display())),
             Refused::Missing => Refused::Missing,
         };
-        let tables = Tables::read(&path).map_err(of_file)?;
+        let tables = Tables::open(&path).map_err(of_file)?;
         if let Some(difference) = Context::new(importlib, library, roots).difference(tables.context()) {
             return Err(of_file(Refused::Because(difference)));
         }
@@ -214,7 +237,7 @@ impl Stamps {
         Ok(state)
     }
 
-    /// Whether CPython would find a module in another entry of a path.
+    /// What CPython would find in an entry of a path that is not the folder of the archived file.
     pub(super) fn ask_elsewhere(
         &self,
         importlib: &Importlib,
@@ -231,45 +254,50 @@ impl Stamps {
             false => entry.clone(),
         };
         let path = text(&folder)?;
-        let name = name.to_str()?;
-        let tail = name.rsplit('.').next().unwrap_or(name);
+        let tail = tail(name.to_str()?);
         // Names in a folder are bytes, and only ASCII is the same in every encoding of file names.
         if !is_absolute(&path) || !tail.is_ascii() || !importlib.is_searched_by_stock(&folder)? {
             return Ok(Answer::Unknown);
         }
-        Ok(match self.contains(py, without_separators(&path), hash(tail.as_bytes()))? {
-            Some(false) => Answer::Nothing,
-            _ => Answer::Unknown,
-        })
+        self.ask_folder(py, without_separators(&path), hash(tail.as_bytes()))
     }
 
-    /// Whether a folder has a name with this stem. `None` if that is not known.
-    fn contains(&self, py: Python<'_>, path: &[u8], stem: u64) -> PyResult<Option<bool>> {
-        let Some(state) = self.folder(py, path)? else { return Ok(None) };
+    /// What CPython would find in a folder. `stem` is the hash of the name of the module in it.
+    fn ask_folder(&self, py: Python<'_>, path: &[u8], stem: u64) -> PyResult<Answer> {
+        let Some(state) = self.folder(py, path)? else { return Ok(Answer::Unknown) };
         let (folders, key) = (self.tables.folders(), hash(path));
         let number = folders.binary_search_by_key(&key, |folder| folder.path);
         if let Some(folder) = number.ok().and_then(|number| folders.get(number))
             && folder.facts.are_of(&state)
         {
-            return Ok(Some(self.tables.stems(folder).binary_search(&stem).is_ok()));
+            if self.tables.stems(folder).binary_search(&stem).is_err() {
+                return Ok(Answer::Nothing);
+            }
+            let extensions = self.tables.extensions(folder);
+            let found = extensions.binary_search_by_key(&stem, |extension| extension.stem);
+            let found = found.ok().and_then(|number| extensions.get(number));
+            return Ok(found.map_or(Answer::Unknown, |extension| Answer::Extension(extension.suffix)));
         }
-        let has_stem = |listing: &Listing| listing.stems.binary_search(&stem).is_ok();
+        let answer = |listing: &Listing| match listing.stems.binary_search(&stem) {
+            Ok(_) => Answer::Unknown,
+            Err(_) => Answer::Nothing,
+        };
         let listed = self
             .folders()
             .get(path)
-            .and_then(|look| look.listing.as_ref().filter(|listing| listing.state == state).map(has_stem));
-        if listed.is_some() {
+            .and_then(|look| look.listing.as_ref().filter(|listing| listing.state == state).map(answer));
+        if let Some(listed) = listed {
             return Ok(listed);
         }
         let folder = system_path(py, path)?;
-        let Ok(listing) = py.detach(|| Listing::of(&folder)) else { return Ok(None) };
+        let Ok(listing) = py.detach(|| Listing::of(&folder)) else { return Ok(Answer::Unknown) };
         if listing.facts.is_none() || listing.unsettled.is_some() {
-            return Ok(None);
+            return Ok(Answer::Unknown);
         }
-        let answer = has_stem(&listing);
+        let answer = answer(&listing);
         if let Some(look) = self.folders().get_mut(path) {
             look.listing = Some(listing);
         }
-        Ok(Some(answer))
+        Ok(answer)
     }
 }
