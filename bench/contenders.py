@@ -108,7 +108,7 @@ def stamp(case, path):
 
 #: No finder of CPython was asked, and no source was read.
 STAMPED = """\
-assert said[0]["stamps"]["found"] == said[0]["stamps"]["loaded"] == said[1]["hits"], said"""
+assert said[0]["stamps"]["found"] >= said[0]["stamps"]["loaded"] == said[1]["hits"], said"""
 
 
 def imaged(case):
