@@ -290,7 +290,7 @@ def test_a_missing_folder_is_stock_behaviour(environment):
         assert "environment.perma" in used["status"]["reason"]
         code, status = environment.command("status")
         assert (code, status["is_on"]) == (1, False)
-        assert "interrupted" in status["reason"]
+        assert "some of its files are missing" in status["reason"]
     finally:
         away.rename(environment.archives)
     assert environment.used()["stats"]["hits"] > 0
@@ -344,6 +344,35 @@ def test_a_file_beside_the_archive_that_is_not_used_is_made_again(environment):
     assert environment.used()["status"]["stamps"]["reason"] is None
 
 
+def test_a_lost_image_is_made_again(environment):
+    found = list((environment.archives / environment.generation()).glob("environment.perma.image-*"))
+    if not found:
+        pytest.skip("this interpreter has no images")
+    found[0].unlink()
+    assert "there is no image" in environment.used()["status"]["image"]["reason"]
+    assert environment.enable() is not None
+    assert environment.used()["status"]["image"]["reason"] is None
+    assert environment.enable() is None
+
+
+def test_status_names_the_variable_that_switches_it_off(environment):
+    code, status = environment.command("status", env={**os.environ, "PERMACODE_OFF": "1"})
+    assert (code, status["is_on"], status["is_off_here"]) == (0, True, True)
+    assert environment.command("status")[1]["is_off_here"] is False
+    ran = subprocess.run([COMMAND, "status", "--python", str(environment.python)], capture_output=True, text=True,
+                         env={**os.environ, "PERMACODE_OFF": "1"})
+    assert "PERMACODE_OFF is set here" in ran.stdout
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 15), reason="Python runs an entry point once")
+def test_the_first_import_removes_all_hooks(environment):
+    """In a virtual environment, Python runs each line of a start-up file twice."""
+    show = "import sys; print([type(finder).__name__ for finder in sys.meta_path].count('PermacodeStart'))"
+    assert environment.run("-c", show) in ("1\n", "2\n")
+    assert environment.run("-c", "import sample; " + show) == "0\n"
+    assert environment.run("-c", "import sample; " + show, PERMACODE_OFF="1") == "0\n"
+
+
 def test_a_package_that_was_removed_is_stock_behaviour(environment):
     package = environment.packages / "permacode"
     away = environment.packages / "away"
@@ -364,6 +393,8 @@ def test_a_moved_environment_is_stock_behaviour(environment):
         assert environment.run("-c", script) == f"False {environment.packages / 'sample.py'}\n"
         code, status = environment.command("status")
         assert code == 1 and "made for another place" in status["reason"], status
+        # All files have other paths now, which says nothing.
+        assert status["changes"] is None, status
     finally:
         moved.rename(old)
         environment.folder, environment.packages = old, old_packages

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer,
-    environment::{Differences, EnvironmentArgs},
+    environment::{Differences, EnvironmentArgs, OFF},
     escape::harmless,
     output::{Output, size},
     package::PackageError,
@@ -10,6 +10,7 @@ use crate::{
 use anyhow::Result;
 use serde::Serialize;
 use serde_json::Value;
+use std::env;
 
 /// Say whether the programs of an environment import from an archive, and why not
 ///
@@ -35,6 +36,8 @@ Exit status:
 struct Report {
     environment: String,
     is_on: bool,
+    /// Whether `PERMACODE_OFF` is set where this command runs.
+    is_off_here: bool,
     /// Why no archive is in use.
     reason: Option<String>,
     files: Vec<String>,
@@ -52,6 +55,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
     let mut report = Report {
         environment: environment.prefix().display().to_string(),
         is_on: false,
+        is_off_here: env::var_os(OFF).is_some(),
         reason: Some("it was not enabled; `permacode enable` makes an archive".to_owned()),
         files: environment.files().iter().map(|path| path.display().to_string()).collect(),
         bytes: environment.bytes(),
@@ -75,7 +79,11 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         }
         report.changes = environment.differences()?;
     } else if !report.files.is_empty() {
-        report.reason = Some("`permacode enable` was interrupted: run it again, or `permacode disable`".to_owned());
+        report.reason = Some(
+            "some of its files are missing: `permacode enable` was interrupted, or somebody removed them; run it \
+             again, or `permacode disable`"
+                .to_owned(),
+        );
     }
     match args.environment.json {
         true => out.json(&report)?,
@@ -90,6 +98,9 @@ impl Report {
         out.line(harmless(&format!("{}: imports come from {from}", self.environment)))?;
         if let Some(reason) = &self.reason {
             out.line(harmless(&format!("  reason     {reason}")))?;
+        }
+        if self.is_off_here {
+            out.line(format_args!("  note       {OFF} is set here: programs that inherit it import from files"))?;
         }
         for (number, file) in self.files.iter().enumerate() {
             let title = if number == 0 { "files" } else { "" };

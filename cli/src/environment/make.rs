@@ -65,9 +65,11 @@ impl Environment {
         let interpreter = self.interpreter()?;
         let mut manifest = self.manifest(&interpreter)?;
         manifest.is_sealed = is_sealed;
-        let is_same = |generation| Manifest::read(generation).is_some_and(|found| found == manifest);
-        if before.is_some_and(is_same) && self.has_current_start_files()? && self.is_whole() {
-            return Ok(None);
+        if let Some(found) = before.and_then(Manifest::read) {
+            manifest.has_image = found.has_image;
+            if found == manifest && self.has_current_start_files()? && self.is_whole(found.has_image) {
+                return Ok(None);
+            }
         }
         self.sweep(before)?;
         let generation = tempfile::Builder::new()
@@ -75,9 +77,10 @@ impl Environment {
             .permissions(Permissions::from_mode(0o755))
             .tempdir_in(self.folder())
             .with_context(|| format!("cannot write to {:?}", self.folder()))?;
-        manifest.write(generation.path())?;
         let previous = self.write_start_files()?;
         let used = self.fill(generation.path(), interpreter, is_sealed).and_then(|made| {
+            manifest.has_image = made.image_bytes.is_some();
+            manifest.write(generation.path())?;
             self.switch(before, &generation)?;
             Ok(made)
         });

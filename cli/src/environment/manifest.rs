@@ -26,6 +26,8 @@ pub(super) struct Manifest {
     files: BTreeMap<PathBuf, Facts>,
     /// Whether the archive promises that they do not change.
     pub(super) is_sealed: bool,
+    /// Whether an image could be made.
+    pub(super) has_image: bool,
 }
 
 /// What changed since an archive was made.
@@ -80,7 +82,7 @@ impl Environment {
                 }
             }
         }
-        Ok(Manifest { made_for: self.made_for(interpreter)?, files, is_sealed: false })
+        Ok(Manifest { made_for: self.made_for(interpreter)?, files, is_sealed: false, has_image: false })
     }
 
     fn made_for(&self, interpreter: &Interpreter) -> Result<String> {

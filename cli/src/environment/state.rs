@@ -52,10 +52,9 @@ impl Environment {
     }
 
     /// Whether a process uses everything that was made. A damaged image can stop the process.
-    pub(super) fn is_whole(&self) -> bool {
+    pub(super) fn is_whole(&self, has_image: bool) -> bool {
         let Ok(state) = self.state() else { return false };
         let (Some(status), Some(stats)) = (&state.status, &state.stats) else { return false };
-        let has_image = self.generation_files().any(|file| file.file_name().to_string_lossy().contains(".image-"));
         state.is_on()
             && stats["fallbacks"] == 0
             && (status["sealed"] == true || status["stamps"]["path"].is_string())
@@ -79,16 +78,11 @@ impl Environment {
 
     /// The bytes of the files of the generation in use.
     pub(crate) fn bytes(&self) -> u64 {
-        self.generation_files().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
-    }
-
-    /// The files of the generation in use, as far as they can be listed.
-    fn generation_files(&self) -> impl Iterator<Item = fs::DirEntry> {
         let files = self.current().and_then(|generation| fs::read_dir(generation).ok());
-        files.into_iter().flatten().filter_map(Result::ok)
+        files.into_iter().flatten().filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
     }
 
-    /// What changed since the archive was made. `None` if there is no archive.
+    /// What changed since the archive was made. `None` if there is no archive, or if it was made for another place.
     ///
     /// # Errors
     /// If the interpreter does not work.
@@ -96,6 +90,9 @@ impl Environment {
         let Some(manifest) = self.current().and_then(|generation| Manifest::read(&generation)) else {
             return Ok(None);
         };
+        if !self.has_current_start_files()? {
+            return Ok(None);
+        }
         Ok(Some(manifest.differences(&self.manifest(&self.interpreter()?)?)))
     }
 }
