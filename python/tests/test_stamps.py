@@ -58,7 +58,8 @@ def test_they_answer(stamped):
     print(stamps["found"], stamps["loaded"], permacode.stats()["hits"])
     """
     assert stamped.run(script) == "2 2 2\n"
-    assert status(stamped) == {"path": str(stamped.stamps), "reason": None, "found": 0, "loaded": 0}
+    # `status` imports json, which may import an extension module.
+    assert {**status(stamped), "found": 0} == {"path": str(stamped.stamps), "reason": None, "found": 0, "loaded": 0}
 
 
 def test_the_file(stamped):

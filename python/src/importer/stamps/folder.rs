@@ -10,10 +10,7 @@ use std::{
 
 use hashbrown::HashSet;
 
-use super::{
-    super::source::State,
-    file::{ExtensionStamp, Facts},
-};
+use super::{super::source::State, file::Facts};
 
 /// File systems store times with a limited resolution. Two changes with the same time look the same. So facts are
 /// trusted only if the last change was longer ago than the resolution.
@@ -67,19 +64,18 @@ impl Listing {
         Ok(Listing { state, facts, unsettled, stems, names })
     }
 
-    /// The extension modules that CPython would find in the folder, if their files are regular ones. `suffixes` are
-    /// those of extension modules, which it tries before all others, in the order in which it tries them.
-    ///
-    /// A package comes first, so a name for which the folder has a file or folder without a suffix is left out.
-    pub(super) fn extensions(&self, suffixes: &[&str]) -> Vec<ExtensionStamp> {
+    /// The modules for which the folder has a file with a suffix of extension modules, and the number of the first such
+    /// suffix. A name for which the folder has a file or a folder without a suffix is left out: that may be a package,
+    /// and would change without a change of this folder.
+    pub(super) fn extensions(&self, suffixes: &[&str]) -> BTreeMap<&str, u32> {
         let mut found = BTreeMap::new();
         for (number, suffix) in (0u32..).zip(suffixes) {
             for name in self.names.iter().filter_map(|name| name.to_str()?.strip_suffix(suffix)) {
                 if name.is_ascii() && !name.contains('.') && !self.names.contains(OsStr::new(name)) {
-                    found.entry(hash(name.as_bytes())).or_insert(number);
+                    found.entry(name).or_insert(number);
                 }
             }
         }
-        found.into_iter().map(|(stem, suffix)| ExtensionStamp { stem, suffix, reserved: 0 }).collect()
+        found
     }
 }

@@ -14,6 +14,7 @@ use super::{
     super::{importlib::Importlib, layer, place::Place, roots_for_import, source::State, spec::CompiledFiles},
     context::Context,
     file::{ExtensionStamp, Facts, FolderStamp, ModuleStamp, NO_FOLDER, Tables},
+    file_in,
     folder::{Listing, hash, unsettled},
     path_of, system_path,
 };
@@ -195,10 +196,30 @@ impl<'py> Made<'py> {
         self.unsettled = self.unsettled.max(listing.unsettled);
         let Some(facts) = listing.facts.filter(|_| listing.unsettled.is_none()) else { return Ok(None) };
         let finder = self.importlib.stock.new_finder(&string(py, path)?)?;
-        let suffixes: Vec<&str> = self.importlib.stock.extension_suffixes().collect();
-        let extensions = listing.extensions(&suffixes);
+        let extensions = self.extensions(&finder, &listing, path)?;
         self.folders.push(Folder { path: hash(path), facts, stems: listing.stems, extensions, finder });
         Ok(u32::try_from(self.folders.len() - 1).ok())
+    }
+
+    /// The extension modules of a folder that CPython finds by their names.
+    fn extensions(&self, finder: &Bound<'py, PyAny>, listing: &Listing, path: &[u8]) -> PyResult<Vec<ExtensionStamp>> {
+        let py = finder.py();
+        let suffixes: Vec<&str> = self.importlib.stock.extension_suffixes().collect();
+        let mut stamps = Vec::new();
+        for (name, suffix) in listing.extensions(&suffixes) {
+            let name = PyString::new(py, name);
+            let expected = file_in(&string(py, path)?, &name, suffixes.get(suffix as usize).unwrap_or(&""))?;
+            let found = layer::spec_found_by(finder, &name, None)?;
+            let origin = found.map(|spec| spec.getattr(intern!(py, "origin"))).transpose()?;
+            if let Some(expected) = expected
+                && let Some(origin) = origin
+                && origin.eq(string(py, &expected)?)?
+            {
+                stamps.push(ExtensionStamp { stem: hash(name.to_str()?.as_bytes()), suffix, reserved: 0 });
+            }
+        }
+        stamps.sort_unstable_by_key(|stamp| stamp.stem);
+        Ok(stamps)
     }
 
     /// The bytes of the file.
