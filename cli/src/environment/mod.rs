@@ -1,8 +1,8 @@
 //! Environments whose programs import from an archive: where their files lie, and what they are.
 //!
 //! ```text
-//!   PACKAGES/_permacode.pth ──► the extension, and ROOT/current/environment.perma
-//!     (from 3.15 on:  PACKAGES/_permacode.start ──► PACKAGES/_permacode_start.py ──► the same)
+//!   PACKAGES/_permacode.pth ──► PACKAGES/_permacode_start.py ──► the extension, and ROOT/current/environment.perma
+//!     (from 3.15 on: _permacode.start; of a user: _permacode_start_user.py)
 //!   ROOT/lock                   one command at a time changes the environment
 //!   ROOT/current                a link to the generation in use; replacing it is the last step of each change
 //!   ROOT/generation-XXXX/       archive, image, stamps, manifest
@@ -105,8 +105,11 @@ struct Places {
     is_virtual: bool,
     has_user_folder: bool,
     packages: PathBuf,
-    /// The compiled form of the module that a `.start` file names, if the interpreter reads such files.
-    start_module_cache: Option<PathBuf>,
+    /// Whether the interpreter reads `.start` files.
+    reads_entry_points: bool,
+    /// The module that the start-up file names, and its compiled form.
+    start_module: String,
+    start_module_cache: PathBuf,
     data: PathBuf,
     library: String,
     extension: Option<PathBuf>,

@@ -18,14 +18,17 @@ if sys.argv[1] == "user":
     scheme = [preferred("user")]
 spec = importlib.util.find_spec("permacode")
 packages = sysconfig.get_path("purelib", *scheme)
+# A process may read the start-up files of a user and of the environment.
+start_module = "_permacode_start_user" if sys.argv[1] == "user" else "_permacode_start"
 print(json.dumps({
     "prefix": sys.prefix,
     "is_virtual": sys.prefix != sys.base_prefix,
     "has_user_folder": bool(site.ENABLE_USER_SITE),
     "packages": packages,
     # From 3.15 on, import lines in .pth files are deprecated (PEP 829).
-    "start_module_cache": importlib.util.cache_from_source(os.path.join(packages, "_permacode_start.py"))
-    if sys.version_info >= (3, 15) else None,
+    "reads_entry_points": sys.version_info >= (3, 15),
+    "start_module": start_module,
+    "start_module_cache": importlib.util.cache_from_source(os.path.join(packages, start_module + ".py")),
     "data": sysconfig.get_path("data", *scheme),
     "library": os.path.basename(sysconfig.get_path("stdlib")),
     "extension": spec and spec.origin,

@@ -1,5 +1,7 @@
-//! The start-up file: a `.pth` file with one line that Python runs. From 3.15 on, a `.start` file and a module with the
-//! same statement.
+//! The start-up files: a `.pth` file with one import, and the module that it imports. From 3.15 on, a `.start` file names
+//! the module instead (PEP 829).
+//!
+//! Python compiles a line of a `.pth` file each time, and in a virtual environment twice. The module is compiled once.
 
 use super::Environment;
 use anyhow::{Context, Result, ensure};
@@ -13,23 +15,11 @@ use std::{
 };
 
 /// Python runs the files in the order of their names.
-const NAME: &str = "_permacode.pth";
+const LINE_NAME: &str = "_permacode.pth";
+const ENTRY_POINT_NAME: &str = "_permacode.start";
 
-/// The first import that searches files runs it, after a line with the three paths.
+/// The module, after a line for each of the three paths.
 const CODE: &str = include_str!("start.py");
-
-/// Runs when Python starts, so it is short: Python compiles it each time.
-///
-/// Other start-up files and `sitecustomize` import modules while Python starts, and `-c` imports `linecache`. These
-/// modules are not worth loading the package. Besides, PyO3 panics if there is an error while CPython 3.15 starts,
-/// because it does not call itself initialized then.
-const STATEMENT: &str = "sys.meta_path.insert(2, type(\"PermacodeStart\", (), {\"find_spec\": \
-    lambda hook, name, path=None, target=None, site=sys.modules[\"site\"].__spec__: \
-    None if site._initializing or name == \"linecache\" else (exec(CODE, found := locals()), found[\"spec\"])[1]})())";
-
-/// Entry points that Python calls (PEP 829), in place of a `.pth` file.
-const START_NAME: &str = "_permacode.start";
-const MODULE_NAME: &str = "_permacode_start.py";
 
 const COMMENT: &str =
     "# Made by `permacode enable`; `permacode disable` removes it. docs/enable.md of Permacode explains it.";
@@ -38,31 +28,28 @@ const COMMENT: &str =
 type Previous = Vec<(PathBuf, Option<Vec<u8>>)>;
 
 impl Environment {
-    /// The start-up files. A file comes after the one that it needs.
-    pub(super) fn start_paths(&self) -> Vec<PathBuf> {
-        let names = if self.places.start_module_cache.is_some() { vec![MODULE_NAME, START_NAME] } else { vec![NAME] };
-        names.into_iter().map(|name| self.places.packages.join(name)).collect()
+    /// The start-up files: the module, and the file that Python reads, which needs the module.
+    pub(super) fn start_paths(&self) -> [PathBuf; 2] {
+        let read = if self.places.reads_entry_points { ENTRY_POINT_NAME } else { LINE_NAME };
+        [format!("{}.py", self.places.start_module), read.to_owned()].map(|name| self.places.packages.join(name))
+    }
+
+    /// The texts of these files.
+    fn start_texts(&self) -> Result<[String; 2]> {
+        let literal = |path: &Path| path.to_str().map(literal).context("a path is not text");
+        let (prefix, stem, archive) = (literal(self.prefix())?, literal(&self.stem()?)?, literal(&self.archive())?);
+        let module = format!("{COMMENT}\nPREFIX = {prefix}\nSTEM = {stem}\nARCHIVE = {archive}\n\n{CODE}");
+        let name = &self.places.start_module;
+        let read = match self.places.reads_entry_points {
+            true => format!("{COMMENT}\n{name}:start\n"),
+            false => format!("{COMMENT}\nimport {name}\n"),
+        };
+        Ok([module, read])
     }
 
     /// The start-up files with their texts.
-    fn start_files(&self) -> Result<Vec<(PathBuf, String)>> {
-        let statement = self.start_statement()?;
-        let texts = match self.places.start_module_cache {
-            Some(_) => vec![
-                format!("{COMMENT}\nimport sys\n\n\ndef start():\n    {statement}\n"),
-                format!("{COMMENT}\n_permacode_start:start\n"),
-            ],
-            None => vec![format!("{COMMENT}\nimport sys; {statement}\n")],
-        };
-        Ok(self.start_paths().into_iter().zip(texts).collect())
-    }
-
-    /// What runs when Python starts.
-    fn start_statement(&self) -> Result<String> {
-        let literal = |path: &Path| path.to_str().map(literal).context("a path is not text");
-        let (prefix, stem, archive) = (literal(self.prefix())?, literal(&self.stem()?)?, literal(&self.archive())?);
-        let code = format!("prefix, stem, archive = {prefix}, {stem}, {archive}\n{CODE}");
-        Ok(STATEMENT.replace("CODE", &self::literal(&code)))
+    fn start_files(&self) -> Result<impl Iterator<Item = (PathBuf, String)>> {
+        Ok(self.start_paths().into_iter().zip(self.start_texts()?))
     }
 
     /// Whether there are start-up files, for this place of the environment or another one.
@@ -72,8 +59,8 @@ impl Environment {
 
     /// Whether the start-up files are as `enable` would write them.
     pub(super) fn has_current_start_files(&self) -> Result<bool> {
-        let is_same = |(path, text): &(PathBuf, String)| fs::read(path).is_ok_and(|found| found == text.as_bytes());
-        Ok(self.start_files()?.iter().all(is_same))
+        let is_same = |(path, text): (PathBuf, String)| fs::read(path).is_ok_and(|found| found == text.as_bytes());
+        Ok(self.start_files()?.all(is_same))
     }
 
     /// Writes the start-up files, and returns what was there.
@@ -99,12 +86,10 @@ impl Environment {
 
     /// A process that cannot write to the folder of packages would compile the module each time it starts.
     fn compile_start_module(&self) -> Result<()> {
-        if let Some(cache) = &self.places.start_module_cache {
-            let mut command = self.stock();
-            command.args(["-m", "py_compile"]).arg(self.places.packages.join(MODULE_NAME)).stdin(Stdio::null());
-            let failed = || format!("cannot write {cache:?}");
-            ensure!(command.output().with_context(failed)?.status.success(), failed());
-        }
+        let mut command = self.stock();
+        command.args(["-m", "py_compile"]).args(self.start_paths().first()).stdin(Stdio::null());
+        let failed = || format!("cannot write {:?}", self.places.start_module_cache);
+        ensure!(command.output().with_context(failed)?.status.success(), failed());
         Ok(())
     }
 
@@ -114,9 +99,10 @@ impl Environment {
         for path in self.start_paths().iter().rev() {
             found |= remove(path)?;
         }
-        if let Some(cache) = &self.places.start_module_cache {
-            remove(cache)?;
-        }
+        let cache = &self.places.start_module_cache;
+        remove(cache)?;
+        // Compiled forms of other modules stay.
+        cache.parent().map(fs::remove_dir);
         Ok(found)
     }
 }
