@@ -1,7 +1,8 @@
 //! Puts the start of an image into a huge page of the system.
 //!
 //! Where types move, a process writes to every page of objects that it needs. The start of an image has what most
-//! programs need. To copy it as a whole takes as long as about 60 writes to single pages of a file.
+//! programs need. To copy it as a whole takes about as long as to copy 300 of its 512 pages, and the processor then
+//! needs one entry of its address cache for all of them.
 
 #![allow(unsafe_code)]
 
