@@ -344,11 +344,17 @@ def test_a_file_beside_the_archive_that_is_not_used_is_made_again(environment):
     assert environment.used()["status"]["stamps"]["reason"] is None
 
 
-def test_a_lost_image_is_made_again(environment):
+@pytest.mark.parametrize("could_be_made", [True, False])
+def test_a_missing_image_is_made(environment, could_be_made):
     found = list((environment.archives / environment.generation()).glob("environment.perma.image-*"))
     if not found:
         pytest.skip("this interpreter has no images")
     found[0].unlink()
+    if not could_be_made:
+        manifest = environment.archives / environment.generation() / "manifest.json"
+        text = manifest.read_text()
+        assert '"has_image":true' in text
+        manifest.write_text(text.replace('"has_image":true', '"has_image":false'))
     assert "there is no image" in environment.used()["status"]["image"]["reason"]
     assert environment.enable() is not None
     assert environment.used()["status"]["image"]["reason"] is None
@@ -370,6 +376,11 @@ def test_the_first_import_removes_the_hook(environment):
     assert environment.run("-c", show) == "1\n"
     assert environment.run("-c", "import sample; " + show) == "0\n"
     assert environment.run("-c", "import sample; " + show, PERMACODE_OFF="1") == "0\n"
+
+
+def test_a_meta_path_that_is_no_list(environment):
+    script = "import sys; sys.meta_path = tuple(sys.meta_path); import sample; print(sample.VALUE)"
+    assert environment.run("-c", script) == environment.run("-c", script, PERMACODE_OFF="1") == "1\n"
 
 
 def test_the_module_of_the_start_up_file_is_compiled(environment):

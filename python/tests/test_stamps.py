@@ -175,6 +175,18 @@ except ImportError as error:
 """
 
 
+def test_a_name_with_a_lone_surrogate(stamped):
+    script = """
+    import importlib
+    for name in ("\\udcff", "package.\\udcff"):
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            print(ascii(error.name))
+    """
+    assert stamped.same(script) == "'\\udcff'\n'package.\\udcff'\n"
+
+
 def test_a_removed_file(stamped):
     (stamped.folder / "tool.py").unlink()
     assert stamped.same(IMPORT) == "ModuleNotFoundError tool\n"

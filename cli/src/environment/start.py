@@ -11,8 +11,12 @@ def find_spec(name, path=None, target=None):
     import _frozen_importlib as importlib
     import os
 
-    if this in sys.meta_path:
+    try:
         sys.meta_path.remove(this)
+    except ValueError:
+        pass  # Another thread was faster.
+    except AttributeError:
+        return None  # It is no list.
     try:
         if sys.prefix == PREFIX and "PERMACODE_OFF" not in os.environ:
             package = sys.modules.get("permacode")

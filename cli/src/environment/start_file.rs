@@ -99,10 +99,17 @@ impl Environment {
         for path in self.start_paths().iter().rev() {
             found |= remove(path)?;
         }
-        let cache = &self.places.start_module_cache;
-        remove(cache)?;
-        // Compiled forms of other modules stay.
-        cache.parent().map(fs::remove_dir);
+        if let Some(folder) = self.places.start_module_cache.parent() {
+            // Programs that run with -O compile the module, too.
+            let prefix = format!("{}.", self.places.start_module);
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if entry.file_name().to_string_lossy().starts_with(&prefix) {
+                    remove(&entry.path())?;
+                }
+            }
+            // Compiled forms of other modules stay.
+            let _ = fs::remove_dir(folder);
+        }
         Ok(found)
     }
 }

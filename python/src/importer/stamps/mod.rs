@@ -254,7 +254,9 @@ impl Stamps {
             false => entry.clone(),
         };
         let path = text(&folder)?;
-        let tail = tail(name.to_str()?);
+        // A name with lone surrogates has no hash.
+        let Ok(name) = name.to_str() else { return Ok(Answer::Unknown) };
+        let tail = tail(name);
         // Names in a folder are bytes, and only ASCII is the same in every encoding of file names.
         if !is_absolute(&path) || !tail.is_ascii() || !importlib.is_searched_by_stock(&folder)? {
             return Ok(Answer::Unknown);
