@@ -56,6 +56,8 @@ def test_an_interruption_reaches_the_program(app, kind):
     """)
     app.bundle(*kind)
     script = """
+    import signal
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # A shell may have switched it off for its jobs.
     sys.first = True
     try:
         import interrupted
