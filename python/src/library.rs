@@ -10,7 +10,7 @@ use permacode_reader::{self as reader, Archive, Mapping, Module, Target};
 use pyo3::{intern, prelude::*, types::PyString};
 
 use crate::{
-    build::{self, Build},
+    build::{self, Build, NoImage},
     error::{Error, describe, import_error, of_reader},
     roots, text,
 };
@@ -35,7 +35,7 @@ pub(crate) struct Library {
     /// Index of the target.
     target: usize,
     builder: Box<dyn Build>,
-    no_image: Option<String>,
+    no_image: Option<NoImage>,
 }
 
 /// What an interpreter asks of a target.
@@ -107,9 +107,14 @@ impl Library {
         &self.archive
     }
 
+    /// Whether an image could be used, but does not exist.
+    pub(crate) fn lacks_image(&self) -> bool {
+        matches!(self.no_image, Some(NoImage::Missing(_)))
+    }
+
     /// Why code objects do not come from an image, and what the images beside the archive are for. `None` if they do.
     pub(crate) fn no_image(&self, py: Python<'_>) -> Option<String> {
-        let mut reason = self.no_image.clone()?;
+        let mut reason = self.no_image.as_ref()?.to_string();
         let others = self.target().map(|target| build::other_images(py, &self.path, &self.archive, &target));
         for other in others.into_iter().flatten() {
             reason.push_str("; ");

@@ -57,11 +57,10 @@ impl Environment {
         let (Some(status), Some(stats)) = (&state.status, &state.stats) else { return false };
         let image = &status["image"];
         // One that could not be written before is tried again. One that this interpreter cannot have is not.
-        let is_missing = image["reason"].as_str().is_some_and(|reason| reason.starts_with("there is no image"));
         state.is_on()
             && stats["fallbacks"] == 0
             && (status["sealed"] == true || status["stamps"]["path"].is_string())
-            && (image["path"].is_string() || !has_image && !is_missing)
+            && (image["path"].is_string() || !has_image && image["missing"] == false)
     }
 
     /// Whether `enable` made its files. They need not be in use.

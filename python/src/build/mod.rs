@@ -19,7 +19,10 @@ mod marshal;
 mod records;
 mod weights;
 
-use std::path::Path;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use permacode_reader::{Archive, Mapping, Module, Target};
 use pyo3::{prelude::*, types::PyString};
@@ -92,11 +95,37 @@ impl Tables {
     }
 }
 
+/// The reason why no image is used.
+#[derive(Debug, Clone)]
+pub(crate) enum NoImage {
+    /// There is no such file. It can be made.
+    #[cfg_attr(not(permacode_image), expect(dead_code, reason = "only images can be missing"))]
+    Missing(PathBuf),
+    Because(String),
+}
+
+impl From<String> for NoImage {
+    fn from(reason: String) -> Self {
+        NoImage::Because(reason)
+    }
+}
+
+impl fmt::Display for NoImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NoImage::Missing(path) => {
+                write!(f, "there is no image {}; permacode image or python -m permacode.image makes one", path.display())
+            }
+            NoImage::Because(reason) => f.write_str(reason),
+        }
+    }
+}
+
 /// The way that was chosen.
 pub(crate) struct Chosen {
     pub(crate) builder: Box<dyn Build>,
-    /// Why no image is used. `None` if one is.
-    pub(crate) no_image: Option<String>,
+    /// `None` if an image is used.
+    pub(crate) no_image: Option<NoImage>,
 }
 
 /// Chooses the fastest way to make the code objects of a target: an image if one fits, and otherwise the tables.
@@ -110,7 +139,7 @@ pub(crate) fn choose(py: Python<'_>, path: &Path, archive: &Archive<Mapping>, ta
 
 /// The same, without an image.
 pub(crate) fn choose_tables(py: Python<'_>, archive: &Archive<Mapping>, target: &Target<'_>, why: &str) -> Chosen {
-    Chosen { builder: Tables::of(archive, target).choose(py), no_image: Some(why.to_owned()) }
+    Chosen { builder: Tables::of(archive, target).choose(py), no_image: Some(why.to_owned().into()) }
 }
 
 #[cfg(permacode_image)]
@@ -120,7 +149,7 @@ fn open_image(
     archive: &Archive<Mapping>,
     target: &Target<'_>,
     tables: Tables,
-) -> std::result::Result<Box<dyn Build>, String> {
+) -> std::result::Result<Box<dyn Build>, NoImage> {
     image::Image::open(py, path, archive, target, tables).map(|image| Box::new(image) as Box<dyn Build>)
 }
 
@@ -152,8 +181,9 @@ fn open_image(
     _archive: &Archive<Mapping>,
     _target: &Target<'_>,
     _tables: Tables,
-) -> std::result::Result<Box<dyn Build>, String> {
-    Err("this package was built without images: they need CPython 3.12 to 3.14 with its interpreter lock, Linux, and \
+) -> std::result::Result<Box<dyn Build>, NoImage> {
+    Err("this package was built without images: they need CPython 3.12 to 3.15 with its interpreter lock, Linux, and \
          CPython's internal headers when the package is built"
-        .to_owned())
+        .to_owned()
+        .into())
 }

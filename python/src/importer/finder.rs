@@ -79,11 +79,7 @@ impl PermacodeFinder {
         path: Option<&Bound<'py, PyAny>>,
         target: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = name.py();
-        let searched = match path {
-            Some(path) => path.clone(),
-            None => importlib.of_sys(py, intern!(py, "path"))?,
-        };
+        let searched = searched(importlib, name.py(), path)?;
         for layer in &this.get().layers {
             let Some(spec) = layer.extension(importlib, name, &searched)? else { continue };
             let Ok(finders) = Obstacle::or_between(importlib, this)? else { return Ok(None) };
@@ -136,7 +132,7 @@ impl PermacodeFinder {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = name.py();
         let importlib = Importlib::get(py)?;
-        let (mut searched, mut declined) = (path.cloned(), Vec::new());
+        let mut declined = Vec::new();
         let mut is_path_finder_next = false;
         for layer in &this.get().layers {
             let Some(in_archive) = layer.find(name)? else { continue };
@@ -155,11 +151,7 @@ impl PermacodeFinder {
                     }
                 }
             }
-            let path = match &searched {
-                Some(path) => path,
-                None => searched.insert(importlib.of_sys(py, intern!(py, "path"))?),
-            };
-            match layer.choose(importlib, &in_archive, name, path, target)? {
+            match layer.choose(importlib, &in_archive, name, &searched(importlib, py, path)?, target)? {
                 Choice::Taken(spec) => return Ok(Some(spec)),
                 Choice::Declined(reason) => declined.push((reason, layer, in_archive)),
             }
@@ -197,4 +189,13 @@ impl PermacodeFinder {
             self.layers.iter().map(|layer| format!("'{}'", layer.library().path().display())).collect();
         format!("<PermacodeFinder of {}>", archives.join(", "))
     }
+}
+
+/// The folders in which a module is searched for: the path that a finder was given, or `sys.path`.
+fn searched<'py>(
+    importlib: &Importlib,
+    py: Python<'py>,
+    path: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    path.map_or_else(|| importlib.of_sys(py, intern!(py, "path")), |path| Ok(path.clone()))
 }

@@ -211,6 +211,7 @@ impl Layer {
         let image = PyDict::new(py);
         image.set_item("path", self.library.builder().image().map(Path::as_os_str))?;
         image.set_item("reason", self.library.no_image(py))?;
+        image.set_item("missing", self.library.lacks_image())?;
         status.set_item("image", image)?;
         let stamps = Stamps::describe(py, &self.stamps, self.library.path(), &self.compiled_files)?;
         status.set_item("stamps", stamps)?;

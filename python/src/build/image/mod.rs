@@ -29,7 +29,7 @@ use pyo3::{ffi, intern, prelude::*, types::PyString};
 
 pub(crate) use make::{build_image, verify_image};
 
-use super::{Build, Method, Tables};
+use super::{Build, Method, NoImage, Tables};
 use crate::{
     error::Result,
     local_file::{Refused, beside},
@@ -139,10 +139,10 @@ impl Image {
         archive: &Archive<Mapping>,
         target: &Target<'_>,
         tables: Tables,
-    ) -> std::result::Result<Image, String> {
+    ) -> std::result::Result<Image, NoImage> {
         let in_words = |error: PyErr| error.to_string();
         if let Some(reason) = obstacle(py).map_err(in_words)? {
-            return Err(reason.to_owned());
+            return Err(reason.to_owned().into());
         }
         let interpreter = Interpreter::new(py)?;
         let fingerprint = interpreter.fingerprint(py, archive, target).map_err(in_words)?;
@@ -156,13 +156,8 @@ impl Image {
                 // If two threads come here at once, the address is taken for one of them.
                 let mapped =
                     Mapped::open(&path, &fingerprint, interpreter.is_fixed()).map_err(|refused| match refused {
-                        Refused::Missing => {
-                            format!(
-                                "there is no image {}; permacode image or python -m permacode.image makes one",
-                                path.display()
-                            )
-                        }
-                        Refused::Because(reason) => format!("{}: {reason}", path.display()),
+                        Refused::Missing => NoImage::Missing(path.clone()),
+                        Refused::Because(reason) => NoImage::Because(format!("{}: {reason}", path.display())),
                     })?;
                 let pages = Pages::new(mapped, &interpreter).map_err(|error| error.to_string())?;
                 let pages: &'static Pages = Box::leak(Box::new(pages));

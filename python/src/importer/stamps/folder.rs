@@ -49,33 +49,38 @@ pub(super) struct Listing {
     pub(super) unsettled: Option<Duration>,
     /// Sorted hashes.
     pub(super) stems: Vec<u64>,
-    names: HashSet<OsString>,
 }
 
 impl Listing {
     pub(super) fn of(path: &Path) -> io::Result<Listing> {
+        Ok(Listing::with_names(path)?.0)
+    }
+
+    /// The listing and the names themselves.
+    pub(super) fn with_names(path: &Path) -> io::Result<(Listing, Vec<OsString>)> {
         let state = State::of_file(path)?;
         let facts = Facts::of(&state);
         let unsettled = facts.as_ref().and_then(unsettled);
-        let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<HashSet<_>>>()?;
+        let names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
         let mut stems: Vec<u64> = names.iter().map(|name| hash(stem(name.as_encoded_bytes()))).collect();
         stems.sort_unstable();
         stems.dedup();
-        Ok(Listing { state, facts, unsettled, stems, names })
+        Ok((Listing { state, facts, unsettled, stems }, names))
     }
+}
 
-    /// The modules for which the folder has a file with a suffix of extension modules, and the number of the first such
-    /// suffix. A name for which the folder has a file or a folder without a suffix is left out: that may be a package,
-    /// and would change without a change of this folder.
-    pub(super) fn extensions(&self, suffixes: &[&str]) -> BTreeMap<&str, u32> {
-        let mut found = BTreeMap::new();
-        for (number, suffix) in (0u32..).zip(suffixes) {
-            for name in self.names.iter().filter_map(|name| name.to_str()?.strip_suffix(suffix)) {
-                if name.is_ascii() && !name.contains('.') && !self.names.contains(OsStr::new(name)) {
-                    found.entry(name).or_insert(number);
-                }
+/// The modules for which a folder with these names has a file with a suffix of extension modules, and the number of the
+/// first such suffix. A name for which the folder has a file or a folder without a suffix is left out: that may be a
+/// package, and would change without a change of this folder.
+pub(super) fn extensions<'n>(names: &'n [OsString], suffixes: &[&str]) -> BTreeMap<&'n str, u32> {
+    let all: HashSet<&OsStr> = names.iter().map(OsString::as_os_str).collect();
+    let mut found = BTreeMap::new();
+    for (number, suffix) in (0u32..).zip(suffixes) {
+        for name in names.iter().filter_map(|name| name.to_str()?.strip_suffix(suffix)) {
+            if name.is_ascii() && !name.contains('.') && !all.contains(OsStr::new(name)) {
+                found.entry(name).or_insert(number);
             }
         }
-        found
     }
+    found
 }

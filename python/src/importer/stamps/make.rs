@@ -1,6 +1,6 @@
 //! Makes the stamps of an archive.
 
-use std::{collections::BTreeSet, fs, path::Path, time::Duration};
+use std::{collections::BTreeSet, ffi::OsString, fs, path::Path, time::Duration};
 
 use hashbrown::HashMap;
 use permacode_reader::Module;
@@ -15,7 +15,7 @@ use super::{
     context::Context,
     file::{ExtensionStamp, Facts, FolderStamp, ModuleStamp, NO_FOLDER, Tables},
     file_in,
-    folder::{Listing, hash, unsettled},
+    folder::{self, Listing, hash, unsettled},
     path_of, system_path,
 };
 use crate::{
@@ -192,21 +192,21 @@ impl<'py> Made<'py> {
     }
 
     fn new_folder(&mut self, py: Python<'py>, path: &[u8]) -> PyResult<Option<u32>> {
-        let Ok(listing) = Listing::of(&system_path(py, path)?) else { return Ok(None) };
+        let Ok((listing, names)) = Listing::with_names(&system_path(py, path)?) else { return Ok(None) };
         self.unsettled = self.unsettled.max(listing.unsettled);
         let Some(facts) = listing.facts.filter(|_| listing.unsettled.is_none()) else { return Ok(None) };
         let finder = self.importlib.stock.new_finder(&string(py, path)?)?;
-        let extensions = self.extensions(&finder, &listing, path)?;
+        let extensions = self.extensions(&finder, &names, path)?;
         self.folders.push(Folder { path: hash(path), facts, stems: listing.stems, extensions, finder });
         Ok(u32::try_from(self.folders.len() - 1).ok())
     }
 
     /// The extension modules of a folder that CPython finds by their names.
-    fn extensions(&self, finder: &Bound<'py, PyAny>, listing: &Listing, path: &[u8]) -> PyResult<Vec<ExtensionStamp>> {
+    fn extensions(&self, finder: &Bound<'py, PyAny>, names: &[OsString], path: &[u8]) -> PyResult<Vec<ExtensionStamp>> {
         let py = finder.py();
         let suffixes: Vec<&str> = self.importlib.stock.extension_suffixes().collect();
         let mut stamps = Vec::new();
-        for (name, suffix) in listing.extensions(&suffixes) {
+        for (name, suffix) in folder::extensions(names, &suffixes) {
             let name = PyString::new(py, name);
             let expected = file_in(&string(py, path)?, &name, suffixes.get(suffix as usize).unwrap_or(&""))?;
             let found = layer::spec_found_by(finder, &name, None)?;
