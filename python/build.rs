@@ -32,7 +32,7 @@ fn main() {
 fn headers(interpreter: &InterpreterConfig) -> Option<PathBuf> {
     const VARIABLE: &str = "PERMACODE_PYTHON_HEADERS";
     println!("cargo:rerun-if-env-changed={VARIABLE}");
-    let versions = PythonVersion { major: 3, minor: 12 }..=PythonVersion { major: 3, minor: 14 };
+    let versions = PythonVersion { major: 3, minor: 12 }..=PythonVersion { major: 3, minor: 15 };
     let is_known = interpreter.implementation() == PythonImplementation::CPython
         && versions.contains(&interpreter.version())
         && !interpreter.build_flags().0.contains(&BuildFlag::Py_GIL_DISABLED)

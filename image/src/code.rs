@@ -73,7 +73,11 @@ impl<'a> CodeObject<'a> {
         let locals = u32::try_from(kinds.len()).map_err(|_| Error::Unsupported("2^32 locals"))?;
         let frame = locals.saturating_add(code.stack_size()).saturating_add(layout.frame_words);
         let counts = Counts::of(kinds, layout);
-        let resume = units.iter().position(|[opcode, _]| u32::from(*opcode) == layout.resume);
+        let [mask, untraced] = layout.untraced_resume;
+        let resume = units.iter().position(|[opcode, argument]| {
+            let is_traced = mask == 0 || u32::from(*argument) & mask != untraced;
+            u32::from(*opcode) == layout.resume && is_traced
+        });
         let first_traceable = resume.unwrap_or(units.len());
         let numbers = [
             code.flags(),

@@ -48,7 +48,7 @@ pub struct Layout {
     pub bytes_data: u32,
     /// Offset of the first item of a tuple.
     pub tuple_items: u32,
-    /// Offset of the hash of a tuple (3.14).
+    /// Offset of the hash of a tuple (3.14 and later).
     pub tuple_hash: u32,
     /// Offset of `lv_tag` of an integer.
     pub int_tag: u32,
@@ -87,6 +87,9 @@ pub struct Layout {
     pub kinds: [u32; 3],
     /// The opcode of `RESUME`.
     pub resume: u32,
+    /// A `RESUME` whose argument has these bits (a mask and their value) is not traced (3.15: the start of a generator
+    /// expression, before its generator exists). The mask is 0 if there is none.
+    pub untraced_resume: [u32; 2],
     /// Number of small integers below zero that are static.
     pub small_negative: u32,
     /// Number of small integers from zero on that are static.

@@ -40,7 +40,7 @@ def _functions():
         return permacode._build_image, permacode._verify_image
     except AttributeError:
         raise ImportError(
-            "this package was built without images: they need CPython 3.12 to 3.14 with its interpreter lock, Linux, "
+            "this package was built without images: they need CPython 3.12 to 3.15 with its interpreter lock, Linux, "
             "and CPython's internal headers when the package is built"
         ) from None
 

@@ -314,8 +314,8 @@ REPLACED = {
     "    code = plain(self, name)\n"
     "    if name != 'tool':\n"
     "        return code\n"
-    "    return code.replace(co_consts=tuple(9 if const == 1 else const for const in code.co_consts))\n",
-    "source_to_code": "def source_to_code(self, data, path, *, _optimization=-1):\n"
+    "    return code.replace(co_consts=tuple(9 if const in (1, 1234) else const for const in code.co_consts))\n",
+    "source_to_code": "def source_to_code(self, data, path, *_, _optimization=-1):\n"
     "    return compile(data.replace(b'VALUE = 1', b'VALUE = 9'), path, 'exec')\n",
     "get_data": "def get_data(self, path):\n"
     "    with open(path, 'rb') as file:\n"
@@ -333,11 +333,11 @@ REPLACED = {
 
 @pytest.mark.parametrize("name", list(REPLACED))
 def test_a_function_of_the_loader_that_the_program_replaced(tool, name):
-    # So that a small number is a constant in every version.
-    tool.write("tool.py", "VALUE = 1\ndef f(): return (1, 1234)\n")
+    # A number that is a constant of the module in every version: small ones are part of instructions from 3.14 on.
+    tool.write("tool.py", "VALUE = 1\nOTHER = 1234\n")
     tool.write("nine.py", "VALUE = 9\n")
     change = REPLACED[name] + f"machinery.SourceFileLoader.{name} = {name}\n"
-    show = "import tool\nprint(tool.VALUE if tool.VALUE == 9 else tool.f(), type(tool.__loader__).__name__)\n"
+    show = "import tool\nprint(tool.VALUE if tool.VALUE == 9 else tool.OTHER, type(tool.__loader__).__name__)\n"
     outputs = with_and_without(tool, change, show, before="")
     assert outputs[0] == outputs[1] == outputs[2]
     assert "9" in outputs[0] and "SourceFileLoader" in outputs[0]
@@ -354,7 +354,7 @@ def test_a_function_that_the_program_puts_back(tool):
     script = """
     import importlib.machinery as machinery
     plain = machinery.SourceFileLoader.source_to_code
-    machinery.SourceFileLoader.source_to_code = lambda self, data, path, **how: compile("VALUE = 9", path, "exec")
+    machinery.SourceFileLoader.source_to_code = lambda self, data, path, *_, **how: compile("VALUE = 9", path, "exec")
     import tool
     print(tool.VALUE, type(tool.__loader__).__name__)
     machinery.SourceFileLoader.source_to_code = plain

@@ -54,7 +54,8 @@ impl Importlib {
         let state = unsafe { Bound::from_borrowed_ptr_or_opt(py, state) };
         // It is null only where there is no memory for it.
         let state = state.ok_or_else(|| PyMemoryError::new_err(()))?;
-        let mark = intern!(py, "permacode");
+        // Not an interned string: from 3.15 on, those of the first interpreter are gone after `Py_Finalize`.
+        let mark = "permacode";
         if !IS_CLAIMED.swap(true, Relaxed) {
             return state.set_item(mark, true);
         }

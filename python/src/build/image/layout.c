@@ -3,7 +3,7 @@
  * The struct has the fields of `Layout` in image/src/layout.rs, in the same order. An offset of 0 means that this
  * version has no such field. */
 
-#define NEED_OPCODE_METADATA /* 3.13, 3.14: _PyOpcode_Caches */
+#define NEED_OPCODE_METADATA /* 3.13 and later: _PyOpcode_Caches */
 #define NEED_OPCODE_TABLES   /* 3.12 */
 
 #include <Python.h>
@@ -27,6 +27,7 @@
 #endif
 #if PY_VERSION_HEX >= 0x030E0000
 #include "internal/pycore_interpframe.h"
+#include "internal/pycore_opcode_utils.h"
 #endif
 
 typedef struct {
@@ -67,6 +68,7 @@ typedef struct {
     uint32_t frame_words;
     uint32_t kinds[3];
     uint32_t resume;
+    uint32_t untraced_resume[2];
     uint32_t small_negative;
     uint32_t small_positive;
     uint8_t joins[8][4];
@@ -102,8 +104,21 @@ static void initial_counters(PermacodeLayout *out) {
         if (_PyOpcode_Caches[opcode] != 0)
             memcpy(&out->counters[opcode], &warmup, sizeof out->counters[opcode]);
     }
-#if PY_VERSION_HEX >= 0x030D0000
+#if PY_VERSION_HEX >= 0x030F0000
+    /* The interpreter's own thresholds. Environment variables can change them. The self-test fails then. */
+    _PyOptimizationConfig thresholds = {
+        .jump_backward_initial_value = JUMP_BACKWARD_INITIAL_VALUE,
+        .jump_backward_initial_backoff = JUMP_BACKWARD_INITIAL_BACKOFF,
+        .resume_initial_value = RESUME_INITIAL_VALUE,
+        .resume_initial_backoff = RESUME_INITIAL_BACKOFF,
+    };
+    _Py_BackoffCounter jump = initial_jump_backoff_counter(&thresholds);
+    _Py_BackoffCounter call = initial_resume_backoff_counter(&thresholds);
+    memcpy(&out->counters[RESUME], &call, sizeof out->counters[RESUME]);
+#elif PY_VERSION_HEX >= 0x030D0000
     _Py_BackoffCounter jump = initial_jump_backoff_counter();
+#endif
+#if PY_VERSION_HEX >= 0x030D0000
     memcpy(&out->counters[JUMP_BACKWARD], &jump, sizeof out->counters[JUMP_BACKWARD]);
     out->counters[POP_JUMP_IF_FALSE] = 0x5555;
     out->counters[POP_JUMP_IF_TRUE] = 0x5555;
@@ -204,6 +219,10 @@ void permacode_layout(PermacodeLayout *out) {
     out->kinds[1] = CO_FAST_CELL;
     out->kinds[2] = CO_FAST_FREE;
     out->resume = RESUME;
+#if PY_VERSION_HEX >= 0x030F0000
+    out->untraced_resume[0] = RESUME_OPARG_LOCATION_MASK;
+    out->untraced_resume[1] = RESUME_AT_GEN_EXPR_START;
+#endif
     out->small_negative = _PY_NSMALLNEGINTS;
     out->small_positive = _PY_NSMALLPOSINTS;
     initial_counters(out);
