@@ -114,7 +114,11 @@ impl fmt::Display for NoImage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoImage::Missing(path) => {
-                write!(f, "there is no image {}; permacode image or python -m permacode.image makes one", path.display())
+                write!(
+                    f,
+                    "there is no image {}; permacode image or python -m permacode.image makes one",
+                    path.display()
+                )
             }
             NoImage::Because(reason) => f.write_str(reason),
         }
