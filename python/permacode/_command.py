@@ -5,6 +5,8 @@ import json
 import os
 import sys
 
+_MAX_NAMED = 10
+
 
 def parser(name, description):
     """A parser with the arguments that the commands have in common."""
@@ -51,5 +53,8 @@ def run(parser, options, action):
 def described(made, what):
     """The lines about a file that was made."""
     yield f"{made['path']}: {made['modules']} modules, {made['bytes']} bytes"
-    for name, reason in made["left_out"]:
+    left_out = made["left_out"]
+    for name, reason in left_out[:_MAX_NAMED]:
         yield f"not in the {what}: {name}: {reason}"
+    if len(left_out) > _MAX_NAMED:
+        yield f"not in the {what}: {len(left_out) - _MAX_NAMED} more; --json lists them"

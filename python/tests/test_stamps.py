@@ -525,7 +525,7 @@ def test_the_module_as_a_command(app, tmp_path):  # noqa: F811
     assert app.run(SHOW) == "archived 1 1 0\n"
     # Without the root, there is no file to stamp.
     status, printed, _ = run(app.archive)
-    assert status == 0 and "not in the stamps: tool: " in printed
+    assert status == 0 and 'not in the stamps: tool: its root "app" has no folder here: name one' in printed
     assert run(tmp_path / "missing")[0] == 2 and run()[0] == 2 and run(app.archive, "--root", "app")[0] == 2
     (tmp_path / "other").write_text("no archive")
     status, printed, said = run(tmp_path / "other")
@@ -544,6 +544,21 @@ def test_the_command(app, command):  # noqa: F811
     assert "not in the stamps: tool: " in command("stamp", app.archive, *options[:2])
     app.bundle("--sealed")
     assert command("stamp", app.archive, *options).endswith("is sealed and needs no stamps\n")
+
+
+def test_many_modules_without_stamps(app, command):  # noqa: F811
+    """The report names ten of them. JSON has all."""
+    for number in range(12):
+        app.write(f"tool{number}.py", ARCHIVED)
+    app.bundle()
+    own = [sys.executable, "-I", "-m", "permacode.stamp", app.archive]
+    asked = [subprocess.check_output([*own, *more], text=True) for more in ([], ["--json"])]
+    of_command = ["stamp", app.archive, "--python", sys.executable]
+    asked += [command(*of_command), command(*of_command, "--json")]
+    for printed in asked[::2]:
+        assert printed.count("has no folder here") == 10, printed
+        assert printed.splitlines()[-1] == "not in the stamps: 2 more; --json lists them"
+    assert len(json.loads(asked[1])["left_out"]) == len(json.loads(asked[3])["stamps"]["left_out"]) == 12
 
 
 @pytest.mark.skipif(not hasattr(permacode, "_build_image"), reason="this build of CPython has no images")

@@ -140,6 +140,12 @@ impl<'py> Made<'py> {
         let Some(source) = module.source().map_err(of_error)? else {
             return no("the archive does not know its source");
         };
+        if let Some(root) = root_of(module).map_err(of_error)?
+            && roots.folder(&root).is_none()
+        {
+            let root = String::from_utf8_lossy(&root);
+            return no(&format!("its root {root:?} has no folder here: name one with --root (in Python: roots)"));
+        }
         let Some(place) = Place::of(module, Some(&source), roots).map_err(of_error)? else {
             return no("its file does not have its name");
         };
