@@ -116,25 +116,28 @@ def imaged(case):
     return beside(case, case.archive, "image")
 
 
+#: The results of `beside`, by folder. Files of an earlier run may be those of another build of the package.
+_MADE = {}
+
+
 def beside(case, source, module):
     """A copy of an archive in another folder, and the file that a module of the package made beside it."""
     stem = os.path.splitext(os.path.basename(source))[0]
     folder = os.path.join(os.path.dirname(case.folder), "%s-%s" % (stem, module))
-    path, state = os.path.join(folder, "archive.perma"), os.path.join(folder, "made.txt")
-    if not os.path.exists(state):
-        os.makedirs(folder, exist_ok=True)
+    if folder not in _MADE:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(folder)
+        path = os.path.join(folder, "archive.perma")
         shutil.copyfile(source, path)
-        run_in(case, case.site, """
+        made = run_in(case, case.site, """
 import importlib
-made = importlib.import_module("permacode." + sys.argv[3]).build(sys.argv[1])
-with open(sys.argv[2], "w") as state:
-    state.write(made["path"])
-""", path, state, module)
-        with open(state, encoding="utf-8") as file:
-            for each in (path, file.read()):
-                settle(each)
-    with open(state, encoding="utf-8") as file:
-        return path, file.read()
+made = importlib.import_module("permacode." + sys.argv[2]).build(sys.argv[1])
+print(made["path"])
+""", path, module)[0].rstrip("\n")
+        for each in (path, made):
+            settle(each)
+        _MADE[folder] = path, made
+    return _MADE[folder]
 
 
 def zipped(case):
@@ -194,7 +197,7 @@ def code_data_share(case, site):
 
 
 def run_in(case, site, program, *args):
-    spawn([case.python, *FLAGS, "-c", "import sys; sys.path.append(%r)\n%s" % (site, program), *args])
+    return spawn([case.python, *FLAGS, "-c", "import sys; sys.path.append(%r)\n%s" % (site, program), *args])
 
 
 #: Contenders from PyPI, by the name of the package.
