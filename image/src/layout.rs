@@ -87,8 +87,8 @@ pub struct Layout {
     pub kinds: [u32; 3],
     /// The opcode of `RESUME`.
     pub resume: u32,
-    /// A `RESUME` whose argument has these bits (a mask and their value) is not traced (3.15: the start of a generator
-    /// expression, before its generator exists). The mask is 0 if there is none.
+    /// A mask and a value. CPython does not trace a `RESUME` whose masked argument has this value (3.15: the start of a
+    /// generator expression, before its generator exists). The mask is 0 in earlier versions.
     pub untraced_resume: [u32; 2],
     /// Number of small integers below zero that are static.
     pub small_negative: u32,

@@ -255,8 +255,8 @@ pub(crate) fn uninstall(py: Python<'_>, path: Option<FsPath>) -> PyResult<bool> 
 /// A dict: `method` ("image", "records", "marshal", or None if nothing is installed), `constructor`, `archive`,
 /// `target`, `sealed`, `strict`, `roots`, `startup` (whether the start-up file of an environment installed it), and in
 /// `reason` why the method is what it is, or why nothing is installed. `image` is a dict with the `path` of the image
-/// that code objects come from, or None, the `reason` why there is none, and whether it is `missing`: it could be used,
-/// but no such file exists. `stamps` is a dict with the `path` of the
+/// that code objects come from, or None, and the `reason` why there is none. `missing` is True if an image could be used
+/// but the file does not exist. `stamps` is a dict with the `path` of the
 /// stamps that are in use, or None, and the `reason` why there are none. It has the numbers of modules that were
 /// `found` by stamps, without a finder of CPython, and `loaded` by stamps, without reading the source.
 ///
