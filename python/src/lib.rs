@@ -14,55 +14,66 @@
 mod archive;
 mod build;
 mod error;
+mod hex;
 mod importer;
 mod introspection;
 mod library;
 mod local_file;
 mod path;
 mod roots;
+mod sys;
 mod text;
 
-use pyo3::{ffi, prelude::*};
+use pyo3::{
+    exceptions::PyAttributeError,
+    ffi, intern,
+    prelude::*,
+    types::{PyString, PyType},
+};
+
+const PUBLIC: [&str; 7] = ["Archive", "PermacodeWarning", "install", "open", "stats", "status", "uninstall"];
 
 /// CPython runs from Permacode archives: the modules of many files in one, mapped and not read.
 #[pymodule(gil_used = true)]
-mod permacode {
-    use pyo3::{exceptions::PyAttributeError, prelude::*, types::PyType};
-
-    use crate::{archive, importer};
-
-    #[pymodule_export]
-    use crate::archive::open;
-    #[cfg(permacode_image)]
-    #[pymodule_export]
-    use crate::build::{build_image, verify_image};
-    #[pymodule_export]
-    use crate::importer::{build_stamps, install, start, stats, status, uninstall};
-
-    const PUBLIC: [&str; 7] = ["Archive", "PermacodeWarning", "install", "open", "stats", "status", "uninstall"];
-
-    #[pymodule_init]
-    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.setattr("__all__", PUBLIC)?;
-        importer::prepare(module.py())
+fn permacode(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.setattr("__all__", PUBLIC)?;
+    let functions = [
+        wrap_pyfunction!(__dir__, module)?,
+        wrap_pyfunction!(__getattr__, module)?,
+        wrap_pyfunction!(archive::open, module)?,
+        wrap_pyfunction!(importer::build_stamps, module)?,
+        wrap_pyfunction!(importer::install, module)?,
+        wrap_pyfunction!(importer::start, module)?,
+        wrap_pyfunction!(importer::stats, module)?,
+        wrap_pyfunction!(importer::status, module)?,
+        wrap_pyfunction!(importer::uninstall, module)?,
+        #[cfg(permacode_image)]
+        wrap_pyfunction!(build::build_image, module)?,
+        #[cfg(permacode_image)]
+        wrap_pyfunction!(build::verify_image, module)?,
+    ];
+    for function in functions {
+        // Not `add_function`: it would add the name to `__all__`.
+        module.setattr(function.getattr(intern!(module.py(), "__name__"))?.cast_into::<PyString>()?, function)?;
     }
+    importer::prepare(module.py())
+}
 
-    /// Makes classes when they are first asked for. A program that only installs an archive does not ask for them.
-    #[pyfunction]
-    fn __getattr__<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
-        match name {
-            "Archive" => archive::class(py),
-            "PermacodeFinder" => Ok(py.get_type::<importer::PermacodeFinder>()),
-            "PermacodeLoader" => importer::loader_class(py).cloned(),
-            "PermacodeWarning" => Ok(py.get_type::<importer::PermacodeWarning>()),
-            _ => Err(PyAttributeError::new_err(format!("module 'permacode' has no attribute '{name}'"))),
-        }
+/// Makes classes when they are first asked for. A program that only installs an archive does not ask for them.
+#[pyfunction]
+fn __getattr__<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyType>> {
+    match name {
+        "Archive" => archive::class(py),
+        "PermacodeFinder" => Ok(py.get_type::<importer::PermacodeFinder>()),
+        "PermacodeLoader" => importer::loader_class(py).cloned(),
+        "PermacodeWarning" => Ok(py.get_type::<importer::PermacodeWarning>()),
+        _ => Err(PyAttributeError::new_err(format!("module 'permacode' has no attribute '{name}'"))),
     }
+}
 
-    #[pyfunction]
-    fn __dir__() -> [&'static str; 7] {
-        PUBLIC
-    }
+#[pyfunction]
+fn __dir__() -> [&'static str; 7] {
+    PUBLIC
 }
 
 /// The initialiser by the name of the file, which maturin looks for. CPython calls the one of the package.

@@ -12,7 +12,9 @@ use pyo3::{intern, prelude::*, types::PyString};
 use crate::{
     build::{self, Build, NoImage},
     error::{Error, describe, import_error, of_reader},
-    roots, text,
+    roots,
+    sys::sys,
+    text,
 };
 
 /// Which targets of an archive will do.
@@ -47,7 +49,7 @@ struct Interpreter {
 
 impl Interpreter {
     fn of(py: Python<'_>) -> PyResult<Self> {
-        let sys = py.import("sys")?;
+        let sys = sys(py)?;
         let hexversion = sys.getattr(intern!(py, "hexversion"))?.extract()?;
         let level: u8 = sys.getattr(intern!(py, "flags"))?.getattr(intern!(py, "optimize"))?.extract()?;
         let external = py.import("_frozen_importlib_external")?;
@@ -74,7 +76,7 @@ impl Library {
         let path = std::path::absolute(path)?;
         // The event of the function `open`, before the file is opened.
         let event = ("open", path.as_os_str(), "rb", libc::O_RDONLY | libc::O_CLOEXEC);
-        py.import("sys")?.getattr(intern!(py, "audit"))?.call1(event)?;
+        sys(py)?.getattr(intern!(py, "audit"))?.call1(event)?;
         // SAFETY: the documentation of the package asks that archives are replaced and never written into. Who writes
         // into one can change any code that the interpreter runs, with or without this mapping.
         #[allow(unsafe_code)]

@@ -13,6 +13,7 @@ use pyo3::{
 
 use crate::{
     path,
+    sys::sys,
     text::{SEPARATOR, is_absolute, join, parent, string, text, without_separators},
 };
 
@@ -121,7 +122,7 @@ impl Roots {
 /// The folder of the standard library. From 3.11 on `sys` says it; before, `encodings` lies in it, which every
 /// interpreter imports at start. (Not so `os`: with `-S` nobody has imported that.)
 fn library_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
-    let said = py.import("sys")?.getattr_opt(intern!(py, "_stdlib_dir"))?;
+    let said = sys(py)?.getattr_opt(intern!(py, "_stdlib_dir"))?;
     if let Some(folder) = said.as_ref().and_then(|folder| folder.cast::<PyString>().ok()) {
         return text(folder).map(Some);
     }
@@ -133,7 +134,7 @@ fn library_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
 /// Where this interpreter keeps installed packages, from the facts in `sys` that `site` uses, too. With `-S`, `site` is
 /// not imported, and importing it would change `builtins`.
 fn packages_folders(py: Python<'_>, library: &[u8]) -> PyResult<PackagesFolders> {
-    let sys = py.import("sys")?;
+    let sys = sys(py)?;
     let of_sys = |name: &str| match sys.getattr_opt(name)?.and_then(|value| value.cast_into::<PyString>().ok()) {
         Some(value) => text(&value),
         None => Ok(Vec::new()),
@@ -152,7 +153,7 @@ fn packages_folders(py: Python<'_>, library: &[u8]) -> PyResult<PackagesFolders>
 /// The folder of the user's own packages, as `site` worked it out when the interpreter started. Without `site` there is
 /// none in `sys.path`.
 fn user_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
-    let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
+    let modules = sys(py)?.getattr(intern!(py, "modules"))?;
     let Ok(modules) = modules.cast::<PyDict>() else { return Ok(None) };
     let Some(site) = modules.get_item(intern!(py, "site"))? else { return Ok(None) };
     let folder = site.getattr_opt(intern!(py, "USER_SITE"))?;
@@ -161,7 +162,7 @@ fn user_folder(py: Python<'_>) -> PyResult<Option<Vec<u8>>> {
 
 /// The folder of the part of the library that depends on the platform, where it is another one.
 fn platform_folder(py: Python<'_>, library: &[u8]) -> PyResult<Option<Vec<u8>>> {
-    let sys = py.import("sys")?;
+    let sys = sys(py)?;
     let Ok(name) = sys.getattr(intern!(py, "platlibdir")) else { return Ok(None) };
     let Ok(prefix) = sys.getattr(intern!(py, "base_exec_prefix"))?.cast_into::<PyString>() else { return Ok(None) };
     let Ok(name) = name.cast_into::<PyString>() else { return Ok(None) };

@@ -16,12 +16,11 @@ pub(super) struct OwnFinder {
 }
 
 impl OwnFinder {
-    fn new(bootstrap: &Bound<'_, PyModule>, class: &str, has: &str) -> PyResult<Self> {
-        let py = bootstrap.py();
+    fn new(bootstrap: &Bound<'_, PyModule>, class: &str, has: Bound<'_, PyAny>) -> PyResult<Self> {
         let finder = bootstrap.getattr(class)?;
         Ok(OwnFinder {
             functions: Functions::new(finder.cast()?, true, &["find_spec"], &bootstrap.dict())?,
-            has: py.import("_imp")?.getattr(has)?.unbind(),
+            has: has.unbind(),
             finder: finder.unbind(),
         })
     }
@@ -35,11 +34,11 @@ impl OwnFinder {
 pub(super) struct OwnFinders([OwnFinder; 2]);
 
 impl OwnFinders {
-    /// `bootstrap` is `importlib._bootstrap`.
-    pub(super) fn new(bootstrap: &Bound<'_, PyModule>) -> PyResult<Self> {
+    /// `bootstrap` is `importlib._bootstrap`, and `imp` is `_imp`.
+    pub(super) fn new(bootstrap: &Bound<'_, PyModule>, imp: &Bound<'_, PyModule>) -> PyResult<Self> {
         Ok(OwnFinders([
-            OwnFinder::new(bootstrap, "BuiltinImporter", "is_builtin")?,
-            OwnFinder::new(bootstrap, "FrozenImporter", "is_frozen")?,
+            OwnFinder::new(bootstrap, "BuiltinImporter", imp.getattr("is_builtin")?)?,
+            OwnFinder::new(bootstrap, "FrozenImporter", imp.getattr("is_frozen")?)?,
         ]))
     }
 

@@ -13,15 +13,16 @@ use pyo3::{
 };
 
 use super::{between::OwnFinders, stock::Stock};
-use crate::text::{is_absolute, with_text};
+use crate::{
+    sys::sys,
+    text::{is_absolute, with_text},
+};
 
-/// Parts of `importlib` and `sys`.
+/// Parts of `importlib`.
 ///
 /// The modules are asked for by the names of their frozen selves: `importlib` itself is a package that a program may
 /// never import.
 pub(super) struct Importlib {
-    /// `sys`
-    sys: Py<PyModule>,
     /// `importlib._bootstrap`
     bootstrap: Py<PyModule>,
     /// `importlib.machinery.ModuleSpec`
@@ -77,25 +78,24 @@ impl Importlib {
     }
 
     fn new(py: Python<'_>) -> PyResult<Importlib> {
-        let sys = py.import("sys")?;
         let bootstrap = py.import("_frozen_importlib")?;
         let external = py.import("_frozen_importlib_external")?;
-        let verbose: i32 = sys.getattr("flags")?.getattr("verbose")?.extract()?;
+        let imp = py.import("_imp")?;
+        let verbose: i32 = sys(py)?.getattr("flags")?.getattr("verbose")?.extract()?;
         Ok(Importlib {
             module_spec: bootstrap.getattr("ModuleSpec")?.unbind(),
             path_finder: external.getattr("PathFinder")?.unbind(),
-            own_finders: OwnFinders::new(&bootstrap)?,
-            stock: Stock::new(&external)?,
+            own_finders: OwnFinders::new(&bootstrap, &imp)?,
+            stock: Stock::new(&external, &imp)?,
             is_verbose: verbose > 0,
             interpreter: interpreter(py),
             bootstrap: bootstrap.unbind(),
-            sys: sys.unbind(),
         })
     }
 
     /// An attribute of `sys`.
     pub(super) fn of_sys<'py>(&self, py: Python<'py>, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
-        self.sys.bind(py).getattr(name)
+        sys(py)?.getattr(name)
     }
 
     /// `sys.meta_path`. If that is no list, as at the end of the interpreter, an empty one.

@@ -7,10 +7,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use pyo3::{
-    intern,
+    ffi, intern,
     prelude::*,
     types::{PyDict, PyList, PyString, PyTuple, PyType},
 };
+
+use crate::sys::sys;
 
 /// The functions that load a source file, and that `PermacodeLoader` does without or inherits. A program may have put
 /// others in their places. `set_data` and `_cache_bytecode` are left out: they write a file that is not needed.
@@ -72,11 +74,12 @@ impl Functions {
             // A function that was wrapped keeps its name and its module, but not the module's variables.
             let plain = match are_bound {
                 // Anything else has been bound already, and perhaps to another class.
-                true if is_unbound_method(&found)? => Some(found.getattr("__func__")?),
+                true if is_unbound_method(&found) => Some(found.getattr(intern!(py, "__func__"))?),
                 true => None,
                 false => Some(found.clone()),
             };
-            let found_variables = plain.map(|plain| plain.getattr_opt("__globals__")).transpose()?.flatten();
+            let found_variables =
+                plain.map(|plain| plain.getattr_opt(intern!(py, "__globals__"))).transpose()?.flatten();
             let is_stock = found_variables.is_some_and(|found| found.is(variables));
             functions.functions.push(Function {
                 class: class.clone().unbind(),
@@ -116,10 +119,9 @@ impl Functions {
 }
 
 /// Whether this is a `classmethod` or a `staticmethod`.
-fn is_unbound_method(object: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let builtins = object.py().import("builtins")?;
-    let class = object.get_type();
-    Ok(class.is(builtins.getattr("classmethod")?) || class.is(builtins.getattr("staticmethod")?))
+fn is_unbound_method(object: &Bound<'_, PyAny>) -> bool {
+    let class = object.get_type_ptr();
+    class == &raw mut ffi::PyClassMethod_Type || class == &raw mut ffi::PyStaticMethod_Type
 }
 
 impl std::fmt::Display for Function {
@@ -132,21 +134,21 @@ impl std::fmt::Display for Function {
 }
 
 impl Stock {
-    /// `external` is `importlib._bootstrap_external`.
-    pub(super) fn new(external: &Bound<'_, PyModule>) -> PyResult<Self> {
+    /// `external` is `importlib._bootstrap_external`, and `imp` is `_imp`.
+    pub(super) fn new(external: &Bound<'_, PyModule>, imp: &Bound<'_, PyModule>) -> PyResult<Self> {
         let py = external.py();
         let class = |name: &str| Ok::<_, PyErr>(external.getattr(name)?.cast_into::<PyType>()?);
         let (file_finder, source_loader) = (class("FileFinder")?, class("SourceFileLoader")?);
         let variables = external.dict();
         let mut loaders = Vec::new();
-        let extensions: Vec<String> = py.import("_imp")?.call_method0("extension_suffixes")?.extract()?;
+        let extensions: Vec<String> = imp.call_method0("extension_suffixes")?.extract()?;
         for suffix in extensions {
             loaders.push((suffix, external.getattr("ExtensionFileLoader")?.unbind()));
         }
         let extension_count = loaders.len();
         loaders.push((".py".to_owned(), source_loader.clone().into_any().unbind()));
         loaders.push((".pyc".to_owned(), external.getattr("SourcelessFileLoader")?.unbind()));
-        let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
+        let modules = sys(py)?.getattr("modules")?.cast_into::<PyDict>()?;
         let zip_import = modules.get_item("zipimport")?;
         Ok(Stock {
             hook_code: file_finder.call_method0("path_hook")?.getattr("__code__")?.unbind(),

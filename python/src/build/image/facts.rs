@@ -15,7 +15,7 @@ use pyo3::{
 };
 
 use super::process::{LoadedFile, loaded_files};
-use crate::library;
+use crate::{hex::Hex, library, sys::sys};
 
 unsafe extern "C" {
     /// `layout.c`
@@ -95,7 +95,7 @@ impl Interpreter {
         archive: &Archive<Mapping>,
         target: &Target<'_>,
     ) -> PyResult<String> {
-        let version: String = py.import("sys")?.getattr(intern!(py, "version"))?.extract()?;
+        let version: String = sys(py)?.getattr(intern!(py, "version"))?.extract()?;
         let mut text = String::new();
         let mut line = |name: &str, value: &dyn std::fmt::Display| _ = writeln!(text, "{name}: {value}");
         line("interpreter", &version.replace('\n', " "));
@@ -128,14 +128,6 @@ impl Interpreter {
     }
 }
 
-struct Hex<'a>(&'a [u8]);
-
-impl std::fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
 fn layout() -> Layout {
     let mut layout = <Layout as bytemuck::Zeroable>::zeroed();
     // SAFETY: the function requires a pointer to a struct with the fields of `Layout`, and writes only to it. Both
@@ -145,7 +137,7 @@ fn layout() -> Layout {
 }
 
 fn has_debug_functions(py: Python<'_>) -> bool {
-    py.import("sys").and_then(|sys| sys.hasattr(intern!(py, "gettotalrefcount"))).unwrap_or(true)
+    sys(py).and_then(|sys| sys.hasattr(intern!(py, "gettotalrefcount"))).unwrap_or(true)
 }
 
 /// Whether the interpreter was configured with assertions. No other trace of that can be seen from outside.

@@ -32,7 +32,9 @@ pub(crate) use make::{build_image, verify_image};
 use super::{Build, Method, NoImage, Tables};
 use crate::{
     error::Result,
+    hex::Hex,
     local_file::{Refused, beside},
+    sys::sys,
 };
 use facts::Interpreter;
 use map::Mapped;
@@ -114,13 +116,13 @@ pub(crate) fn other_images(
 /// The file of the image of an archive for this interpreter, beside the archive.
 fn path_of(archive: &Path, fingerprint: &str) -> PathBuf {
     let digest = permacode_format::digest(fingerprint.as_bytes());
-    let digits: String = digest.iter().take(DIGEST_LEN / 2).map(|byte| format!("{byte:02x}")).collect();
-    beside(archive, &format!(".image-{digits}"))
+    let digits = digest.get(..DIGEST_LEN / 2).unwrap_or(&digest);
+    beside(archive, &format!(".image-{}", Hex(digits)))
 }
 
 /// The reason why no image is used in this process as it was started.
 fn obstacle(py: Python<'_>) -> PyResult<Option<&'static str>> {
-    let options = py.import("sys")?.getattr(intern!(py, "_xoptions"))?;
+    let options = sys(py)?.getattr(intern!(py, "_xoptions"))?;
     let is_set = std::env::var_os("PYTHONNODEBUGRANGES").is_some_and(|value| !value.is_empty());
     if is_set || options.contains("no_debug_ranges")? {
         return Ok(Some("the interpreter leaves out the columns of instructions (-X no_debug_ranges)"));

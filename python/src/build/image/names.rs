@@ -22,6 +22,7 @@ use permacode_image::Name;
 use pyo3::{intern, prelude::*, types::PyString};
 
 use super::facts::Interpreter;
+use crate::sys::sys;
 
 /// Says for each text which object an image must use. Texts that are not in the result become strings of the image.
 pub(super) fn names(
@@ -49,7 +50,7 @@ pub(super) fn names(
 /// The executable, libpython, and the extension modules of the standard library, in a fixed order.
 fn binaries(py: Python<'_>, interpreter: &Interpreter) -> PyResult<Vec<PathBuf>> {
     let mut binaries: Vec<PathBuf> = interpreter.paths().cloned().collect();
-    let sys = py.import("sys")?;
+    let sys = sys(py)?;
     let of_sys = |name: &Bound<'_, PyString>| sys.getattr(name)?.extract::<PathBuf>();
     let library = format!("python3.{}", py.version_info().minor);
     let folder = of_sys(intern!(py, "base_exec_prefix"))?.join(of_sys(intern!(py, "platlibdir"))?).join(library);

@@ -5,6 +5,8 @@
 
 #![allow(unsafe_code)]
 
+use std::fmt::Display;
+
 use bytemuck::AnyBitPattern;
 use hashbrown::HashSet;
 use permacode_image::{Layout, SetEntry, Slot, Types};
@@ -137,8 +139,14 @@ impl Image<'_> {
     }
 
     /// Compares a field of the object at `at` with that of its twin.
-    fn field<T: AnyBitPattern + PartialEq>(&self, at: usize, twin: Live, offset: u32, what: &str) -> Comparison {
-        if self.read::<T>(at, offset)? == twin.field::<T>(offset) { Ok(()) } else { different(what) }
+    fn field<T: AnyBitPattern + PartialEq>(
+        &self,
+        at: usize,
+        twin: Live,
+        offset: u32,
+        what: impl Display,
+    ) -> Comparison {
+        if self.read::<T>(at, offset)? == twin.field::<T>(offset) { Ok(()) } else { different(what.to_string()) }
     }
 
     /// Compares `len` bytes from an offset on.
@@ -222,7 +230,7 @@ impl Image<'_> {
             todo.push((self.read(at, offset)?, twin.object(offset)));
         }
         for offset in layout.code_numbers.into_iter().filter(|offset| *offset != layout.code_version()) {
-            self.field::<u32>(at, twin, offset, &format!("the field at offset {offset} of a code object"))?;
+            self.field::<u32>(at, twin, offset, format_args!("the field at offset {offset} of a code object"))?;
         }
         let len = self.read::<u64>(at, layout.object_size)? as usize * 2;
         self.data(at, twin, layout.code_units, len, "instructions")

@@ -2,6 +2,7 @@
 
 use super::super::importlib::Importlib;
 use crate::{
+    hex::Hex,
     library::{self, Library},
     roots::Roots,
 };
@@ -17,9 +18,8 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(importlib: &Importlib, library: &Library, roots: &'a Roots) -> Self {
-        let digest: String = library::digest(library.archive()).iter().map(|byte| format!("{byte:02x}")).collect();
         Context {
-            archive: digest.into_bytes(),
+            archive: Hex(&library::digest(library.archive())).to_string().into_bytes(),
             target: library.for_whom().unwrap_or_default().into_bytes(),
             suffixes: importlib.stock.suffixes().collect::<Vec<_>>().join(" ").into_bytes(),
             roots,
