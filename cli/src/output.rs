@@ -266,6 +266,12 @@ pub(crate) fn counted(count: u64, one: &str, many: &str) -> String {
     format!("{} {}", grouped(count), if count == 1 { one } else { many })
 }
 
+/// The items of a list that a message names, and the number of the others.
+pub(crate) fn named<T>(items: &[T]) -> (&[T], u64) {
+    const MOST: usize = 10;
+    items.split_at_checked(MOST).map_or((items, 0), |(named, others)| (named, others.len() as u64))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

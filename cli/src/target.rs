@@ -1,6 +1,10 @@
 //! Targets of an archive: how they are named, described and chosen.
 
-use crate::{errors::UsageError, escape::escape, output::grouped};
+use crate::{
+    errors::UsageError,
+    escape::escape,
+    output::{grouped, named},
+};
 use anyhow::Result;
 use permacode_pyc::{HexVersion, VM, magic_number, optimization_suffix};
 use permacode_reader::{Archive, Strip, Target};
@@ -15,9 +19,6 @@ pub(crate) struct TargetArg {
     #[arg(long = "target", value_name = "TARGET")]
     wanted: Option<String>,
 }
-
-/// The most targets that a message names.
-const MAX_NAMED: usize = 10;
 
 /// The description of a target, in tables and in JSON.
 #[derive(Debug, Clone, Serialize)]
@@ -87,12 +88,13 @@ impl<'a> Description<'a> {
     }
 }
 
-/// The numbers and descriptions of targets, at most [`MAX_NAMED`].
+/// The numbers and descriptions of targets, as far as a message [names](named) them.
 pub(crate) fn names(targets: &[(Description<'_>, Target<'_>)]) -> String {
     let line = |(description, _): &(Description<'_>, _)| format!("{}: {}", description.number, description.line());
-    let mut lines: Vec<String> = targets.iter().take(MAX_NAMED).map(line).collect();
-    if let Some(others @ 1..) = targets.len().checked_sub(MAX_NAMED) {
-        lines.push(format!("{} more", grouped(others as u64)));
+    let (named, others) = named(targets);
+    let mut lines: Vec<String> = named.iter().map(line).collect();
+    if others > 0 {
+        lines.push(format!("{} more", grouped(others)));
     }
     lines.join("; ")
 }

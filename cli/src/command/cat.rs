@@ -6,7 +6,7 @@ use crate::{
     errors::{No, UsageError},
     escape::{escape, escape_short, is_text},
     near::{Sought, advice},
-    output::{Output, counted, grouped},
+    output::{Output, counted, grouped, named},
     target::TargetArg,
 };
 use anyhow::{Context, Result};
@@ -49,9 +49,6 @@ Exit status:
   0  printed
   1  NAME was not found, is both a module and a resource, or has no source in the archive
   2  wrong usage, or something could not be read or written";
-
-/// The most resources of one path that a message names.
-const MAX_NAMED: usize = 10;
 
 /// What an archive has under a name.
 #[derive(Debug, Default)]
@@ -136,12 +133,13 @@ fn resource<'a>(name: &[u8], target: &Target<'a>) -> Result<Option<Resource<'a>>
         }
     }
     if found.len() > 1 {
+        let (named, others) = named(&found);
         let mut names = Vec::new();
-        for resource in found.iter().take(MAX_NAMED) {
+        for resource in named {
             names.push(escape_short(&resource.name()?));
         }
-        if let Some(others @ 1..) = found.len().checked_sub(MAX_NAMED) {
-            names.push(format!("and {} more", grouped(others as u64)));
+        if others > 0 {
+            names.push(format!("and {} more", grouped(others)));
         }
         let names = names.join(", ");
         return Err(UsageError::new(format!("several roots have this path; add the root: {names}")).into());

@@ -5,7 +5,7 @@ use crate::{
     archive::ArchiveArg,
     errors::UsageError,
     escape::{escape, escape_short},
-    output::{Output, counted, grouped, size},
+    output::{Output, counted, grouped, named, size},
     progress::Bar,
     root::{folder, split_root},
     target::{TargetArg, names},
@@ -64,9 +64,6 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
 }
-
-/// The most files left out that the summary names.
-const MAX_NAMED: usize = 10;
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -135,11 +132,12 @@ fn print(args: &Args, report: &ExtractReport, out: &mut Output) -> Result<()> {
         let base = escape(root.base.as_os_str().as_encoded_bytes());
         out.line(format_args!("  {name}: code objects name {base}"))?;
     }
-    for left_out in report.left_out.iter().take(MAX_NAMED) {
+    let (named, others) = named(&report.left_out);
+    for left_out in named {
         out.line(format_args!("  left out: {}: {}", escape_short(left_out.path.as_bytes()), left_out.why))?;
     }
-    if let Some(others @ 1..) = report.left_out.len().checked_sub(MAX_NAMED) {
-        out.line(format_args!("  left out: {} more; --json lists them", grouped(others as u64)))?;
+    if others > 0 {
+        out.line(format_args!("  left out: {} more; --json lists them", grouped(others)))?;
     }
     let count = report.verbatim_filenames.len() as u64;
     if count > 0 {

@@ -4,7 +4,7 @@ use crate::{
     Answer,
     errors::No,
     escape::harmless,
-    output::{Output, counted, grouped, size},
+    output::{Output, counted, grouped, named, size},
     package::{Answered, PackageArgs},
 };
 use anyhow::Result;
@@ -33,9 +33,6 @@ Exit status:
   1  the archive is not for this interpreter
   2  wrong usage, the interpreter has no package, or a file cannot be read or written";
 
-/// How many modules are named that a file does not have.
-const MAX_NAMED: usize = 10;
-
 /// What the package says about stamps that it made.
 #[derive(Debug, Deserialize, Serialize)]
 pub(super) struct Stamps {
@@ -63,11 +60,12 @@ pub(super) fn print(
 ) -> Result<()> {
     let modules = counted(modules, "module", "modules");
     out.line(harmless(&format!("{path}: {modules}, {}", size(bytes))))?;
-    for (name, reason) in left_out.iter().take(MAX_NAMED) {
+    let (named, others) = named(left_out);
+    for (name, reason) in named {
         out.line(harmless(&format!("not in {what}: {name}: {reason}")))?;
     }
-    if let Some(others @ 1..) = left_out.len().checked_sub(MAX_NAMED) {
-        out.line(format_args!("not in {what}: {} more; --json lists them", grouped(others as u64)))?;
+    if others > 0 {
+        out.line(format_args!("not in {what}: {} more; --json lists them", grouped(others)))?;
     }
     Ok(())
 }
