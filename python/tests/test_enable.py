@@ -415,6 +415,19 @@ def test_a_moved_environment_is_stock_behaviour(environment):
         environment.folder, environment.packages = old, old_packages
 
 
+@pytest.mark.parametrize("line, is_on", [("# A comment\n", True), ("raise SystemError\n", False)])
+def test_changed_start_up_files_are_noticed(environment, line, is_on):
+    module = environment.packages / "_permacode_start.py"
+    assert environment.command("status")[1]["start_files"] is None
+    module.write_text(line + module.read_text())
+    code, status = environment.command("status")
+    assert (code, status["is_on"]) == (int(not is_on), is_on), status
+    assert "they were changed" in status["start_files"], status
+    assert (status["reason"] is None) == is_on, status
+    assert environment.enable() is not None
+    assert environment.command("status")[1]["start_files"] is None
+
+
 def test_a_failure_leaves_in_use_what_was_there(environment):
     before, text = environment.generation(), environment.start_file.read_bytes()
     image = environment.packages / "permacode" / "image.py"

@@ -40,6 +40,8 @@ struct Report {
     is_off_here: bool,
     /// Why no archive is in use.
     reason: Option<String>,
+    /// How the start-up files differ from those that `permacode enable` writes.
+    start_files: Option<&'static str>,
     files: Vec<String>,
     bytes: u64,
     /// What changed since the archive was made.
@@ -58,6 +60,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         is_off_here: env::var_os(OFF).is_some(),
         reason: Some("it was not enabled; `permacode enable` makes an archive".to_owned()),
         files: environment.files().iter().map(|path| path.display().to_string()).collect(),
+        start_files: None,
         bytes: environment.bytes(),
         changes: None,
         status: None,
@@ -77,7 +80,11 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
             }
             Err(error) => return Err(error),
         }
-        report.changes = environment.differences()?;
+        report.start_files = environment.start_files_differ()?;
+        // If the environment was moved, all files have other paths, which says nothing.
+        if report.is_on || report.start_files.is_none() {
+            report.changes = environment.differences()?;
+        }
     } else if !report.files.is_empty() {
         report.reason = Some(
             "some of its files are missing: `permacode enable` was interrupted, or somebody removed them; run it \
@@ -101,6 +108,9 @@ impl Report {
         }
         if self.is_off_here {
             out.line(format_args!("  note       {OFF} is set here: programs that inherit it import from files"))?;
+        }
+        if let Some(difference) = self.start_files.filter(|_| self.is_on) {
+            out.line(format_args!("  note       the start-up files are in use, but {difference}"))?;
         }
         for (number, file) in self.files.iter().enumerate() {
             let title = if number == 0 { "files" } else { "" };

@@ -67,7 +67,7 @@ impl Environment {
         manifest.is_sealed = is_sealed;
         if let Some(found) = before.and_then(Manifest::read) {
             manifest.has_image = found.has_image;
-            if found == manifest && self.has_current_start_files()? && self.is_whole(found.has_image) {
+            if found == manifest && self.start_files_differ()?.is_none() && self.is_whole(found.has_image) {
                 return Ok(None);
             }
         }

@@ -34,11 +34,16 @@ impl Environment {
         [format!("{}.py", self.places.start_module), read.to_owned()].map(|name| self.places.packages.join(name))
     }
 
-    /// The texts of these files.
-    fn start_texts(&self) -> Result<[String; 2]> {
+    /// The lines of the module that say for which places it was made.
+    fn start_places(&self) -> Result<String> {
         let literal = |path: &Path| path.to_str().map(literal).context("a path is not text");
         let (prefix, stem, archive) = (literal(self.prefix())?, literal(&self.stem()?)?, literal(&self.archive())?);
-        let module = format!("{COMMENT}\nPREFIX = {prefix}\nSTEM = {stem}\nARCHIVE = {archive}\n\n{CODE}");
+        Ok(format!("\nPREFIX = {prefix}\nSTEM = {stem}\nARCHIVE = {archive}\n"))
+    }
+
+    /// The texts of these files.
+    fn start_texts(&self) -> Result<[String; 2]> {
+        let module = format!("{COMMENT}{}\n{CODE}", self.start_places()?);
         let name = &self.places.start_module;
         let read = match self.places.reads_entry_points {
             true => format!("{COMMENT}\n{name}:start\n"),
@@ -57,10 +62,23 @@ impl Environment {
         self.start_paths().iter().all(|path| path.is_file())
     }
 
-    /// Whether the start-up files are as `enable` would write them.
-    pub(super) fn has_current_start_files(&self) -> Result<bool> {
+    /// How the start-up files differ from those that `enable` would write. `None`: they do not.
+    pub(crate) fn start_files_differ(&self) -> Result<Option<&'static str>> {
         let is_same = |(path, text): (PathBuf, String)| fs::read(path).is_ok_and(|found| found == text.as_bytes());
-        Ok(self.start_files()?.all(is_same))
+        if self.start_files()?.all(is_same) {
+            return Ok(None);
+        }
+        let [module, _] = self.start_paths();
+        let found = fs::read(module).unwrap_or_default();
+        let places = self.start_places()?;
+        let is_for_this_place = found.windows(places.len()).any(|part| part == places.as_bytes());
+        Ok(Some(match is_for_this_place {
+            true => "they were changed; `permacode enable` makes them again",
+            false => {
+                "they were made for another place of the environment or of the package, or were changed; `permacode \
+                 enable` makes them again"
+            }
+        }))
     }
 
     /// Writes the start-up files, and returns what was there.

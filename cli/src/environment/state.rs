@@ -43,10 +43,10 @@ impl Environment {
         command.args(["-c", include_str!("state.py")]).arg(self.stem()?).arg(self.archive());
         let failed = |error| PackageError::failed(&self.python, error);
         let mut state: State = ask(&self.python, &mut command, &self.archive())?.map_err(failed)?;
-        if !state.is_on() && self.has_start_files() && !self.has_current_start_files()? {
-            let reason = "the start-up file was made for another place of the environment or of the package; \
-                          `permacode enable` makes it again";
-            state.reason = Some(reason.to_owned());
+        if !state.is_on()
+            && let Some(difference) = self.start_files_differ()?
+        {
+            state.reason = Some(format!("the start-up files are not in use: {difference}"));
         }
         Ok(state)
     }
@@ -84,7 +84,7 @@ impl Environment {
         files.into_iter().flatten().filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
     }
 
-    /// What changed since the archive was made. `None` if there is no archive, or if it was made for another place.
+    /// What changed since the archive was made. `None` if there is no archive.
     ///
     /// # Errors
     /// If the interpreter does not work.
@@ -92,9 +92,6 @@ impl Environment {
         let Some(manifest) = self.current().and_then(|generation| Manifest::read(&generation)) else {
             return Ok(None);
         };
-        if !self.has_current_start_files()? {
-            return Ok(None);
-        }
         Ok(Some(manifest.differences(&self.manifest(&self.interpreter()?)?)))
     }
 }
