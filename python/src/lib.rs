@@ -36,6 +36,8 @@ const PUBLIC: [&str; 7] = ["Archive", "PermacodeWarning", "install", "open", "st
 /// CPython runs from Permacode archives: the modules of many files in one, mapped and not read.
 #[pymodule(gil_used = true)]
 fn permacode(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    // First: where it refuses, nothing may use the strings that the first interpreter interned.
+    importer::prepare(module.py())?;
     module.setattr("__all__", PUBLIC)?;
     let functions = [
         wrap_pyfunction!(__dir__, module)?,
@@ -56,7 +58,7 @@ fn permacode(module: &Bound<'_, PyModule>) -> PyResult<()> {
         // Not `add_function`: it would add the name to `__all__`.
         module.setattr(function.getattr(intern!(module.py(), "__name__"))?.cast_into::<PyString>()?, function)?;
     }
-    importer::prepare(module.py())
+    Ok(())
 }
 
 /// Makes classes when they are first asked for. A program that only installs an archive does not ask for them.
