@@ -67,9 +67,16 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
         imports: None,
     };
     if environment.is_enabled() {
+        report.start_files = environment.start_files_differ()?;
         match environment.state() {
             Ok(state) => {
-                (report.is_on, report.reason) = (state.is_on(), state.reason().map(str::to_owned));
+                report.is_on = state.is_on();
+                report.reason = match report.start_files {
+                    Some(difference) if !report.is_on => {
+                        Some(format!("the start-up files are not in use: {difference}"))
+                    }
+                    _ => state.reason().map(str::to_owned),
+                };
                 (report.status, report.imports) = (state.status, state.stats);
             }
             Err(error) if error.is::<PackageError>() => {
@@ -80,11 +87,7 @@ pub(crate) fn run(args: &Args, out: &mut Output) -> Result<Answer> {
             }
             Err(error) => return Err(error),
         }
-        report.start_files = environment.start_files_differ()?;
-        // If the environment was moved, all files have other paths, which says nothing.
-        if report.is_on || report.start_files.is_none() {
-            report.changes = environment.differences()?;
-        }
+        report.changes = environment.differences()?;
     } else if !report.files.is_empty() {
         report.reason = Some(
             "some of its files are missing: `permacode enable` was interrupted, or somebody removed them; run it \

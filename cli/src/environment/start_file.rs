@@ -62,17 +62,20 @@ impl Environment {
         self.start_paths().iter().all(|path| path.is_file())
     }
 
+    /// Whether the start-up module has the places of this environment and of its package.
+    pub(super) fn is_made_for_here(&self) -> Result<bool> {
+        let [module, _] = self.start_paths();
+        let (found, places) = (fs::read(module).unwrap_or_default(), self.start_places()?);
+        Ok(found.windows(places.len()).any(|part| part == places.as_bytes()))
+    }
+
     /// How the start-up files differ from those that `enable` would write. `None`: they do not.
     pub(crate) fn start_files_differ(&self) -> Result<Option<&'static str>> {
         let is_same = |(path, text): (PathBuf, String)| fs::read(path).is_ok_and(|found| found == text.as_bytes());
         if self.start_files()?.all(is_same) {
             return Ok(None);
         }
-        let [module, _] = self.start_paths();
-        let found = fs::read(module).unwrap_or_default();
-        let places = self.start_places()?;
-        let is_for_this_place = found.windows(places.len()).any(|part| part == places.as_bytes());
-        Ok(Some(match is_for_this_place {
+        Ok(Some(match self.is_made_for_here()? {
             true => "they were changed; `permacode enable` makes them again",
             false => {
                 "they were made for another place of the environment or of the package, or were changed; `permacode \

@@ -42,13 +42,7 @@ impl Environment {
         let mut command = self.process();
         command.args(["-c", include_str!("state.py")]).arg(self.stem()?).arg(self.archive());
         let failed = |error| PackageError::failed(&self.python, error);
-        let mut state: State = ask(&self.python, &mut command, &self.archive())?.map_err(failed)?;
-        if !state.is_on()
-            && let Some(difference) = self.start_files_differ()?
-        {
-            state.reason = Some(format!("the start-up files are not in use: {difference}"));
-        }
-        Ok(state)
+        Ok(ask(&self.python, &mut command, &self.archive())?.map_err(failed)?)
     }
 
     /// Whether a process uses everything that was made. A damaged image can stop the process.
@@ -84,7 +78,8 @@ impl Environment {
         files.into_iter().flatten().filter_map(|file| Some(file.ok()?.metadata().ok()?.len())).sum()
     }
 
-    /// What changed since the archive was made. `None` if there is no archive.
+    /// What changed since the archive was made. `None` if there is no archive, or if it was made for another place: all
+    /// files have other paths then, which says nothing.
     ///
     /// # Errors
     /// If the interpreter does not work.
@@ -92,6 +87,9 @@ impl Environment {
         let Some(manifest) = self.current().and_then(|generation| Manifest::read(&generation)) else {
             return Ok(None);
         };
+        if !self.is_made_for_here()? {
+            return Ok(None);
+        }
         Ok(Some(manifest.differences(&self.manifest(&self.interpreter()?)?)))
     }
 }
