@@ -198,6 +198,7 @@ impl Plan {
             probe_len: count(marshalled.len())?,
             probe_code,
             probe_crc: permacode_format::crc32(&marshalled),
+            huge_page: self.order.huge_page(),
             ..Header::zeroed()
         };
         let mut bytes = emitted.bytes;

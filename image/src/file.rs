@@ -13,23 +13,27 @@ use bytemuck::{Pod, Zeroable};
 pub const MAGIC: [u8; 8] = *b"\x89PERMIMG";
 
 /// The version of the layout of the file.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Length in bytes of a page: the unit of relocation. The pages of the system may be larger.
 pub const PAGE_LEN: u64 = 4096;
 
-/// The lowest address of images (128 GiB).
+/// Length in bytes of a huge page of x86-64, and of aarch64 with pages of 4 KiB.
+pub const HUGE_LEN: u64 = 2 << 20;
+
+/// The first page of a file that lies at the start of a huge page. Small programs need few pages after it: a program
+/// that imports only `json` needs none of the next 512.
+pub(crate) const FIRST_HUGE_PAGE: u64 = 384;
+
+/// The lowest address of images: 128 GiB, moved so that [`FIRST_HUGE_PAGE`] begins at a multiple of [`HUGE_LEN`].
 ///
 /// CPython, its heap, libraries and stacks never lie between here and 336 GiB on their own. Programs at a fixed address
 /// and the memory of valgrind end below. What the system places at random lies above: on x86-64 from 42 TiB on, and
 /// from 341 GiB on where an aarch64 system has only 512 GiB of addresses.
-const FIRST_BASE: u64 = 0x20_0000_0000;
+const FIRST_BASE: u64 = 0x20_0000_0000 + HUGE_LEN - FIRST_HUGE_PAGE * PAGE_LEN;
 
-/// Number of places for images (192 GiB).
+/// Number of places for images (192 GiB). They are [`HUGE_LEN`] apart, and an image may cover many of them.
 const PLACES: u64 = 96 << 10;
-
-/// Distance between places (2 MiB, a huge page). An image may cover many of them.
-const PLACE_LEN: u64 = 1 << 21;
 
 /// The address at which an image with this fingerprint is mapped.
 ///
@@ -39,7 +43,7 @@ const PLACE_LEN: u64 = 1 << 21;
 #[allow(clippy::arithmetic_side_effects, reason = "the divisor is not zero, and the sum is below 2^39")]
 pub fn base_of(fingerprint: &[u8]) -> u64 {
     let place = u128::from_le_bytes(permacode_format::digest(fingerprint)) % u128::from(PLACES);
-    FIRST_BASE + place as u64 * PLACE_LEN
+    FIRST_BASE + place as u64 * HUGE_LEN
 }
 
 /// Code objects are longer than this number of bytes.
@@ -101,8 +105,8 @@ pub struct Header {
     pub probe: u64,
     /// CRC-32 of the marshal form of the probe.
     pub probe_crc: u32,
-    /// Zero.
-    pub reserved: u32,
+    /// Number of the first page of those that belong into one huge page, or 0 if there are none.
+    pub huge_page: u32,
 }
 
 /// Length of [`Header`] in bytes.

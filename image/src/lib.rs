@@ -32,8 +32,8 @@ pub use build::{Image, Modules, build, interned_texts};
 pub use error::{Error, Result};
 pub use facts::{Facts, Name, Objects, Types};
 pub use file::{
-    FORMAT, HEADER_LEN, Header, MAGIC, MODULE_LEN, ModuleEntry, PAGE_LEN, RANGE_LEN, Range, SET_LEN, SetEntry, base_of,
-    header_crc,
+    FORMAT, HEADER_LEN, HUGE_LEN, Header, MAGIC, MODULE_LEN, ModuleEntry, PAGE_LEN, RANGE_LEN, Range, SET_LEN,
+    SetEntry, base_of, header_crc,
 };
 pub use layout::Layout;
 pub use slots::{SLOTS_LEN, Slot};

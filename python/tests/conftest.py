@@ -12,6 +12,7 @@ import sys
 import pytest
 
 import permacode
+import permacode.image
 
 TESTS = pathlib.Path(__file__).parent
 
@@ -23,6 +24,21 @@ class Tree:
         self.folder, self.archive = folder, archive
         #: Names of the modules, and their files.
         self.files = {name_of(path.relative_to(folder)): path for path in sorted(folder.rglob("*.py"))}
+
+
+class Imaged:
+    """An archive with an image beside it."""
+
+    def __init__(self, archive, roots):
+        self.archive, self.roots = archive, roots
+        self.built = permacode.image.build(archive, roots=roots)
+        self.image = pathlib.Path(self.built["path"])
+
+    def copy(self, folder):
+        """The two files in another folder."""
+        for file in (self.archive, self.image):
+            shutil.copy2(file, folder / file.name)
+        return folder / self.archive.name, folder / self.image.name
 
 
 def name_of(path):
@@ -84,6 +100,17 @@ def archive(tree):
 def library(bundle):
     """The whole standard library of this interpreter, without its tests."""
     return bundle("--no-resources", "--exclude", "test", "--exclude", "**/tests", "--exclude", "**/test")
+
+
+@pytest.fixture(scope="session")
+def imaged(bundle, tree):
+    return Imaged(bundle(f"app={tree.folder}", "--sealed"), {"app": str(tree.folder)})
+
+
+@pytest.fixture(scope="session")
+def library_image(bundle):
+    archive = bundle("--no-resources", "--sealed", "--exclude", "test", "--exclude", "**/tests", "--exclude", "**/test")
+    return Imaged(archive, None)
 
 
 @pytest.fixture

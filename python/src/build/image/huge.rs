@@ -1,61 +1,87 @@
-//! Puts the start of an image into a huge page of the system.
+//! Moves a part of an image into a huge page of the system.
 //!
-//! Where types move, a process writes to every page of objects that it needs. The start of an image has what most
-//! programs need. To copy it as a whole takes about as long as to copy 300 of its 512 pages, and the processor then
-//! needs one entry of its address cache for all of them.
+//! Where types move, a process writes to every page of objects that it needs. To copy 2 MiB at once takes about as long
+//! as to copy 300 of its 512 pages one by one, and the processor then needs one entry of its address cache for them.
 
 #![allow(unsafe_code)]
 
-use std::{fs::File, io, os::fd::AsRawFd, os::unix::fs::FileExt};
+use std::{io, ptr};
 
-use permacode_image::{Header, PAGE_LEN};
+use permacode_image::{HUGE_LEN, PAGE_LEN};
 
-/// Length in bytes of a huge page of x86-64, and of aarch64 with pages of 4 KiB.
-const HUGE_LEN: usize = 2 << 20;
+const LEN: usize = HUGE_LEN as usize;
 
-/// Replaces the start of a mapped image by a huge page with the same content. Does nothing if the system has none.
-/// Returns the length of the replaced part in bytes.
+/// Replaces [`HUGE_LEN`] bytes of a mapping by a huge page with the same content. False if the system has none.
 ///
 /// # Safety
-/// The image must be mapped at its base, and nothing may use its start yet.
+/// `target` must be a multiple of [`HUGE_LEN`], and the start of so many bytes of a private mapping that is writable.
+/// Nothing may access them during the call.
 ///
 /// # Errors
-/// If the mapping of the image is no longer whole.
-pub(super) unsafe fn fill(file: &File, header: &Header) -> io::Result<usize> {
-    let pages_end = (u64::from(header.first_page) + u64::from(header.page_count)) * PAGE_LEN;
-    if pages_end < HUGE_LEN as u64 || !header.base.is_multiple_of(HUGE_LEN as u64) {
-        return Ok(0);
+/// If the bytes were lost. Nothing may access them any more.
+pub(super) unsafe fn fill(target: *mut u8) -> io::Result<bool> {
+    let Some(mut spare) = Spare::new() else { return Ok(false) };
+    if !is_huge(spare.huge) {
+        return Ok(false);
     }
-    let start = std::ptr::with_exposed_provenance_mut::<libc::c_void>(header.base as usize);
-    let map = |flags, descriptor| {
-        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_FIXED | flags);
-        // SAFETY: this range belongs to the image, and nothing uses it: the caller promises both.
-        let found = unsafe { libc::mmap(start, HUGE_LEN, protection, flags, descriptor, 0) };
-        if found == start { Ok(()) } else { Err(io::Error::last_os_error()) }
-    };
-    if map(libc::MAP_ANONYMOUS, -1).is_ok() && is_huge(start) {
-        // SAFETY: the slice must lie in memory that lives and that nothing else uses. It is the mapping made above.
-        let bytes = unsafe { std::slice::from_raw_parts_mut(start.cast::<u8>(), HUGE_LEN) };
-        if file.read_exact_at(bytes, 0).is_ok() {
-            return Ok(HUGE_LEN);
-        }
-    }
-    map(0, file.as_raw_fd()).map(|()| 0)
+    // SAFETY: the caller promises that the source is mapped and that nothing writes to it. The other range is new.
+    unsafe { ptr::copy_nonoverlapping(target, spare.huge, LEN) };
+    let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
+    // SAFETY: nothing accesses the target, as the caller promises. The source is new memory.
+    let moved = unsafe { libc::mremap(spare.huge.cast(), LEN, LEN, flags, target.cast::<libc::c_void>()) };
+    spare.is_moved = moved != libc::MAP_FAILED;
+    if spare.is_moved { Ok(true) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Asks for a huge page at the start of a new mapping. Without one, the system would make each small page when it is
+/// New memory with room for a huge page.
+struct Spare {
+    start: *mut u8,
+    huge: *mut u8,
+    /// Whether the huge page lies elsewhere now. Other memory of the process may have taken its place.
+    is_moved: bool,
+}
+
+impl Spare {
+    fn new() -> Option<Spare> {
+        let (protection, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        // SAFETY: a new mapping at a place that the system chooses replaces nothing.
+        let start = unsafe { libc::mmap(ptr::null_mut(), 2 * LEN, protection, flags, -1, 0) };
+        if start == libc::MAP_FAILED {
+            return None;
+        }
+        let start = start.cast::<u8>();
+        let huge = start.map_addr(|address| address.next_multiple_of(LEN));
+        Some(Spare { start, huge, is_moved: false })
+    }
+}
+
+impl Drop for Spare {
+    fn drop(&mut self) {
+        let before = self.huge.addr() - self.start.addr();
+        let middle = if self.is_moved { 0 } else { LEN };
+        let after = self.huge.wrapping_add(LEN);
+        for (start, len) in [(self.start, before), (self.huge, middle), (after, LEN - before)] {
+            if len != 0 {
+                // SAFETY: this part of the mapping was not moved, and nothing uses it.
+                unsafe { libc::munmap(start.cast(), len) };
+            }
+        }
+    }
+}
+
+/// Asks for a huge page at the start of new memory. Without one, the system would make each small page when it is
 /// written to, which takes longer than to use the file.
-fn is_huge(start: *mut libc::c_void) -> bool {
+fn is_huge(start: *mut u8) -> bool {
     let mut is_last_present = 0u8;
     // SAFETY: the range is a mapping that nothing else uses.
-    if unsafe { libc::madvise(start, HUGE_LEN, libc::MADV_HUGEPAGE) } != 0 {
+    if unsafe { libc::madvise(start.cast(), LEN, libc::MADV_HUGEPAGE) } != 0 {
         return false;
     }
     // SAFETY: as above; the mapping is writable.
-    unsafe { start.cast::<u8>().write_volatile(0) };
+    unsafe { start.write_volatile(0) };
     // SAFETY: the last page lies in the mapping.
-    let last = unsafe { start.byte_add(HUGE_LEN - PAGE_LEN as usize) };
+    let last = unsafe { start.byte_add(LEN - PAGE_LEN as usize) };
     // SAFETY: the address is that of a page, and the result has one byte for it.
-    let asked = unsafe { libc::mincore(last, PAGE_LEN as usize, &raw mut is_last_present) };
+    let asked = unsafe { libc::mincore(last.cast(), PAGE_LEN as usize, &raw mut is_last_present) };
     asked == 0 && is_last_present & 1 != 0
 }

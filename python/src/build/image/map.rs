@@ -4,17 +4,16 @@
 
 use std::{
     fs::{File, Metadata, OpenOptions},
-    io,
+    io, ops,
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
 use permacode_image::{
-    FORMAT, HEADER_LEN, Header, MAGIC, MODULE_LEN, ModuleEntry, PAGE_LEN, RANGE_LEN, Range, SET_LEN, SLOTS_LEN,
-    SetEntry, base_of, header_crc,
+    FORMAT, HEADER_LEN, HUGE_LEN, Header, MAGIC, MODULE_LEN, ModuleEntry, PAGE_LEN, RANGE_LEN, Range, SET_LEN,
+    SLOTS_LEN, SetEntry, base_of, header_crc,
 };
 
-use super::huge;
 use crate::local_file::{self, Refused, because, folder_of};
 
 /// A mapped image. It is never unmapped, because objects of the program may refer to it until the process ends.
@@ -22,8 +21,6 @@ use crate::local_file::{self, Refused, because, folder_of};
 pub(super) struct Mapped {
     pub(super) path: PathBuf,
     pub(super) header: Header,
-    /// Length in bytes of the first part, which lies in a huge page.
-    pub(super) huge_len: usize,
     pub(super) modules: &'static [ModuleEntry],
     pub(super) ranges: &'static [Range],
     /// The address of the string of the image for each name.
@@ -36,13 +33,11 @@ pub(super) struct Mapped {
 }
 
 impl Mapped {
-    /// Maps the image of this process. `is_fixed`: whether the interpreter lies at a fixed address.
-    pub(super) fn open(path: &Path, fingerprint: &str, is_fixed: bool) -> Result<Mapped, Refused> {
+    /// Maps the image of this process.
+    pub(super) fn open(path: &Path, fingerprint: &str) -> Result<Mapped, Refused> {
         let (file, metadata) = local_file::open(path, "the image")?;
         let header = read_header(&file, &metadata, fingerprint)?;
         map(&file, &header)?;
-        // SAFETY: the image was mapped just now, and nothing uses it yet.
-        let huge_len = if is_fixed { 0 } else { unsafe { huge::fill(&file, &header)? } };
         let part = |offset: u64, count: u64, len: usize| {
             let address = std::ptr::with_exposed_provenance::<u8>((header.base + offset) as usize);
             // SAFETY: the slice must lie in memory that lives and that nothing writes to. `read_header` has checked
@@ -54,7 +49,6 @@ impl Mapped {
         Ok(Mapped {
             path: path.to_owned(),
             header,
-            huge_len,
             modules: bytemuck::cast_slice(part(header.modules, header.module_count.into(), MODULE_LEN)),
             ranges: bytemuck::cast_slice(part(header.ranges, header.range_count.into(), RANGE_LEN)),
             names: bytemuck::cast_slice(part(header.names, header.name_count.into(), 8)),
@@ -89,7 +83,18 @@ impl Mapped {
         let index = usize::try_from(page.checked_sub(self.header.first_page.into())?).ok()?;
         (index < self.slots.len()).then_some(index)
     }
+
+    /// The numbers of the pages that belong into one huge page, counted from the first page of objects.
+    pub(super) fn huge_pages(&self) -> ops::Range<usize> {
+        match self.header.huge_page.checked_sub(self.header.first_page) {
+            Some(first) => first as usize..first as usize + HUGE_PAGES as usize,
+            None => 0..0,
+        }
+    }
 }
+
+/// Number of pages in a huge page.
+const HUGE_PAGES: u64 = HUGE_LEN / PAGE_LEN;
 
 /// Reads the header and checks that the file has the parts that the header states.
 fn read_header(file: &File, metadata: &Metadata, fingerprint: &str) -> Result<Header, Refused> {
@@ -129,6 +134,10 @@ fn read_header(file: &File, metadata: &Metadata, fingerprint: &str) -> Result<He
     }
     if !is_inside {
         return because("the header of the image states tables that lie outside the file");
+    }
+    let huge = u64::from(header.huge_page) * PAGE_LEN;
+    if huge != 0 && (huge + HUGE_LEN > page_end || !(header.base + huge).is_multiple_of(HUGE_LEN)) {
+        return because("the header of the image states a huge page that the image cannot have");
     }
     Ok(header)
 }

@@ -156,11 +156,10 @@ impl Image {
             Some(pages) => pages,
             None => {
                 // If two threads come here at once, the address is taken for one of them.
-                let mapped =
-                    Mapped::open(&path, &fingerprint, interpreter.is_fixed()).map_err(|refused| match refused {
-                        Refused::Missing => NoImage::Missing(path.clone()),
-                        Refused::Because(reason) => NoImage::Because(format!("{}: {reason}", path.display())),
-                    })?;
+                let mapped = Mapped::open(&path, &fingerprint).map_err(|refused| match refused {
+                    Refused::Missing => NoImage::Missing(path.clone()),
+                    Refused::Because(reason) => NoImage::Because(format!("{}: {reason}", path.display())),
+                })?;
                 let pages = Pages::new(mapped, &interpreter).map_err(|error| error.to_string())?;
                 let pages: &'static Pages = Box::leak(Box::new(pages));
                 self_test(py, pages, &interpreter)

@@ -5,13 +5,18 @@
 
 #![allow(unsafe_code)]
 
-use std::{cell::RefCell, io};
+use std::{cell::RefCell, io, ops::Range, process};
 
 use memmap2::MmapMut;
 use permacode_image::{PAGE_LEN, Slot};
-use pyo3::{exceptions::PyImportError, ffi, prelude::*, types::PyFrozenSet};
+use pyo3::{
+    exceptions::{PyImportError, PyMemoryError},
+    ffi,
+    prelude::*,
+    types::PyFrozenSet,
+};
 
-use super::{facts::Interpreter, map::Mapped};
+use super::{facts::Interpreter, huge, map::Mapped};
 
 /// A mapped image and what has been relocated of it.
 #[derive(Debug)]
@@ -23,6 +28,8 @@ pub(super) struct Pages {
     type_offset: u64,
     /// The largest number of pages that are made writable only because they lie between two others.
     widest_gap: usize,
+    /// The process that mapped the image.
+    process: u32,
     state: RefCell<State>,
 }
 
@@ -30,12 +37,26 @@ pub(super) struct Pages {
 #[derive(Debug)]
 struct State {
     is_done: Vec<bool>,
+    huge: Huge,
     /// The address of the object of the interpreter for each name, or 0. The image owns a reference to it.
     names: Names,
     /// The address of each frozenset, or 0. The image owns a reference to it.
     sets: Vec<u64>,
     /// Slots of frozensets in relocated pages, and the numbers of the frozensets.
     pending: Vec<(*mut u64, u64)>,
+}
+
+/// What became of the pages that belong into one huge page. No program uses any of them before the loader decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Huge {
+    /// Nothing needed them yet.
+    Undecided,
+    /// They lie in a huge page, which is writable.
+    Filled,
+    /// They lie in the file.
+    Small,
+    /// They could not be moved, and are no longer there.
+    Lost,
 }
 
 /// A list of addresses, zero at first. A program uses only some names, and the memory of a mapping costs nothing until
@@ -60,6 +81,7 @@ impl Pages {
     pub(super) fn new(mapped: Mapped, interpreter: &Interpreter) -> io::Result<Pages> {
         let state = State {
             is_done: vec![false; mapped.slots.len()],
+            huge: Huge::Undecided,
             names: Names::new(mapped.names.len())?,
             sets: vec![0; mapped.sets.len()],
             pending: Vec::new(),
@@ -70,6 +92,7 @@ impl Pages {
             type_offset: interpreter.layout.object_type.into(),
             // Where types move, all pages will become private sooner or later. Elsewhere most of them stay shared.
             widest_gap: if interpreter.is_fixed() { 0 } else { 2 },
+            process: process::id(),
             state: RefCell::new(state),
         })
     }
@@ -81,7 +104,7 @@ impl Pages {
     pub(super) fn relocate(&self, py: Python<'_>, first: u32, count: u32) -> PyResult<()> {
         // Nothing here runs Python code, so nothing comes back here.
         let mut state = self.state.try_borrow_mut().map_err(|error| PyImportError::new_err(error.to_string()))?;
-        self.ranges(py, &mut state, first, count);
+        self.ranges(py, &mut state, first, count)?;
         while let Some((slot, number)) = state.pending.last().copied() {
             let set = self.set(py, &mut state, number)?;
             // SAFETY: `page` took the address of a slot from the pages of the image, which are mapped and writable. No
@@ -93,7 +116,7 @@ impl Pages {
         Ok(())
     }
 
-    fn ranges(&self, py: Python<'_>, state: &mut State, first: u32, count: u32) {
+    fn ranges(&self, py: Python<'_>, state: &mut State, first: u32, count: u32) -> PyResult<()> {
         let ranges = self.mapped.ranges.get(first as usize..).and_then(|rest| rest.get(..count as usize));
         let pages = ranges.unwrap_or_default().iter().flat_map(|range| {
             let first = range.page.saturating_sub(self.mapped.header.first_page) as usize;
@@ -101,16 +124,42 @@ impl Pages {
         });
         let is_done = |page: &usize| state.is_done.get(*page).copied().unwrap_or(true);
         let pages: Vec<usize> = pages.filter(|page| !is_done(page)).collect();
-        self.populate(&pages);
+        let of_huge = self.mapped.huge_pages();
+        let (inside, outside): (Vec<usize>, Vec<usize>) = pages.iter().partition(|page| of_huge.contains(page));
+        let is_filled = !inside.is_empty() && self.huge(state, of_huge)? == Huge::Filled;
+        self.populate(if is_filled { &outside } else { &pages });
         for page in pages {
             self.page(py, state, page);
         }
+        Ok(())
+    }
+
+    /// Decides where the pages of the huge page lie, when a module first needs one of them.
+    fn huge(&self, state: &mut State, pages: Range<usize>) -> PyResult<Huge> {
+        if state.huge == Huge::Undecided {
+            // A forked process would have a huge page of its own, and its parent and siblings another one each.
+            let filled = if process::id() == self.process {
+                // SAFETY: the header states a multiple of the length, and pages of the image, which is mapped and
+                // writable. Modules have these pages in their ranges, and no module has needed one of them yet, so
+                // no object in them is used. No object lies partly before them.
+                unsafe { huge::fill(self.address(pages.start).cast()) }
+            } else {
+                Ok(false)
+            };
+            state.huge = match filled {
+                Ok(true) => Huge::Filled,
+                Ok(false) => Huge::Small,
+                Err(_) => Huge::Lost,
+            };
+        }
+        if state.huge == Huge::Lost {
+            return Err(PyMemoryError::new_err("the system did not move a part of the image into a huge page"));
+        }
+        Ok(state.huge)
     }
 
     /// Makes pages writable with few calls of the system, because a fault for each page takes longer.
     fn populate(&self, pages: &[usize]) {
-        let first = (self.mapped.huge_len / PAGE_LEN as usize).saturating_sub(self.mapped.header.first_page as usize);
-        let pages = pages.get(pages.partition_point(|page| *page < first)..).unwrap_or_default();
         for run in pages.chunk_by(|one, next| next.saturating_sub(*one) <= self.widest_gap + 1) {
             let &[first, .., last] = run else { continue };
             let address = self.address(first).cast();
@@ -190,7 +239,7 @@ impl Pages {
         if known != 0 {
             return Ok(known);
         }
-        self.ranges(py, state, entry.first_range, entry.range_count);
+        self.ranges(py, state, entry.first_range, entry.range_count)?;
         let set = PyFrozenSet::empty(py)?;
         for item in self.object(py, entry.items).try_iter()? {
             // SAFETY: the function requires a frozenset that no other code uses yet, and a live object.
