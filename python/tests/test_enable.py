@@ -410,9 +410,13 @@ def test_a_moved_environment_is_stock_behaviour(environment):
         assert code == 1 and "made for another place" in status["reason"], status
         # All files have other paths now, which says nothing.
         assert status["changes"] is None, status
+        code, made = environment.command("refresh", "--no-measure")
+        assert code == 0 and made["changes"] is None, made
+        assert environment.used()["value"] == 1
     finally:
         moved.rename(old)
         environment.folder, environment.packages = old, old_packages
+    assert environment.enable() is not None
 
 
 @pytest.mark.parametrize("line, is_on", [("# A comment\n", True), ("raise SystemError\n", False)])

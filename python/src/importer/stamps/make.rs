@@ -104,7 +104,6 @@ impl<'py> Made<'py> {
                 continue;
             }
             let name = module.name().map_err(of_error)?;
-            made.roots.extend(root_of(&module).map_err(of_error)?);
             match made.module(py, library, &module, name, roots)? {
                 Ok(stamp) => made.modules.push(stamp),
                 Err(reason) => made.left_out.push((name.to_owned(), reason)),
@@ -137,10 +136,12 @@ impl<'py> Made<'py> {
     ) -> PyResult<Result<ModuleStamp, String>> {
         let no = |reason: &str| Ok(Err(reason.to_owned()));
         let of_error = |error| library.error(py, name, error);
+        let root = root_of(module).map_err(of_error)?;
+        self.roots.extend(root.clone());
         let Some(source) = module.source().map_err(of_error)? else {
             return no("the archive does not know its source");
         };
-        if let Some(root) = root_of(module).map_err(of_error)?
+        if let Some(root) = root
             && roots.folder(&root).is_none()
         {
             let root = String::from_utf8_lossy(&root);
