@@ -7,8 +7,9 @@ bench python` writes: a list of interpreters with `version`, `python`, `site` (f
 `compiled` (folder of the .pyc files that were bundled) and `folder` (for the files that the measurement makes).
 
 Parts: `load` (the code of a set and nothing else), `imports` (of a set, in one process; and memory after it), and
-`process` (from start to exit). Only on request: `instructions` (of whole processes, under callgrind) and `placement`
-(loading code from archives that differ only in the order of their records, with a warm and a cold file cache).
+`process` (from start to exit). Only on request: `instructions` (of whole processes, under callgrind), `placement`
+(loading code from archives that differ only in the order of their records, with a warm and a cold file cache), and
+`forks` (memory of processes that were forked after imports).
 
 In all tables, ratios are to the first row: less is better. For processor time, a table has the ratio of the least
 times, then the median and the quartiles of the ratios of each round.
@@ -21,14 +22,16 @@ import re
 import statistics
 import sys
 
-from contenders import Case, contenders, import_program, install_peers, load_program, load_programs, process_program
+from contenders import (
+    CHILDREN, Case, contenders, forks_program, import_program, install_peers, load_program, load_programs,
+    process_program)
 from programs import FLAGS, Programs
 from rounds import (
     Failed, compare, drop_from_cache, facts, interleaved, pin, ratio, settle, spawn, summary, write_report)
 from sets import ROOTS
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-PARTS = ["load", "imports", "process", "instructions", "placement"]
+PARTS = ["load", "imports", "process", "instructions", "placement", "forks"]
 #: The sets of each part. Large sets are measured within one process only.
 LOADED, IMPORTED, PROCESSES = ["json", "mid", "whole"], ["mid", "whole"], ["json", "mid"]
 
@@ -171,6 +174,24 @@ class Bench:
                 results = interleaved(measures, self.rounds)
                 title = "load the code of %s, %s" % (name, state)
                 report[state][name] = self.load_table(title, results, "first use")
+        return report
+
+    def forks(self):
+        report = {}
+        for name in IMPORTED:
+            case = self.cases[name]
+            found = contenders(case, self.peers, self.absent)
+            for is_frozen in (False, True):
+                how = "frozen" if is_frozen else "forks"
+                programs = {row: forks_program(case, contender, is_frozen) for row, contender in found.items()}
+                results = self.in_turn("%s-%s-" % (name, how), programs)
+                rows = {key: compare(results, "stock", key) for key in ("one", "child", "all")}
+                report.setdefault(name, {})[how] = rows
+                after = "gc.freeze() after the imports" if is_frozen else "no gc.freeze()"
+                for key, what in (("one", "private memory of a process"), ("child", "private memory of a child"),
+                                  ("all", "PSS of the process and its %d children" % CHILDREN)):
+                    table("import %s, %s: %s, kB" % (name, after, what), {
+                        row: {key: values} for row, values in rows[key].items()}, key, {}, "%.0f")
         return report
 
     def in_turn(self, prefix, programs):

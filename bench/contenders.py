@@ -11,10 +11,13 @@ import shutil
 import subprocess
 import zipfile
 
-from programs import FLAGS, IMPORTS, LOAD, PROCESS
+from programs import FLAGS, FORKS, IMPORTS, LOAD, PROCESS
 from rounds import Failed, facts, settle, spawn
 
 HEADER_LEN = 16  # of a .pyc file
+
+#: How many children a process forks.
+CHILDREN = 8
 
 
 @dataclasses.dataclass
@@ -246,6 +249,11 @@ def contenders(case, peers_site, absent):
 def import_program(case, contender):
     return IMPORTS.format(names=case.modules, extension=contender.extension, install=contender.install,
                           check=contender.check or "said = None")
+
+
+def forks_program(case, contender, is_frozen):
+    return FORKS.format(names=case.modules, extension=contender.extension, install=contender.install, count=CHILDREN,
+                        is_frozen=is_frozen, check=contender.check or "said = None")
 
 
 def process_program(contender, imports):

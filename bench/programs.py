@@ -78,6 +78,51 @@ print({{
 }})
 """
 
+#: A process that forks children after its imports. Each child does some work and a collection, and tells so with a byte.
+#: When all have done so, each measures itself.
+FORKS = CLOCK + """\
+{extension}
+{install}
+for name in NAMES:
+    __import__(name)
+alone = memory("/proc/self/smaps_rollup")
+import gc, json, os, re, textwrap
+if {is_frozen}:
+    gc.freeze()
+worked, go, measured, leave = (os.pipe() for _ in range(4))
+children = []
+for number in range({count}):
+    child = os.fork()
+    if child == 0:
+        [os.close(pipe[1]) for pipe in (go, leave)]
+        text = json.dumps([{{"number": number, "items": list(range(100))}}] * 10)
+        assert json.loads(text)[3]["number"] == number and re.findall(r"\\d+", text)
+        textwrap.fill("some words to wrap " * 50, 40)
+        gc.collect()
+        os.write(worked[1], b".")
+        os.read(go[0], 1)
+        used = memory("/proc/self/smaps_rollup")
+        os.write(measured[1], b"%d %d\\n" % (used["Private_Dirty"], used["Pss"]))
+        os.read(leave[0], 1)
+        os._exit(0)
+    children.append(child)
+for _ in children:
+    assert os.read(worked[0], 1)
+os.close(go[1])
+lines = b""
+while lines.count(b"\\n") < len(children):
+    lines += os.read(measured[0], 4096)
+parent = memory("/proc/self/smaps_rollup")
+os.close(leave[1])
+assert all(os.waitpid(child, 0)[1] == 0 for child in children)
+used = [tuple(map(int, line.split())) for line in lines.splitlines()]
+{check}
+print({{
+    "one": alone["Private_Dirty"], "child": sorted(private for private, _ in used)[len(used) // 2],
+    "all": parent["Pss"] + sum(pss for _, pss in used), "said": said,
+}})
+"""
+
 LOAD = CLOCK + """\
 import os  # a start without -S imports it, too
 

@@ -51,6 +51,8 @@ enum Part {
     Instructions,
     /// Load code from archives that differ only in the order of their records
     Placement,
+    /// Import some modules, fork children, and measure memory
+    Forks,
 }
 
 impl fmt::Display for Part {

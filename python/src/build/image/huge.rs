@@ -24,6 +24,9 @@ pub(super) unsafe fn fill(target: *mut u8) -> io::Result<bool> {
     if !is_huge(spare.huge) {
         return Ok(false);
     }
+    // One call is faster than a fault for each 64 KiB of the file. If it fails, there are faults.
+    // SAFETY: the advice does not change the content of the mapping.
+    unsafe { libc::madvise(target.cast(), LEN, libc::MADV_POPULATE_READ) };
     // SAFETY: the caller promises that the source is mapped and that nothing writes to it. The other range is new.
     unsafe { ptr::copy_nonoverlapping(target, spare.huge, LEN) };
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
