@@ -63,6 +63,8 @@ class Bench:
         self.folder = interpreter["folder"]
         self.programs = Programs(interpreter["python"], os.path.join(self.folder, "programs"))
         settle(interpreter["archive"])
+        # What was not yet written to the disk, such as the extension module, would count as the process's dirty memory.
+        os.sync()
         self.peers, self.absent = install_peers(interpreter, self.folder)
         self.cases = {name: self.case(name) for name in ROOTS}
 

@@ -1,6 +1,11 @@
 //! Runs the Python package of an interpreter. Images and stamps belong to an interpreter, so it makes them itself.
 
-use crate::{archive::ArchiveArg, environment::OFF, errors::UsageError, root::split_root};
+use crate::{
+    archive::ArchiveArg,
+    environment::{OFF, active_python},
+    errors::UsageError,
+    root::split_root,
+};
 use anyhow::{Context, Result};
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use serde::de::DeserializeOwned;
@@ -23,9 +28,10 @@ pub(crate) struct PackageArgs {
 
     /// The interpreter that uses the archive; it must have the package permacode
     ///
-    /// It runs with its environment variables, but does not import modules of the current folder.
-    #[arg(long, value_name = "EXE", default_value = "python3")]
-    python: PathBuf,
+    /// By default that of the virtual environment in which this command lies, that of the active one, or `python3`. It
+    /// runs with its environment variables, but does not import modules of the current folder.
+    #[arg(long, value_name = "EXE")]
+    python: Option<PathBuf>,
 
     /// The folder that a root of the archive stands for, as for permacode.install; can be given several times
     ///
@@ -124,7 +130,8 @@ impl PackageArgs {
         }
         // The errors of the reader say more than those of Python.
         archive.open()?;
-        ask(&self.python, &mut self.command(module, more), &self.path)
+        let python = self.python.clone().or_else(active_python).unwrap_or_else(|| "python3".into());
+        ask(&python, &mut self.command(&python, module, more), &self.path)
     }
 
     /// The name of the archive in messages.
@@ -132,8 +139,8 @@ impl PackageArgs {
         self.path.display().to_string()
     }
 
-    fn command(&self, module: &str, more: &[&OsStr]) -> Command {
-        let mut command = Command::new(&self.python);
+    fn command(&self, python: &Path, module: &str, more: &[&OsStr]) -> Command {
+        let mut command = Command::new(python);
         // It must run even if the image that its environment uses is damaged.
         command.env(OFF, "1").args(["-c", include_str!("python/run.py"), module]).args(more);
         for root in &self.root {

@@ -4,7 +4,9 @@ use crate::{
     emit::{self, emit},
     error::{Error, Result},
     facts::Facts,
-    file::{FORMAT, HEADER_LEN, Header, MAGIC, ModuleEntry, PAGE_LEN, Range, SetEntry, header_crc},
+    file::{
+        FORMAT, HEADER_LEN, HUGE_LEN, HUGE_PAGE, Header, MAGIC, ModuleEntry, PAGE_LEN, Range, SetEntry, header_crc,
+    },
     graph::Graph,
     order::{Order, Seen, import_order},
     slots::SLOTS_LEN,
@@ -184,6 +186,10 @@ impl Plan {
         let probe = roots.get(tables.probe).ok_or(Error::Unsupported("an archive without modules"))?;
         let probe_code = self.order.address_of(probe.code).ok_or(Error::Unsupported("modules without a place"))?;
         let marshalled = modules.marshal(&probe.module).map_err(Error::Probe)?;
+        // At fixed addresses, most pages stay shared.
+        let has_huge_page =
+            graph.facts.fixed_anchor.is_none() && self.order.end as u64 >= HUGE_PAGE * PAGE_LEN + HUGE_LEN;
+        let huge_page = if has_huge_page { HUGE_PAGE as u32 } else { 0 };
         let mut header = Header {
             magic: MAGIC,
             format: FORMAT,
@@ -198,7 +204,7 @@ impl Plan {
             probe_len: count(marshalled.len())?,
             probe_code,
             probe_crc: permacode_format::crc32(&marshalled),
-            huge_page: self.order.huge_page(),
+            huge_page,
             ..Header::zeroed()
         };
         let mut bytes = emitted.bytes;

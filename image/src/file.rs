@@ -21,16 +21,16 @@ pub const PAGE_LEN: u64 = 4096;
 /// Length in bytes of a huge page of x86-64, and of aarch64 with pages of 4 KiB.
 pub const HUGE_LEN: u64 = 2 << 20;
 
-/// The first page of a file that lies at the start of a huge page. Small programs need few pages after it: a program
-/// that imports only `json` needs none of the next 512.
-pub(crate) const FIRST_HUGE_PAGE: u64 = 384;
+/// The page of a file that lies at the start of a huge page. Small programs need few of this page and the 511 after it,
+/// and larger ones need most of them.
+pub(crate) const HUGE_PAGE: u64 = 384;
 
-/// The lowest address of images: 128 GiB, moved so that [`FIRST_HUGE_PAGE`] begins at a multiple of [`HUGE_LEN`].
+/// The lowest address of images: 128 GiB, moved so that [`HUGE_PAGE`] lies at a multiple of [`HUGE_LEN`].
 ///
 /// CPython, its heap, libraries and stacks never lie between here and 336 GiB on their own. Programs at a fixed address
 /// and the memory of valgrind end below. What the system places at random lies above: on x86-64 from 42 TiB on, and
 /// from 341 GiB on where an aarch64 system has only 512 GiB of addresses.
-const FIRST_BASE: u64 = 0x20_0000_0000 + HUGE_LEN - FIRST_HUGE_PAGE * PAGE_LEN;
+const FIRST_BASE: u64 = 0x20_0000_0000 + HUGE_LEN - HUGE_PAGE * PAGE_LEN;
 
 /// Number of places for images (192 GiB). They are [`HUGE_LEN`] apart, and an image may cover many of them.
 const PLACES: u64 = 96 << 10;
@@ -105,7 +105,7 @@ pub struct Header {
     pub probe: u64,
     /// CRC-32 of the marshal form of the probe.
     pub probe_crc: u32,
-    /// Number of the first page of those that belong into one huge page, or 0 if there are none.
+    /// Number of the first of the pages that may lie in a huge page, or 0 if there are none.
     pub huge_page: u32,
 }
 

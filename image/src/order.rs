@@ -14,7 +14,7 @@
 use crate::{
     emit,
     error::{Error, Result},
-    file::{FIRST_HUGE_PAGE, HUGE_LEN, PAGE_LEN, base_of},
+    file::{PAGE_LEN, base_of},
     graph::{Graph, Node, Ref},
     objects,
 };
@@ -33,8 +33,6 @@ pub(crate) struct Order {
     pub(crate) base: u64,
     /// The end of the last page.
     pub(crate) end: usize,
-    /// The offset in the file of what belongs into a huge page. No object lies on both sides of it.
-    huge: Option<usize>,
 }
 
 /// Objects that a running program writes to at different times.
@@ -90,13 +88,9 @@ impl Order {
         }
         graph.names.iter().for_each(|id| set(*id, Region::Names));
         let base = base_of(graph.facts.fingerprint.as_bytes());
-        let places = vec![None; graph.nodes.len()];
-        let mut order = Order { nodes: Vec::new(), places, base, end: start, huge: None };
+        let mut order = Order { nodes: Vec::new(), places: vec![None; graph.nodes.len()], base, end: start };
         for current in Region::ALL {
             order.end = order.end.next_multiple_of(PAGE_LEN as usize);
-            if current == Region::Rest && graph.facts.fixed_anchor.is_none() {
-                order.huge = Some(first_huge(order.end));
-            }
             for used in &visited {
                 if regions.get(used.node as usize) == Some(&current) {
                     order.append(graph, used.node)?;
@@ -122,14 +116,8 @@ impl Order {
             Node::Slice(_) => (layout.gc_head as usize, layout.slice_size as usize),
             Node::Code(code) => (0, code.size(layout)),
         };
-        let end_after = |start: usize| start.saturating_add(head).saturating_add(size).saturating_add(7) & !7;
-        if let Some(huge) = self.huge
-            && (self.end..end_after(self.end)).contains(&huge)
-        {
-            self.end = huge;
-        }
         let place = self.end.saturating_add(head);
-        self.end = end_after(self.end);
+        self.end = place.saturating_add(size).saturating_add(7) & !7;
         if let Some(slot) = self.places.get_mut(id as usize) {
             *slot = Some(place);
         }
@@ -154,12 +142,6 @@ impl Order {
         names.chain(pages(id, 0, code.size(layout).saturating_sub(1))).collect()
     }
 
-    /// The first page of those that belong into one huge page, or 0 if the file is too short.
-    pub(crate) fn huge_page(&self) -> u32 {
-        let whole = self.huge.filter(|huge| huge.saturating_add(HUGE_LEN as usize) <= self.end);
-        whole.map_or(0, emit::page)
-    }
-
     /// The offset in the file of an object.
     pub(crate) fn place(&self, id: u32) -> Option<usize> {
         self.places.get(id as usize).copied().flatten()
@@ -174,13 +156,6 @@ impl Order {
     pub(crate) fn address_of(&self, id: u32) -> Option<u64> {
         self.place(id).map(|place| self.address(place))
     }
-}
-
-/// The first offset in a file, from `start` on, that lies at the start of a huge page and not before
-/// [`FIRST_HUGE_PAGE`].
-fn first_huge(start: usize) -> usize {
-    let first = (FIRST_HUGE_PAGE * PAGE_LEN) as usize;
-    first.saturating_add(start.saturating_sub(first).next_multiple_of(HUGE_LEN as usize))
 }
 
 /// An object that roots reach.
@@ -316,16 +291,10 @@ pub(crate) fn import_order(modules: &[Module<'_>]) -> Result<Vec<usize>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{first_huge, group};
+    use super::group;
 
     #[test]
     fn groups_grow() {
         assert_eq!([0, 127, 128, 511, 512, 2047, 2048].map(group), [0, 0, 1, 1, 2, 2, 3]);
-    }
-
-    #[test]
-    fn a_huge_page_begins_after_the_names() {
-        let pages = [1, 384, 385, 896, 897].map(|page| first_huge(page * 4096) / 4096);
-        assert_eq!(pages, [384, 384, 896, 896, 1408]);
     }
 }

@@ -44,9 +44,18 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Flags to open a local file that another user may have put there. A link is not followed, and a pipe is not waited
+/// for.
+pub(crate) const FLAGS: i32 = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC;
+
 /// Opens a regular file that no other user can write to or replace. `what` is its name in messages.
 pub(crate) fn open(path: &Path, what: &str) -> Result<(File, Metadata), Refused> {
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)?;
+    let file = match OpenOptions::new().read(true).custom_flags(FLAGS).open(path) {
+        Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+            return because(format!("{what} is a link, which is not followed"));
+        }
+        opened => opened?,
+    };
     let metadata = file.metadata()?;
     check_owner(what, &metadata)?;
     check_owner(&format!("the folder of {what}"), &folder_of(path).metadata()?)?;

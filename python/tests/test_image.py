@@ -273,7 +273,18 @@ def test_a_link_is_not_followed(imaged, reason, tmp_path):
     archive, image = imaged.copy(tmp_path)
     image.rename(tmp_path / "real")
     image.symlink_to(tmp_path / "real")
-    assert reason(archive)
+    assert "the image is a link" in reason(archive)
+
+
+def test_a_pipe_is_not_waited_for(imaged, child, tmp_path):
+    """Another user may put one into a folder that all may write to."""
+    archive, image = imaged.copy(tmp_path)
+    image.unlink()
+    os.mkfifo(image)
+    os.mkfifo(image.with_name(image.name[:-1] + "g"))
+    os.mkfifo(archive.with_name(f"{archive.name}.stamps-{sys.implementation.cache_tag}"))
+    reasons = json.loads(child(WHY, json.dumps({"archives": [str(archive)], "roots": imaged.roots}), timeout=60))
+    assert "the image is not a regular file" in reasons[0]
 
 
 def test_an_address_that_is_taken(imaged, child):

@@ -434,3 +434,38 @@ assert has_huge_page() == expected
 """,
         **of_library,
     )
+
+
+@pytest.mark.parametrize("left", [3, 5, 7])
+def test_few_mappings_are_left(run, library_image, left):
+    """If the system refuses to move the part of the image, it stays where it is."""
+    limit = int(pathlib.Path("/proc/sys/vm/max_map_count").read_text())
+    if limit > 100_000:
+        pytest.skip(f"the system allows {limit} mappings")
+    script = """
+import ctypes
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+archive = permacode.open(request["archive"])
+names = list(archive)
+taken, protection = [], 0
+while True:
+    # The system joins neighbours with the same protection. MAP_PRIVATE | MAP_ANONYMOUS
+    protection ^= 1
+    start = libc.mmap(None, 4096, protection, 0x22, -1, 0)
+    if start == ctypes.c_void_p(-1).value:
+        break
+    taken.append(start)
+for _ in range(request["left"]):
+    # The last ones lie at an end, so that no mapping is split.
+    libc.munmap(taken.pop(), 4096)
+kept = [archive.code(name) for name in names]
+assert len(kept) > 500 and archive.method == "image"
+while taken:
+    libc.munmap(taken.pop(), 4096)
+import asyncio, email.message
+assert asyncio.run(asyncio.sleep(0, 7)) == 7
+"""
+    run(script, of=library_image, left=left)

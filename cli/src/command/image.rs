@@ -15,7 +15,7 @@ use std::{ffi::OsStr, path::PathBuf};
 /// Make the image of an archive: code objects that an interpreter runs without loading
 ///
 /// The image and the stamps of the archive lie beside it. They are for this machine and for one build of one
-/// interpreter: CPython 3.12 to 3.14 on Linux. Make them again after the interpreter or the archive has changed.
+/// interpreter: CPython 3.12 to 3.15 on Linux. Make them again after the interpreter or the archive has changed.
 ///
 /// `permacode enable` makes archive, image and stamps of a whole environment.
 #[derive(Debug, clap::Args)]

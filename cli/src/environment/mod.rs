@@ -78,16 +78,21 @@ impl EnvironmentArgs {
 }
 
 fn default_python() -> Result<PathBuf> {
+    let none = "no virtual environment is active: activate one, or name its interpreter with --python";
+    active_python().ok_or_else(|| UsageError::new(none).into())
+}
+
+/// The interpreter that runs this command (`python -m permacode`), that of the virtual environment in which the command
+/// lies, or that of the active one.
+pub(crate) fn active_python() -> Option<PathBuf> {
     if let Some(python) = env::var_os(PYTHON) {
-        return Ok(python.into());
+        return Some(python.into());
     }
     let beside = env::current_exe().ok();
     let beside = beside.as_deref().and_then(Path::parent).and_then(Path::parent).map(Path::to_owned);
     let folders = beside.filter(|folder| folder.join("pyvenv.cfg").is_file());
-    let folder = folders.or_else(|| env::var_os("VIRTUAL_ENV").map(PathBuf::from)).ok_or_else(|| {
-        UsageError::new("no virtual environment is active: activate one, or name its interpreter with --python")
-    })?;
-    Ok(folder.join("bin/python"))
+    let folder = folders.or_else(|| env::var_os("VIRTUAL_ENV").map(PathBuf::from))?;
+    Some(folder.join("bin/python"))
 }
 
 /// An environment and the places of its files.

@@ -5,24 +5,25 @@
 
 #![allow(unsafe_code)]
 
-use std::{io, ptr};
+use std::ptr;
 
 use permacode_image::{HUGE_LEN, PAGE_LEN};
 
 const LEN: usize = HUGE_LEN as usize;
 
-/// Replaces [`HUGE_LEN`] bytes of a mapping by a huge page with the same content. False if the system has none.
+/// Replaces [`HUGE_LEN`] bytes of a mapping by a huge page with the same content. False if the system has none, or
+/// refuses to move it.
+///
+/// Threads may read the bytes during the call: the system replaces the memory in one step, and a thread that comes in
+/// between waits for its end.
 ///
 /// # Safety
 /// `target` must be a multiple of [`HUGE_LEN`], and the start of so many bytes of a private mapping that is writable.
-/// Nothing may access them during the call.
-///
-/// # Errors
-/// If the bytes were lost. Nothing may access them any more.
-pub(super) unsafe fn fill(target: *mut u8) -> io::Result<bool> {
-    let Some(mut spare) = Spare::new() else { return Ok(false) };
+/// Nothing may write to them during the call.
+pub(super) unsafe fn fill(target: *mut u8) -> bool {
+    let Some(mut spare) = Spare::new() else { return false };
     if !is_huge(spare.huge) {
-        return Ok(false);
+        return false;
     }
     // One call is faster than a fault for each 64 KiB of the file. If it fails, there are faults.
     // SAFETY: the advice does not change the content of the mapping.
@@ -30,10 +31,23 @@ pub(super) unsafe fn fill(target: *mut u8) -> io::Result<bool> {
     // SAFETY: the caller promises that the source is mapped and that nothing writes to it. The other range is new.
     unsafe { ptr::copy_nonoverlapping(target, spare.huge, LEN) };
     let flags = libc::MREMAP_MAYMOVE | libc::MREMAP_FIXED;
-    // SAFETY: nothing accesses the target, as the caller promises. The source is new memory.
+    // SAFETY: the target gets the content that it has, and nothing writes to it, as the caller promises. The source is
+    // new memory.
     let moved = unsafe { libc::mremap(spare.huge.cast(), LEN, LEN, flags, target.cast::<libc::c_void>()) };
     spare.is_moved = moved != libc::MAP_FAILED;
-    if spare.is_moved { Ok(true) } else { Err(io::Error::last_os_error()) }
+    if !spare.is_moved && !is_mapped(target) {
+        // The system checks its limits before it removes the target, so this does not happen. If it does, objects of
+        // the program are gone.
+        std::process::abort();
+    }
+    spare.is_moved
+}
+
+/// Whether [`HUGE_LEN`] bytes are mapped.
+fn is_mapped(start: *mut u8) -> bool {
+    let mut present = [0u8; LEN / PAGE_LEN as usize];
+    // SAFETY: the address is that of a page, and the result has one byte for each page.
+    unsafe { libc::mincore(start.cast(), LEN, present.as_mut_ptr()) == 0 }
 }
 
 /// New memory with room for a huge page.

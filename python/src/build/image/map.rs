@@ -84,7 +84,7 @@ impl Mapped {
         (index < self.slots.len()).then_some(index)
     }
 
-    /// The numbers of the pages that belong into one huge page, counted from the first page of objects.
+    /// The numbers of the pages that may lie in a huge page, counted from the first page of objects.
     pub(super) fn huge_pages(&self) -> ops::Range<usize> {
         match self.header.huge_page.checked_sub(self.header.first_page) {
             Some(first) => first as usize..first as usize + HUGE_PAGES as usize,
@@ -99,9 +99,10 @@ const HUGE_PAGES: u64 = HUGE_LEN / PAGE_LEN;
 /// Reads the header and checks that the file has the parts that the header states.
 fn read_header(file: &File, metadata: &Metadata, fingerprint: &str) -> Result<Header, Refused> {
     let mut head = vec![0; HEADER_LEN + fingerprint.len()];
-    if let Err(error) = file.read_exact_at(&mut head, 0) {
-        return because(format!("the image is too short for its header: {error}"));
+    if metadata.len() < head.len() as u64 {
+        return because(format!("the image has {} bytes, which is too short for its header", metadata.len()));
     }
+    file.read_exact_at(&mut head, 0)?;
     let (bytes, found) = head.split_at(HEADER_LEN);
     let header: Header = bytemuck::pod_read_unaligned(bytes);
     if header.magic != MAGIC || header.format != FORMAT {
@@ -155,7 +156,7 @@ pub(super) fn other_images(path: &Path, expected: &str) -> Vec<String> {
     others.sort();
     let describe = |other: &PathBuf| {
         let mut head = [0; HEADER_LEN];
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(other).ok()?;
+        let file = OpenOptions::new().read(true).custom_flags(local_file::FLAGS).open(other).ok()?;
         file.read_exact_at(&mut head, 0).ok()?;
         let header: Header = bytemuck::pod_read_unaligned(&head);
         let is_image = header.magic == MAGIC && header.format == FORMAT;

@@ -9,12 +9,7 @@ use std::{cell::RefCell, io, ops::Range, process};
 
 use memmap2::MmapMut;
 use permacode_image::{PAGE_LEN, Slot};
-use pyo3::{
-    exceptions::{PyImportError, PyMemoryError},
-    ffi,
-    prelude::*,
-    types::PyFrozenSet,
-};
+use pyo3::{exceptions::PyImportError, ffi, prelude::*, types::PyFrozenSet};
 
 use super::{facts::Interpreter, huge, map::Mapped};
 
@@ -46,18 +41,19 @@ struct State {
     pending: Vec<(*mut u64, u64)>,
 }
 
-/// What became of the pages that belong into one huge page. No program uses any of them before the loader decides.
+/// Where the pages lie that may lie in a huge page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Huge {
-    /// Nothing needed them yet.
+    /// In the file. Few of them were needed.
     Undecided,
-    /// They lie in a huge page, which is writable.
+    /// In a huge page, which is writable.
     Filled,
-    /// They lie in the file.
+    /// In the file, and they stay there.
     Small,
-    /// They could not be moved, and are no longer there.
-    Lost,
 }
+
+/// So many of these pages must be needed before they move to a huge page. Small programs never need so many.
+const FEWEST_IN_HUGE: usize = 96;
 
 /// A list of addresses, zero at first. A program uses only some names, and the memory of a mapping costs nothing until
 /// it is used.
@@ -104,7 +100,7 @@ impl Pages {
     pub(super) fn relocate(&self, py: Python<'_>, first: u32, count: u32) -> PyResult<()> {
         // Nothing here runs Python code, so nothing comes back here.
         let mut state = self.state.try_borrow_mut().map_err(|error| PyImportError::new_err(error.to_string()))?;
-        self.ranges(py, &mut state, first, count)?;
+        self.ranges(py, &mut state, first, count);
         while let Some((slot, number)) = state.pending.last().copied() {
             let set = self.set(py, &mut state, number)?;
             // SAFETY: `page` took the address of a slot from the pages of the image, which are mapped and writable. No
@@ -116,7 +112,7 @@ impl Pages {
         Ok(())
     }
 
-    fn ranges(&self, py: Python<'_>, state: &mut State, first: u32, count: u32) -> PyResult<()> {
+    fn ranges(&self, py: Python<'_>, state: &mut State, first: u32, count: u32) {
         let ranges = self.mapped.ranges.get(first as usize..).and_then(|rest| rest.get(..count as usize));
         let pages = ranges.unwrap_or_default().iter().flat_map(|range| {
             let first = range.page.saturating_sub(self.mapped.header.first_page) as usize;
@@ -126,36 +122,27 @@ impl Pages {
         let pages: Vec<usize> = pages.filter(|page| !is_done(page)).collect();
         let of_huge = self.mapped.huge_pages();
         let (inside, outside): (Vec<usize>, Vec<usize>) = pages.iter().partition(|page| of_huge.contains(page));
-        let is_filled = !inside.is_empty() && self.huge(state, of_huge)? == Huge::Filled;
+        let is_filled = !inside.is_empty() && self.is_huge(state, of_huge, inside.len());
         self.populate(if is_filled { &outside } else { &pages });
         for page in pages {
             self.page(py, state, page);
         }
-        Ok(())
     }
 
-    /// Decides where the pages of the huge page lie, when a module first needs one of them.
-    fn huge(&self, state: &mut State, pages: Range<usize>) -> PyResult<Huge> {
+    /// Whether these pages lie in a huge page. Moves them there when enough of them are needed, `more` included.
+    fn is_huge(&self, state: &mut State, pages: Range<usize>, more: usize) -> bool {
         if state.huge == Huge::Undecided {
+            let done = state.is_done.get(pages.clone()).unwrap_or_default();
+            if done.iter().filter(|is_done| **is_done).count() + more < FEWEST_IN_HUGE {
+                return false;
+            }
             // A forked process would have a huge page of its own, and its parent and siblings another one each.
-            let filled = if process::id() == self.process {
-                // SAFETY: the header states a multiple of the length, and pages of the image, which is mapped and
-                // writable. Modules have these pages in their ranges, and no module has needed one of them yet, so
-                // no object in them is used. No object lies partly before them.
-                unsafe { huge::fill(self.address(pages.start).cast()) }
-            } else {
-                Ok(false)
-            };
-            state.huge = match filled {
-                Ok(true) => Huge::Filled,
-                Ok(false) => Huge::Small,
-                Err(_) => Huge::Lost,
-            };
+            // SAFETY: the header states a multiple of the length, and pages of the image, which is mapped and writable.
+            // CPython writes to objects only in attached threads, and this one is attached.
+            let is_filled = process::id() == self.process && unsafe { huge::fill(self.address(pages.start).cast()) };
+            state.huge = if is_filled { Huge::Filled } else { Huge::Small };
         }
-        if state.huge == Huge::Lost {
-            return Err(PyMemoryError::new_err("the system did not move a part of the image into a huge page"));
-        }
-        Ok(state.huge)
+        state.huge == Huge::Filled
     }
 
     /// Makes pages writable with few calls of the system, because a fault for each page takes longer.
@@ -239,7 +226,7 @@ impl Pages {
         if known != 0 {
             return Ok(known);
         }
-        self.ranges(py, state, entry.first_range, entry.range_count)?;
+        self.ranges(py, state, entry.first_range, entry.range_count);
         let set = PyFrozenSet::empty(py)?;
         for item in self.object(py, entry.items).try_iter()? {
             // SAFETY: the function requires a frozenset that no other code uses yet, and a live object.
