@@ -469,3 +469,28 @@ import asyncio, email.message
 assert asyncio.run(asyncio.sleep(0, 7)) == 7
 """
     run(script, of=library_image, left=left)
+
+
+def test_threads_read_a_part_of_the_image_while_it_moves(run, library_image):
+    """Threads that run code of C without the interpreter lock see the memory before or after the move."""
+    base = struct.unpack_from("=Q", library_image.image.read_bytes(), BASE)[0]
+    script = """
+import ctypes, threading
+libc = ctypes.CDLL(None)
+libc.memcpy.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+ended, counts = False, []
+def read():
+    copy = ctypes.create_string_buffer(4 << 20)
+    while not ended:
+        libc.memcpy(copy, request["base"], len(copy))
+        counts.append(1)
+threads = [threading.Thread(target=read) for _ in range(2)]
+for thread in threads: thread.start()
+with permacode.open(request["archive"]) as archive:
+    assert all(archive.code(name) for name in archive)
+ended = True
+for thread in threads: thread.join()
+assert counts
+"""
+    for _ in range(5):
+        run(script, of=library_image, base=base)
