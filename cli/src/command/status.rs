@@ -128,6 +128,7 @@ impl Report {
                 continue;
             };
             let text = match described["reason"].as_str() {
+                Some(_) if described["missing"] == true => "missing: run `permacode refresh`".to_owned(),
                 Some(reason) => format!("not used: {reason}"),
                 None => "used".to_owned(),
             };
