@@ -52,7 +52,7 @@ enum Huge {
     Small,
 }
 
-/// So many of these pages must be needed before they move to a huge page. Small programs never need so many.
+/// So many of these pages must be needed before they move to a huge page. Small programs need fewer.
 const FEWEST_IN_HUGE: usize = 96;
 
 /// A list of addresses, zero at first. A program uses only some names, and the memory of a mapping costs nothing until
