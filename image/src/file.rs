@@ -105,7 +105,7 @@ pub struct Header {
     pub probe: u64,
     /// CRC-32 of the marshal form of the probe.
     pub probe_crc: u32,
-    /// Number of the first of the pages that may lie in a huge page, or 0 if there are none.
+    /// The first page of the part that may lie in a huge page. 0: the image has no such part.
     pub huge_page: u32,
 }
 

@@ -254,11 +254,12 @@ pub(crate) fn uninstall(py: Python<'_>, path: Option<FsPath>) -> PyResult<bool> 
 ///
 /// A dict: `method` ("image", "records", "marshal", or None if nothing is installed), `constructor`, `archive`,
 /// `target`, `sealed`, `strict`, `roots`, `startup` (whether the start-up file of an environment installed it), and in
-/// `reason` why the method is what it is, or why nothing is installed. `image` is a dict. Its `path` is that of the image
-/// in use, or None, and its `reason` says why there is none. `missing` is True if an image could be used, but there is no
-/// such file. `stamps` is a dict with the `path` of the stamps that are in use, or None, and the `reason` why there are
-/// none. It has the numbers of modules that were `found` by stamps, without a finder of CPython, and `loaded` by stamps,
-/// without reading the source.
+/// `reason` why the method is what it is, or why nothing is installed.
+///
+/// `image` is a dict: `path` is the image in use or None, `reason` says why no image is in use, and `missing` is True if
+/// the file of the image does not exist. `stamps` is a dict: `path` is the file of the stamps in use or None, and
+/// `reason` says why no stamps are in use. It counts the modules that were `found` by stamps, without a finder of
+/// CPython, and `loaded` by stamps, without reading the source.
 ///
 /// If several archives are installed, this describes the one that is asked first. `layers` is a list with one such dict
 /// for each archive, in the order in which they are asked. `blocked` says why no module is imported from any of them at
