@@ -257,9 +257,9 @@ pub(crate) fn uninstall(py: Python<'_>, path: Option<FsPath>) -> PyResult<bool> 
 /// `reason` why the method is what it is, or why nothing is installed.
 ///
 /// `image` is a dict: `path` is the image in use or None, `reason` says why no image is in use, and `missing` is True if
-/// the file of the image does not exist. `stamps` is a dict: `path` is the file of the stamps in use or None, and
-/// `reason` says why no stamps are in use. It counts the modules that were `found` by stamps, without a finder of
-/// CPython, and `loaded` by stamps, without reading the source.
+/// an image could be used and its file does not exist. `stamps` is a dict: `path` is the file of the stamps in use or
+/// None, and `reason` says why no stamps are in use. It counts the modules that were `found` by stamps, without a finder
+/// of CPython, and `loaded` by stamps, without reading the source.
 ///
 /// If several archives are installed, this describes the one that is asked first. `layers` is a list with one such dict
 /// for each archive, in the order in which they are asked. `blocked` says why no module is imported from any of them at
